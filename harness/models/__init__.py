@@ -1,0 +1,1 @@
+"""Models the harness can sample from."""

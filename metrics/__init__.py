@@ -1,1 +1,1 @@
-"""Audio or arrays in, `Score` out: metrics of generated music that carry their own uncertainty."""
+"""Audio or arrays in, a `Score` out: how good, how varied, how close, and how sure."""

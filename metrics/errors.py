@@ -1,0 +1,28 @@
+"""The one tree of errors. Every message says what was found, what was expected and what to do next.
+
+The command line turns a `HarnessError` into its message and `exit_code`; anything else is a defect of ours.
+"""
+
+
+class HarnessError(Exception):
+    """Something a person can put right: a missing file, no network, a set of clips too small for an estimate."""
+
+    exit_code = 1
+
+
+class UsageError(HarnessError):
+    """What was asked for does not make sense: an unknown name, a value out of range, two things that do not compare."""
+
+    exit_code = 2
+
+
+class AudioError(HarnessError):
+    """Audio that cannot be read, written or measured: damaged, empty, silent, not finite."""
+
+
+class WeightsError(HarnessError):
+    """Pretrained weights that could not be fetched, or that are not the ones expected."""
+
+
+class DegenerateInput(HarnessError):
+    """Input for which a metric has no value: a single clip, no spread where one is needed, no clips at all."""

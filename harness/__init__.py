@@ -1,1 +1,43 @@
-"""Sample from music models, measure the samples against real music, and say how sure each figure is."""
+"""Sample from music models, measure the samples against real music, and say how sure each figure is.
+
+    import harness
+
+    prompt = harness.Prompt(text="科研创意激发")
+    model = harness.load_model("jukebox:mini")
+    encoded = model.encode(prompt, seconds=30)
+    [clip] = model.sample([encoded], seeds=[0])
+    clip.save("output.wav")
+
+The names below are imported when they are first used, so that `import harness` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.experiment import Condition, Experiment
+    from harness.models.base import Sampling
+    from harness.models.registry import load_model
+    from harness.prompts import Prompt
+    from harness.runner import RunSettings, run
+
+__all__ = ["Condition", "Experiment", "Prompt", "RunSettings", "Sampling", "load_model", "run"]
+
+_HOMES = {
+    "Condition": "harness.experiment",
+    "Experiment": "harness.experiment",
+    "Prompt": "harness.prompts",
+    "RunSettings": "harness.runner",
+    "Sampling": "harness.models.base",
+    "load_model": "harness.models.registry",
+    "run": "harness.runner",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,26 @@
+"""The errors of the running path, on the one tree of `metrics.errors`."""
+
+from metrics.errors import AudioError, DegenerateInput, HarnessError, UsageError, WeightsError
+
+__all__ = [
+    "AudioError",
+    "CorpusError",
+    "DegenerateInput",
+    "HarnessError",
+    "ModelError",
+    "StoreError",
+    "UsageError",
+    "WeightsError",
+]
+
+
+class ModelError(HarnessError):
+    """A model whose weights are missing or wrong, or that returned something other than the clips it was asked for."""
+
+
+class StoreError(HarnessError):
+    """A stored clip that is damaged, or a store that cannot be written."""
+
+
+class CorpusError(HarnessError):
+    """Real music that could not be fetched, or that is not what the manifest says."""

@@ -1,0 +1,180 @@
+"""The content-addressed store of clips: the truth on disk.
+
+    <results>/store/ab/abcdef…/audio.flac          16-bit FLAC, mono
+                               codes.safetensors   level_0, level_1, …: the codes the audio was decoded from, if any
+                               record.json         identity, what the prompt was understood as, hashes, host facts
+
+A clip's folder is named by the digest of its identity. It is filled under a temporary name in the same file system, flushed,
+and renamed: a folder that has its name is whole, and a kill in the middle leaves nothing that looks like a clip. Resuming
+is therefore a set difference. When two processes make one clip at once, the first rename wins and the other's is dropped;
+both hold the same sound. Clips are never changed in place. What the store does not do: expire anything, or lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import HarnessError, StoreError
+from harness.files import json_bytes, sync_folder, write_bytes
+from harness.identity import digest
+from harness.models.base import Clip
+
+RECORD_SCHEMA = 1
+STALE_SECONDS = 24 * 3600
+"""Temporary folders older than this belong to no running process and are swept."""
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """A whole clip on disk."""
+
+    id: str
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def path(self) -> Path:
+        """The sound file."""
+        return self.folder / "audio.flac"
+
+    def audio(self) -> tuple[np.ndarray, int]:
+        """float32 (samples,) and the rate in Hz, as decoded from the file."""
+        from metrics.audio import load
+
+        return load(self.path)
+
+
+class Store:
+    """Clips by identity, below `root`. Nothing is created before the first `put`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, clip_id: str) -> Path:
+        return self.root / clip_id[:2] / clip_id
+
+    def has(self, clip_id: str) -> bool:
+        return self.folder(clip_id).is_dir()
+
+    def missing(self, clip_ids: Iterable[str]) -> list[str]:
+        """The ids that are not stored, each once, in the order given."""
+        return [clip_id for clip_id in dict.fromkeys(clip_ids) if not self.has(clip_id)]
+
+    def get(self, clip_id: str) -> StoredClip:
+        """The stored clip, checked: its record must be readable and its files must have the recorded SHA-256.
+
+        Raises `StoreError` for a clip that is missing or damaged, naming the folder to remove.
+        """
+        folder = self.folder(clip_id)
+        if not folder.is_dir():
+            raise StoreError(f"no clip {clip_id[:12]} in {self.root}. Run the experiment again: it samples what is missing.")
+        remedy = f"Remove {folder} and run again: that one clip is sampled anew."
+        try:
+            record = json.loads((folder / "record.json").read_text("utf-8"))
+            expected = {name: entry["sha256"] for name, entry in record["files"].items()}
+            identity = record["identity"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(f"the record of clip {clip_id[:12]} cannot be read ({error}). {remedy}") from error
+        if digest(identity) != clip_id:
+            raise StoreError(f"the record in {folder} describes another clip than its name says. {remedy}")
+        for name, sha256 in expected.items():
+            found = _sha256(folder / name)
+            if found != sha256:
+                raise StoreError(f"{folder / name} has SHA-256 {found or 'nothing'}, recorded was {sha256}. {remedy}")
+        return StoredClip(clip_id, folder, record)
+
+    def put(self, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> StoredClip:
+        """Store a clip under the digest of its identity; a clip that is there already is kept and returned.
+
+        `host` holds the facts that are not part of the identity: device, threads, versions. Raises `StoreError` when the disk
+        refuses, and `AudioError` when the audio is empty or not finite: nothing is stored then.
+        """
+        clip_id = digest(identity)
+        if self.has(clip_id):
+            return self.get(clip_id)
+        temporary = self.root / ".partial" / uuid.uuid4().hex
+        try:
+            temporary.mkdir(parents=True)
+            record = _write(temporary, identity, clip, host)
+            final = self.folder(clip_id)
+            final.parent.mkdir(exist_ok=True)
+            _rename(temporary, final)
+        except OSError as error:
+            raise StoreError(_refused(self.root, error)) from error
+        except HarnessError as error:
+            if isinstance(error.__cause__, OSError):
+                raise StoreError(_refused(self.root, error.__cause__)) from error
+            raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return StoredClip(clip_id, self.folder(clip_id), record)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half written, a day after."""
+        for left in self.root.glob(".partial/*"):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill a clip's folder and return its record."""
+    from safetensors.numpy import save as tensor_bytes
+
+    from metrics.audio import save
+
+    gain = save(folder / "audio.flac", clip.audio, clip.rate)
+    if clip.codes:
+        levels = {f"level_{level}": np.ascontiguousarray(codes) for level, codes in clip.codes.items()}
+        write_bytes(folder / "codes.safetensors", tensor_bytes(levels))
+    record = {
+        "schema": RECORD_SCHEMA,
+        "identity": dict(identity),
+        "conditioning": clip.record,
+        "audio": {"rate": clip.rate, "samples": len(clip.audio), "seconds": len(clip.audio) / clip.rate, "gain": gain},
+        "files": {
+            path.name: {"sha256": _sha256(path), "bytes": path.stat().st_size} for path in sorted(folder.iterdir())
+        },
+        "host": dict(host),
+    }
+    write_bytes(folder / "record.json", json_bytes(record))
+    return record
+
+
+def _rename(temporary: Path, final: Path) -> None:
+    try:
+        temporary.rename(final)
+    except OSError as error:
+        # Another process renamed its copy of the same clip first: keep that one.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    sync_folder(final.parent)
+
+
+def _sha256(path: Path) -> str | None:
+    """SHA-256 in hex, None for a file that is not there."""
+    from metrics.weights import file_sha256
+
+    return file_sha256(path) if path.is_file() else None
+
+
+def _refused(root: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"no space left for {root}. Free some space or choose another folder with --results, then run the same "
+            "command again: clips that are stored are not sampled again."
+        )
+    return (
+        f"{root} cannot be written ({error.strerror or error}). Choose a folder you can write to with --results, "
+        f"or correct the permissions (you are user {os.getuid()}), then run the same command again."
+    )

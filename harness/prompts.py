@@ -1,0 +1,270 @@
+"""What a clip is asked to be: words in any language, a named style or artist, lyrics to sing, or sound to go on from.
+
+A `Prompt` is a value: validated, comparable, and with a `content()` that names everything in it that can change the
+sound, and nothing else. A model that knows styles asks `resolve_labels` which of them is meant. Free text is laid
+beside the model's own descriptions of its styles (its cards) in the space of a multilingual sentence encoder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
+
+from harness.errors import AudioError, HarnessError, UsageError
+
+SILENCE_PEAK = 1e-3
+"""Audio that never leaves ±0.001 (−60 dBFS) is silence: there is nothing in it to go on from."""
+
+SHORTEST_PROMPT, LONGEST_PROMPT = 0.1, 600.0  # seconds
+
+WEAK_SIMILARITY = 0.2
+"""Below this, a text says little about the styles, and the choice among them is close to arbitrary."""
+
+
+class Prompt(BaseModel):
+    """A request. At least one of `text`, `style`, `artist`, `lyrics` and `audio` is given; they can be combined.
+
+    `style` and `artist` are names that the model knows and go before whatever `text` would suggest. Of the sound file
+    `audio` the first `prompt_seconds` seconds are the beginning of the clip. Whatever is wrong is a `UsageError`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str | None = None
+    style: str | None = None
+    artist: str | None = None
+    lyrics: str | None = None
+    audio: Path | None = None
+    prompt_seconds: float = 3.0
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, data: Any, handler: ModelWrapValidatorHandler[Prompt]) -> Prompt:
+        try:
+            prompt = handler(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "prompt"
+            raise UsageError(
+                f"the prompt's {where} was {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}. "
+                f"A prompt has {', '.join(cls.model_fields)}."
+            ) from None
+        if all(getattr(prompt, name) is None for name in ("text", "style", "artist", "lyrics", "audio")):
+            raise UsageError(
+                "the prompt is empty: a text, a style, an artist, lyrics or a sound file was expected, for example "
+                "harness sample 'calm spacious drones'."
+            )
+        return prompt
+
+    @field_validator("text", "style", "artist", "lyrics")
+    @classmethod
+    def _meaningful(cls, value: str | None, info: Any) -> str | None:
+        if value is None:
+            return None
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"the prompt's {info.field_name} is not valid Unicode ({error}): give it as UTF-8."
+            ) from None
+        value = unicodedata.normalize("NFC", value)
+        if not value.strip():
+            raise UsageError(f"the prompt's {info.field_name} is empty: give it some words or leave it out.")
+        return value if info.field_name == "lyrics" else value.strip()
+
+    @field_validator("prompt_seconds")
+    @classmethod
+    def _possible(cls, value: float) -> float:
+        if not (math.isfinite(value) and SHORTEST_PROMPT <= value <= LONGEST_PROMPT):
+            raise UsageError(
+                f"the audio prompt's length was {value:g} s: {SHORTEST_PROMPT:g} to {LONGEST_PROMPT:g} s was expected, "
+                "for example --prompt-seconds 3."
+            )
+        return value
+
+    def excerpt(self, rate: int | None = None) -> tuple[NDArray[np.float32], int]:
+        """The first `prompt_seconds` of the sound file: `(mono audio (samples,), rate in Hz)`, resampled when `rate`
+        is given.
+
+        Raises `UsageError` without a sound file or when it is shorter than that; `AudioError` when it cannot be read
+        or holds nothing but silence.
+        """
+        from metrics.audio import resample
+
+        if self.audio is None:
+            raise UsageError("the prompt has no sound file: give one with --audio clip.wav.")
+        excerpt, found = _decode(self.audio, self.prompt_seconds)
+        if rate is None or rate == found:
+            return excerpt, found
+        return resample(excerpt, found, rate), rate
+
+    def content(self) -> dict[str, Any]:
+        """Everything in the prompt that can change the sound, JSON-able.
+
+        The sound file counts as the SHA-256 of its decoded excerpt (its rate in ASCII decimal, a line feed, then its
+        mono samples as little-endian float32): never its name or its container. `prompt_seconds` counts with it only.
+        """
+        content: dict[str, Any] = {
+            name: value for name in ("text", "style", "artist", "lyrics") if (value := getattr(self, name)) is not None
+        }
+        if self.audio is not None:
+            content["audio"] = {"sha256": self._audio_sha256(), "seconds": self.prompt_seconds}
+        return content
+
+    def label(self) -> str:
+        """One short line for people: "metal", "“科研创意激发”", "clip.wav (3 s) · ambient"."""
+        parts = [] if self.audio is None else [f"{self.audio.name} ({self.prompt_seconds:g} s)"]
+        parts += [self.style] if self.style else []
+        parts += [f"by {self.artist}"] if self.artist else []
+        parts += [f"“{_shorten(self.text)}”"] if self.text else []
+        parts += [f"lyrics “{_shorten(self.lyrics)}”"] if self.lyrics else []
+        return " · ".join(parts)
+
+    def _audio_sha256(self) -> str:
+        assert self.audio is not None
+        try:
+            state = self.audio.stat()
+        except OSError:
+            _decode(self.audio, self.prompt_seconds)  # says why it cannot be read
+            raise
+        return _excerpt_sha256(self.audio.resolve(), self.prompt_seconds, state.st_mtime_ns, state.st_size)
+
+
+@dataclass(frozen=True)
+class LabelChoice:
+    """The labels a prompt was given, and how they were come by.
+
+    `similarity` is that of the text to the chosen style, None where no text was weighed; 0 means no closer to it than
+    to the average of all styles. `candidates` holds every style with its similarity, the best first.
+    """
+
+    style: str | None
+    artist: str | None = None
+    similarity: float | None = None
+    candidates: tuple[tuple[str, float], ...] = ()
+    chosen_by: Literal["name", "text", "nothing"] = "text"
+
+    @property
+    def weak(self) -> bool:
+        """Whether the text says so little about sound that another style would have done as well."""
+        return self.similarity is not None and self.similarity < WEAK_SIMILARITY
+
+    def record(self) -> dict[str, Any]:
+        """JSON-able, for the record of a clip."""
+        return {
+            "style": self.style,
+            "artist": self.artist,
+            "chosen_by": self.chosen_by,
+            "similarity": self.similarity,
+            "weak": self.weak,
+            "candidates": [list(candidate) for candidate in self.candidates],
+        }
+
+
+def choose_labels(text: str, cards: Mapping[str, Sequence[str]]) -> LabelChoice:
+    """The style whose card is nearest to `text`, in whatever of the encoder's sixteen languages either is written.
+
+    `cards` describes each style by a few phrases. A style is the mean of its phrases; the mean of all styles ("music
+    in general") is taken off it and off the text, and the cosine of what is left is the similarity. Against the plain
+    cosine that keeps the choices and doubles the distance between the best and the second. With a single card nothing
+    is left to take off, and the similarity is the plain cosine. Ties go to the first name in alphabetical order.
+
+    Deterministic: the order of the cards plays no part; similarities are rounded to four decimals.
+    """
+    from harness.text_encoder import encode
+
+    names, centroids = _card_centroids(tuple(sorted((name, tuple(card)) for name, card in cards.items())))
+    general = centroids.mean(axis=0) if len(names) > 1 else np.zeros(centroids.shape[1], dtype=np.float32)
+    similarities = _unit(centroids - general) @ _unit(encode([text])[0] - general)
+    ranked = sorted(zip(names, similarities.tolist(), strict=True), key=lambda pair: (-round(pair[1], 4), pair[0]))
+    candidates = tuple((name, round(similarity, 4)) for name, similarity in ranked)
+    return LabelChoice(style=candidates[0][0], similarity=candidates[0][1], candidates=candidates)
+
+
+def resolve_labels(prompt: Prompt, cards: Mapping[str, Sequence[str]], artists: Sequence[str] = ()) -> LabelChoice:
+    """The labels that `prompt` asks a model for: named ones checked against what it knows, else by its text.
+
+    The style is None when the prompt neither names nor describes one. Capitals do not matter in names. Raises
+    `UsageError` for a style or an artist that the model does not know, with the nearest name.
+    """
+    artist = None if prompt.artist is None else _known("artist", prompt.artist, artists)
+    if prompt.style is not None:
+        return LabelChoice(style=_known("style", prompt.style, list(cards)), artist=artist, chosen_by="name")
+    if prompt.text is None:
+        return LabelChoice(style=None, artist=artist, chosen_by="nothing")
+    choice = choose_labels(prompt.text, cards)
+    return LabelChoice(choice.style, artist, choice.similarity, choice.candidates, "text")
+
+
+def labels_fingerprint(cards: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What turns text into labels, for a model's fingerprint: other cards or another encoder may choose otherwise."""
+    from harness.text_encoder import provenance
+
+    ordered = repr(sorted((name, tuple(card)) for name, card in cards.items()))
+    return {"cards_sha256": hashlib.sha256(ordered.encode()).hexdigest(), "text_encoder": provenance()}
+
+
+def _known(kind: str, name: str, known: Sequence[str]) -> str:
+    from metrics.registry import unknown_name
+
+    for candidate in known:
+        if candidate.casefold() == name.casefold():
+            return candidate
+    raise UsageError(unknown_name(kind, name, sorted(known)))
+
+
+@lru_cache(maxsize=8)
+def _card_centroids(cards: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[list[str], NDArray[np.float32]]:
+    from harness.text_encoder import encode
+
+    if not cards or not all(phrases for _, phrases in cards):
+        raise HarnessError(
+            f"the model's style cards are {dict(cards)}: styles with at least one phrase each were expected."
+        )
+    return [name for name, _ in cards], np.stack([_unit(encode(phrases).mean(axis=0)) for _, phrases in cards])
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def _decode(path: Path, seconds: float) -> tuple[NDArray[np.float32], int]:
+    from metrics.audio import load
+
+    audio, rate = load(path)
+    wanted = round(seconds * rate)
+    if len(audio) < wanted:
+        whole = math.floor(len(audio) / rate * 100) / 100
+        raise UsageError(
+            f"{path} holds {len(audio) / rate:.2f} s, and its first {seconds:g} s were asked for. "
+            + (f"Run again with --prompt-seconds {whole:g}." if whole >= SHORTEST_PROMPT else "Give a longer file.")
+        )
+    excerpt = audio[:wanted]
+    peak = float(np.abs(excerpt).max())
+    if peak < SILENCE_PEAK:
+        raise AudioError(
+            f"the first {seconds:g} s of {path} are silent (peak {peak:.1e}): sound to go on from was expected. "
+            "Cut the silence off, or give another file."
+        )
+    return excerpt, rate
+
+
+@lru_cache(maxsize=256)
+def _excerpt_sha256(path: Path, seconds: float, _modified: int, _size: int) -> str:
+    excerpt, rate = _decode(path, seconds)
+    return hashlib.sha256(f"{rate}\n".encode() + excerpt.astype("<f4").tobytes()).hexdigest()
+
+
+def _shorten(text: str, width: int = 40) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"

@@ -109,12 +109,12 @@ class Store:
             record = _write(temporary, identity, clip, host)
             final = self.folder(clip_id)
             final.parent.mkdir(exist_ok=True)
-            _rename(temporary, final)
+            rename(temporary, final)
         except OSError as error:
-            raise StoreError(_refused(self.root, error)) from error
+            raise StoreError(refusal(self.root, error)) from error
         except HarnessError as error:
             if isinstance(error.__cause__, OSError):
-                raise StoreError(_refused(self.root, error.__cause__)) from error
+                raise StoreError(refusal(self.root, error.__cause__)) from error
             raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -151,7 +151,8 @@ def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[
     return record
 
 
-def _rename(temporary: Path, final: Path) -> None:
+def rename(temporary: Path, final: Path) -> None:
+    """Give a filled folder its name; when the name is taken already, leave both as they are."""
     try:
         temporary.rename(final)
     except OSError as error:
@@ -168,7 +169,8 @@ def _sha256(path: Path) -> str | None:
     return file_sha256(path) if path.is_file() else None
 
 
-def _refused(root: Path, error: OSError) -> str:
+def refusal(root: Path, error: OSError) -> str:
+    """What to tell a person when the disk refuses."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"no space left for {root}. Free some space or choose another folder with --results, then run the same "

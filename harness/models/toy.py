@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,9 +67,7 @@ class ToyModel:
         samples = round(seconds * RATE)
         prefix = np.zeros(0, np.float32)
         if prompt.audio is not None:
-            from metrics.audio import load
-
-            prefix = load(Path(prompt.audio), RATE)[0][: round(prompt.prompt_seconds * RATE)]
+            prefix = prompt.excerpt(RATE)[0]
             if len(prefix) >= samples:
                 raise UsageError(
                     f"the audio prompt takes {len(prefix) / RATE:g} of {seconds:g} s: ask for more --seconds than --prompt-seconds."

@@ -1,0 +1,40 @@
+# make help lists what there is. Every target sets up .venv when it is missing; nothing but Python ≥ 3.11 and a package index is needed.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+RESULTS ?= results
+# Set TORCH_INDEX to take torch from an index of its own, for example https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with everything at the versions of constraints.txt (nothing to do the second time)
+
+$(STAMP): pyproject.toml constraints.txt tools/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" TORCH_INDEX="$(TORCH_INDEX)" bash tools/setup.sh
+	@touch $(STAMP)
+
+.PHONY: demo
+demo: $(STAMP) ## Sample under three temperatures, measure against real music, log to MLflow
+	@$(BIN)/harness run temperature --temperature 0.7 --temperature 0.85 --temperature 0.99 --clips 16 --seconds 6 --results $(RESULTS)
+
+.PHONY: test
+test: $(STAMP) ## Run the fast tests, then the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m slow
+
+.PHONY: lint
+lint: $(STAMP) ## Check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+.PHONY: bench
+bench: $(STAMP) ## Measure the speed of the parts that matter, printed as ratios
+	$(BIN)/python -m tests.benchmarks

@@ -1,0 +1,37 @@
+"""`harness ui`: MLflow's pages on the results."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import Results
+
+
+def ui(
+    results: Results = Path("results"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
+) -> None:
+    """Open MLflow on the results, on this machine only. Stop it with Ctrl-C."""
+    from harness.errors import HarnessError, UsageError
+    from harness.tracking import tracking_uri
+
+    uri = tracking_uri(results)
+    if uri.startswith("sqlite") and "MLFLOW_TRACKING_URI" not in os.environ and not (results / "mlflow.db").is_file():
+        raise UsageError(
+            f"there is no MLflow database in {results}: run an experiment first ('harness run temperature'), or name its folder with --results."
+        )
+    typer.echo(f"MLflow on {uri}\nhttp://127.0.0.1:{port}   (Ctrl-C to stop)")
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    try:
+        code = subprocess.run(command, env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        return  # stopping it is how it ends
+    if code:
+        raise HarnessError(f"MLflow stopped with exit code {code}. Is port {port} taken? Try another with --port.")

@@ -8,7 +8,9 @@ beside the model's own descriptions of its styles (its cards) in the space of a 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
+import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,15 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from harness.errors import AudioError, HarnessError, UsageError
 
@@ -27,6 +37,7 @@ SILENCE_PEAK = 1e-3
 
 SHORTEST_PROMPT, LONGEST_PROMPT = 0.1, 600.0  # seconds
 
+NEAREST_PHRASES = 3
 WEAK_SIMILARITY = 0.2
 """Below this, a text says little about the styles, and the choice among them is close to arbitrary."""
 
@@ -80,6 +91,8 @@ class Prompt(BaseModel):
         value = unicodedata.normalize("NFC", value)
         if not value.strip():
             raise UsageError(f"the prompt's {info.field_name} is empty: give it some words or leave it out.")
+        if info.field_name in ("style", "artist"):
+            return " ".join(value.split())
         return value if info.field_name == "lyrics" else value.strip()
 
     @field_validator("prompt_seconds")
@@ -123,9 +136,9 @@ class Prompt(BaseModel):
 
     def label(self) -> str:
         """One short line for people: "metal", "“科研创意激发”", "clip.wav (3 s) · ambient"."""
-        parts = [] if self.audio is None else [f"{self.audio.name} ({self.prompt_seconds:g} s)"]
-        parts += [self.style] if self.style else []
-        parts += [f"by {self.artist}"] if self.artist else []
+        parts = [] if self.audio is None else [f"{_shorten(self.audio.name)} ({self.prompt_seconds:g} s)"]
+        parts += [_shorten(self.style)] if self.style else []
+        parts += [f"by {_shorten(self.artist)}"] if self.artist else []
         parts += [f"“{_shorten(self.text)}”"] if self.text else []
         parts += [f"lyrics “{_shorten(self.lyrics)}”"] if self.lyrics else []
         return " · ".join(parts)
@@ -171,23 +184,39 @@ class LabelChoice:
         }
 
 
+def read_cards(path: Path) -> dict[str, tuple[str, ...]]:
+    """Style cards from a TOML file: a table for each style, in it a list of phrases for each language."""
+    try:
+        tables = TypeAdapter(dict[str, dict[str, list[str]]]).validate_python(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise HarnessError(
+            f"the style cards {path} cannot be read ({error}): a table for each style was expected, with a list of "
+            "phrases for each language."
+        ) from error
+    return {style: tuple(itertools.chain(*languages.values())) for style, languages in tables.items()}
+
+
 def choose_labels(text: str, cards: Mapping[str, Sequence[str]]) -> LabelChoice:
     """The style whose card is nearest to `text`, in whatever of the encoder's sixteen languages either is written.
 
-    `cards` describes each style by a few phrases. A style is the mean of its phrases; the mean of all styles ("music
-    in general") is taken off it and off the text, and the cosine of what is left is the similarity. Against the plain
-    cosine that keeps the choices and doubles the distance between the best and the second. With a single card nothing
-    is left to take off, and the similarity is the plain cosine. Ties go to the first name in alphabetical order.
+    `cards` describes each style by a few phrases. "Music in general" (the mean over styles of the mean of their
+    phrases) is taken off every phrase and off the text; the similarity of a style is the mean cosine of its three
+    nearest phrases. Against plain cosines that keeps the choices and widens the gap between the best and the second
+    by a third. With a single card nothing would be left to compare, so nothing is taken off.
 
-    Deterministic: the order of the cards plays no part; similarities are rounded to four decimals.
+    Deterministic: the order of the cards plays no part, similarities are rounded to four decimals, and a tie goes to
+    the first name in alphabetical order.
     """
     from harness.text_encoder import encode
 
-    names, centroids = _card_centroids(tuple(sorted((name, tuple(card)) for name, card in cards.items())))
-    general = centroids.mean(axis=0) if len(names) > 1 else np.zeros(centroids.shape[1], dtype=np.float32)
-    similarities = _unit(centroids - general) @ _unit(encode([text])[0] - general)
-    ranked = sorted(zip(names, similarities.tolist(), strict=True), key=lambda pair: (-round(pair[1], 4), pair[0]))
-    candidates = tuple((name, round(similarity, 4)) for name, similarity in ranked)
+    phrases = _encode_cards(tuple(sorted((name, tuple(card)) for name, card in cards.items())))
+    general = np.mean([card.mean(axis=0) for card in phrases.values()], axis=0) if len(phrases) > 1 else np.float32(0)
+    asked = _unit(encode([text])[0] - general)
+    similarity = {}
+    for name, card in phrases.items():
+        nearest = np.sort(_unit(card - general) @ asked)[-NEAREST_PHRASES:]
+        similarity[name] = round(float(nearest.mean()), 4)
+    candidates = tuple(sorted(similarity.items(), key=lambda pair: (-pair[1], pair[0])))
     return LabelChoice(style=candidates[0][0], similarity=candidates[0][1], candidates=candidates)
 
 
@@ -224,14 +253,14 @@ def _known(kind: str, name: str, known: Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=8)
-def _card_centroids(cards: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[list[str], NDArray[np.float32]]:
+def _encode_cards(cards: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, NDArray[np.float32]]:
     from harness.text_encoder import encode
 
     if not cards or not all(phrases for _, phrases in cards):
         raise HarnessError(
-            f"the model's style cards are {dict(cards)}: styles with at least one phrase each were expected."
+            f"the model's style cards are {dict(cards)}: at least one phrase for each style was expected."
         )
-    return [name for name, _ in cards], np.stack([_unit(encode(phrases).mean(axis=0)) for _, phrases in cards])
+    return {name: encode(phrases) for name, phrases in cards}
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

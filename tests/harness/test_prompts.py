@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness.models.jukebox.mini
-from harness import text_encoder
 from harness.errors import AudioError, HarnessError, UsageError
 from harness.prompts import LabelChoice, Prompt, choose_labels, labels_fingerprint, read_cards, resolve_labels
 from metrics import audio
@@ -247,23 +246,3 @@ def test_cards_that_are_not_lists_are_an_error(tmp_path: Path):
         read_cards(tmp_path / "cards.toml")
     with pytest.raises(HarnessError, match="cannot be read"):
         read_cards(tmp_path / "missing.toml")
-
-
-# The encoder
-
-
-def test_vectors_are_unit_and_independent_of_their_neighbours():
-    texts = ["calm spacious synthesizer drones", "重金属", "🎵"]
-    vectors = text_encoder.encode(texts)
-    assert vectors.shape == (3, text_encoder.DIM)
-    assert vectors.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
-    np.testing.assert_array_equal(vectors[1:2], text_encoder.encode(texts[1:2]))
-    assert text_encoder.encode([]).shape == (0, text_encoder.DIM)
-
-
-def test_translations_are_nearer_than_other_meanings():
-    vectors = text_encoder.encode(["heavy metal", "重金属音乐", "calm meditation", "平静的冥想"])
-    similarity = vectors @ vectors.T
-    assert similarity[0, 1] > similarity[0, 3] + 0.1
-    assert similarity[2, 3] > similarity[2, 1] + 0.1

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from harness.models.jukebox.config import PriorConfig
+from harness.models.jukebox.hparams import prior_config
+from harness.models.jukebox.prior import Prior, time_bins
+from tests.harness.models.jukebox.conftest import GOLDEN
+
+PRIORS = ("prior_1b_lyrics", "prior_5b", "prior_5b_lyrics", "upsampler_level_1", "upsampler_level_0")
+
+
+@pytest.fixture(params=PRIORS)
+def case(request, golden):
+    return golden(request.param)
+
+
+@pytest.fixture
+def prior(case):
+    model = Prior(prior_config(case.hparams["prior"], case.hparams["vqvae"]))
+    model.load_state_dict(case.state)  # strict: every key and shape of the original
+    return model.eval()
+
+
+def inputs(case, labels):
+    z_cond = case.vectors.get("z_cond")
+    return case.vectors["z"].long(), case.vectors[f"y_{labels}"], None if z_cond is None else z_cond.long()
+
+
+@pytest.mark.parametrize("labels", ["a", "b"])
+@torch.inference_mode()
+def test_conditioning_equals_the_original(case, prior, labels):
+    _, y, z_cond = inputs(case, labels)
+    start, x_cond = prior.conditioning(y, z_cond)
+    torch.testing.assert_close(start, case.vectors[f"y_cond_{labels}"], atol=1e-5, rtol=0)
+    torch.testing.assert_close(x_cond, case.vectors[f"x_cond_{labels}"], atol=1e-5, rtol=0)
+    if (expected := case.vectors.get(f"encoder_kv_{labels}")) is not None:
+        torch.testing.assert_close(prior.encode_lyrics(y), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("labels", ["a", "b"])
+@torch.inference_mode()
+def test_teacher_forced_logits_and_losses_equal_the_original(case, prior, labels):
+    z, y, z_cond = inputs(case, labels)
+    torch.testing.assert_close(prior(z, y, z_cond), case.vectors[f"preds_{labels}"], atol=1e-5, rtol=0)
+    music, lyrics = prior.bits(z, y, z_cond)
+    torch.testing.assert_close(music, case.vectors[f"gen_loss_{labels}"], atol=1e-5, rtol=0)
+    torch.testing.assert_close(lyrics, case.vectors[f"prime_loss_{labels}"].float(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("primed", [0, 1, 7, 20])
+@torch.inference_mode()
+def test_cached_decoding_equals_teacher_forcing(case, prior, primed):
+    z, y, z_cond = inputs(case, "a")
+    expected = case.vectors["preds_a"]
+    decoding = prior.decoding(y, z_cond)
+    tokens = prior.sequence_prompt(z, y)
+    begin = tokens.shape[1] - z.shape[1] + primed
+    logits = [decoding.prime(tokens[:, :begin])]
+    logits += [decoding.feed(tokens[:, position]) for position in range(begin, tokens.shape[1] - 1)]
+    torch.testing.assert_close(torch.stack(logits, 1), expected[:, begin:], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("labels", ["a", "b"])
+@torch.inference_mode()
+def test_cached_logits_equal_the_originals(case, prior, labels):
+    z, y, z_cond = inputs(case, labels)
+    decoding = prior.decoding(y, z_cond)
+    tokens = prior.sequence_prompt(z, y)
+    seen = {0: decoding.prime(tokens[:, :0])}
+    seen |= {position + 1: decoding.feed(tokens[:, position]) for position in range(tokens.shape[1] - 1)}
+    positions = case.vectors["cached_positions"].tolist()
+    ours = torch.stack([seen[position] for position in positions], 1)
+    torch.testing.assert_close(ours, case.vectors[f"cached_preds_{labels}"], atol=1e-5, rtol=0)
+
+
+def test_time_bins_equal_the_originals_to_the_last_position(golden):
+    vectors = golden("time_bins").vectors
+    rows = json.loads((GOLDEN / "time_bins" / "vectors.json").read_text())["rows"]
+    assert rows
+    for row in rows:
+        config = PriorConfig(
+            level=2, n_ctx=row["n_time"], width=4, depth=1, heads=1, bins=8, hop=128, rate=row["sr"],
+            t_bins=row["t_bins"], min_seconds=row["min_duration"], max_seconds=row["max_duration"],
+        )  # fmt: skip
+        lengths = torch.tensor([[row["total_length"], row["offset"], row["length"]]])
+        total, absolute, relative = time_bins(lengths, config)
+        assert torch.equal(total[0].short(), vectors[f"{row['id']}.total_length_bin"])
+        assert torch.equal(absolute[0].short(), vectors[f"{row['id']}.absolute_bins"])
+        assert torch.equal(relative[0].short(), vectors[f"{row['id']}.relative_bins"])

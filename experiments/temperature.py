@@ -9,7 +9,11 @@ from harness.models.base import Sampling
 
 @experiment(varies="temperature", primary="fad16", unit="clip", contrast="every pair")
 def temperature(
-    temperature: Annotated[Sequence[float], "Sampling temperature; repeat the option for each condition."] = (0.7, 0.85, 0.99),
+    temperature: Annotated[Sequence[float], "Sampling temperature; repeat the option for each condition."] = (
+        0.7,
+        0.85,
+        0.99,
+    ),
 ) -> list[Condition]:
     """How does the sampling temperature change fidelity, diversity and style?"""
     return [Condition(f"temperature={value:g}", Sampling(temperature=value), value) for value in temperature]

@@ -5,9 +5,10 @@
         '''How does the temperature change fidelity and diversity?'''
         return [Condition(f"temperature={t:g}", Sampling(temperature=t), value=t) for t in temperature]
 
-The function's signature holds what it varies and nothing else: the command line makes its options from it. Model, number
-of clips, seconds and seed are the runner's, and the same for every experiment. Unit, primary metric and contrast are part
-of the declaration, so that they are fixed before the first sample; everything else that is reported is exploratory.
+The function's signature holds what it varies and nothing else: the command line makes its options from it. Model,
+number of clips, seconds and seed are the runner's, and the same for every experiment. Unit, primary metric and
+contrast are part of the declaration, so that they are fixed before the first sample; everything else that is reported
+is exploratory.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if not self.conditions:
-            raise UsageError(f"experiment {self.name!r} has no conditions: at least one value of {self.varies} was expected.")
+            raise UsageError(
+                f"experiment {self.name!r} has no conditions: at least one value of {self.varies} was expected."
+            )
         for kind, values in (
             ("name", [condition.name for condition in self.conditions]),
             ("sampling", [condition.sampling for condition in self.conditions]),
@@ -60,7 +63,8 @@ class Experiment:
             repeated = [value for value, times in Counter(values).items() if times > 1]
             if repeated:
                 raise UsageError(
-                    f"experiment {self.name!r} has the same {kind} twice: {repeated[0]}. Give each value of {self.varies} once."
+                    f"experiment {self.name!r} has the same {kind} twice: {repeated[0]}. "
+                    f"Give each value of {self.varies} once."
                 )
 
     def contrasts(self) -> list[tuple[Condition, Condition]]:

@@ -1,13 +1,13 @@
 """What makes a clip that clip: the SHA-256 of everything that changes its sound.
 
-A clip's identity covers the model's fingerprint (name, engine version, weights, dtype, batch width), the prompt's content,
-the resolved sampling values, the seed, the clip's index and its duration. It leaves out, because they do not change the
-sound: names of conditions and experiments, paths and names of files, the folder of results, the number of workers, what
-is measured afterwards, the date, the user and the machine. Device, thread count and library versions are left out too:
-bytes are promised equal on one platform, and the stored record says which platform that was.
+A clip's identity covers the model's fingerprint (name, engine version, weights, dtype, batch width), the prompt's
+content, the resolved sampling values, the seed, the clip's index and its duration. It leaves out, because they do not
+change the sound: names of conditions and experiments, paths and names of files, the folder of results, the number of
+workers, what is measured afterwards, the date, the user and the machine. Device, thread count and library versions
+are left out too: bytes are promised equal on one platform, and the stored record says which platform that was.
 
-The seed of a clip comes from the experiment's seed, the prompt and the index, never from the condition: the conditions of
-an experiment share their random numbers, and so can be compared in pairs.
+The seed of a clip comes from the experiment's seed, the prompt and the index, never from the condition: the
+conditions of an experiment share their random numbers, and so can be compared in pairs.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ SEED_BITS = 63
 def canonical(value: Any) -> Any:
     """`value` in the one form in which equal things are written equally.
 
-    Keys are sorted later, by `canonical_json`; here tuples become lists and floats without a fraction become integers, so that
-    a temperature of 1 is a temperature of 1.0. Anything that JSON cannot hold exactly (NaN, a path, bytes) raises `UsageError`.
+    Keys are sorted later, by `canonical_json`; here tuples become lists and floats without a fraction become
+    integers, so that a temperature of 1 is a temperature of 1.0. Anything that JSON cannot hold exactly (NaN, a path,
+    bytes) raises `UsageError`.
     """
     if value is None or isinstance(value, bool | str):
         return value
@@ -49,7 +50,9 @@ def canonical(value: Any) -> Any:
         return {key: canonical(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [canonical(item) for item in value]
-    raise UsageError(f"{value!r} of type {type(value).__name__} cannot be part of an identity: JSON values were expected.")
+    raise UsageError(
+        f"{value!r} of type {type(value).__name__} cannot be part of an identity: JSON values were expected."
+    )
 
 
 def canonical_json(value: Any) -> str:
@@ -61,6 +64,12 @@ def canonical_json(value: Any) -> str:
     return json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def readable_json(value: Any) -> bytes:
+    """JSON for a file that a person reads and compares: sorted keys, two spaces, characters as they are, no NaN."""
+    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
 def digest(value: Any) -> str:
     """SHA-256 of the canonical JSON, in hex."""
     # A lone surrogate (a badly decoded command line) has no UTF-8 form, yet two different ones must not collide.
@@ -68,7 +77,7 @@ def digest(value: Any) -> str:
 
 
 def clip_seed(experiment_seed: int, prompt: Mapping[str, Any], index: int) -> int:
-    """The seed of clip `index` of a prompt, 0 ≤ seed < 2⁶³: the same under every condition. `prompt` is `Prompt.content()`."""
+    """The seed of clip `index` of a prompt (its `content()`), 0 ≤ seed < 2⁶³: the same under every condition."""
     whole = digest({"seed_version": 1, "experiment_seed": experiment_seed, "prompt": prompt, "index": index})
     return int(whole[:16], 16) >> (64 - SEED_BITS)
 

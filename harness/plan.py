@@ -1,7 +1,7 @@
 """From an experiment to the clips it needs: each with its prompt, its seed and its identity, in a fixed order.
 
-Clips are spread evenly over the prompts and are listed index by index, so that stopping early leaves the prompts balanced.
-The same request under two conditions has the same seed; only its identity differs.
+Clips are spread evenly over the prompts and are listed index by index, so that stopping early leaves the prompts
+balanced. The same request under two conditions has the same seed; only its identity differs.
 """
 
 from __future__ import annotations
@@ -67,12 +67,17 @@ def make_plan(
 ) -> Plan:
     """Plan `clips` clips of `seconds` s per condition over `prompts`. Deterministic; nothing is sampled.
 
-    Raises `UsageError` for no clips, a duration that is not positive, a negative seed, or prompts that are none or repeated.
+    Raises `UsageError` for no clips, a duration that is not positive, a negative seed, or prompts that are none or
+    repeated.
     """
     if clips < 1:
-        raise UsageError(f"the number of clips per condition was {clips}: at least 1 was expected, for example --clips 16.")
+        raise UsageError(
+            f"the number of clips per condition was {clips}: at least 1 was expected, for example --clips 16."
+        )
     if not (math.isfinite(seconds) and seconds > 0):
-        raise UsageError(f"the duration was {seconds} s: a positive number of seconds was expected, for example --seconds 6.")
+        raise UsageError(
+            f"the duration was {seconds} s: a positive number of seconds was expected, for example --seconds 6."
+        )
     if not 0 <= seed < 2**63:
         raise UsageError(f"the seed was {seed}: a whole number from 0 to 2^63 − 1 was expected.")
     if not prompts:
@@ -80,7 +85,9 @@ def make_plan(
     contents = [prompt.content() for prompt in prompts]
     repeated = [prompt.label() for n, prompt in enumerate(prompts) if contents[n] in contents[:n]]
     if repeated:
-        raise UsageError(f"the prompt {repeated[0]!r} was given twice: give each prompt once and raise --clips instead.")
+        raise UsageError(
+            f"the prompt {repeated[0]!r} was given twice: give each prompt once and raise --clips instead."
+        )
     fingerprint = model.fingerprint()
     requests = []
     for condition in experiment.conditions:

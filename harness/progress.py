@@ -1,7 +1,7 @@
 """What a person sees while the harness works: bars on a terminal, plain lines elsewhere, nothing when quiet.
 
-Everything goes to standard error, so that standard output holds results only. Work is counted in parts of a stage (clips),
-and a part may be reported in fractions (tokens of a batch): the time left is right from the first batch on.
+Everything goes to standard error, so that standard output holds results only. Work is counted in parts of a stage
+(clips), and a part may be reported in fractions (tokens of a batch): the time left is right from the first batch on.
 """
 
 from __future__ import annotations

@@ -4,10 +4,11 @@
                                codes.safetensors   level_0, level_1, …: the codes the audio was decoded from, if any
                                record.json         identity, what the prompt was understood as, hashes, host facts
 
-A clip's folder is named by the digest of its identity. It is filled under a temporary name in the same file system, flushed,
-and renamed: a folder that has its name is whole, and a kill in the middle leaves nothing that looks like a clip. Resuming
-is therefore a set difference. When two processes make one clip at once, the first rename wins and the other's is dropped;
-both hold the same sound. Clips are never changed in place. What the store does not do: expire anything, or lock.
+A clip's folder is named by the digest of its identity. It is filled under a temporary name in the same file system,
+flushed, and renamed: a folder that has its name is whole, and a kill in the middle leaves nothing that looks like a
+clip. Resuming is therefore a set difference. When two processes make one clip at once, the first rename wins and the
+other's is dropped; both hold the same sound. Clips are never changed in place. What the store does not do: expire
+anything, or lock.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from harness.errors import HarnessError, StoreError
-from harness.files import json_bytes, sync_folder, write_bytes
-from harness.identity import digest
+from harness.identity import digest, readable_json
 from harness.models.base import Clip
+from metrics.files import sync_folder, write_bytes
 
 RECORD_SCHEMA = 1
 STALE_SECONDS = 24 * 3600
@@ -78,7 +79,9 @@ class Store:
         """
         folder = self.folder(clip_id)
         if not folder.is_dir():
-            raise StoreError(f"no clip {clip_id[:12]} in {self.root}. Run the experiment again: it samples what is missing.")
+            raise StoreError(
+                f"no clip {clip_id[:12]} in {self.root}. Run the experiment again: it samples what is missing."
+            )
         remedy = f"Remove {folder} and run again: that one clip is sampled anew."
         try:
             record = json.loads((folder / "record.json").read_text("utf-8"))
@@ -97,8 +100,8 @@ class Store:
     def put(self, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> StoredClip:
         """Store a clip under the digest of its identity; a clip that is there already is kept and returned.
 
-        `host` holds the facts that are not part of the identity: device, threads, versions. Raises `StoreError` when the disk
-        refuses, and `AudioError` when the audio is empty or not finite: nothing is stored then.
+        `host` holds the facts that are not part of the identity: device, threads, versions. Raises `StoreError` when
+        the disk refuses, and `AudioError` when the audio is empty or not finite: nothing is stored then.
         """
         clip_id = digest(identity)
         if self.has(clip_id):
@@ -147,7 +150,7 @@ def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[
         },
         "host": dict(host),
     }
-    write_bytes(folder / "record.json", json_bytes(record))
+    write_bytes(folder / "record.json", readable_json(record))
     return record
 
 

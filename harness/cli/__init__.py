@@ -78,7 +78,8 @@ class RootGroup(LazyGroup):
         except HarnessError as error:
             _fail(str(error), error.exit_code)
         except OSError as error:
-            # A broken pipe is the reader's wish, handled by Typer; anything else without a path or reason is a defect of ours.
+            # A broken pipe is the reader's wish, handled by Typer; anything else without a path or reason is a defect
+            # of ours.
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 _fail(f"{error}. Free some space and run the same command again: what is stored is kept.", 1)
             if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError | IsADirectoryError):

@@ -16,18 +16,29 @@ CONDITIONING, DRAWING = "What it should sound like", "How it is drawn"
 
 def sample(
     text: Annotated[str | None, typer.Argument(help="What to play, in any language.", show_default=False)] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Sound file to write, .wav or .flac.")] = Path("sample.wav"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Sound file to write, .wav or .flac.")] = Path(
+        "sample.wav"
+    ),
     seconds: Annotated[float, typer.Option(help="Length of the clip, an audio prompt included.")] = 10.0,
     style: Annotated[str | None, typer.Option(rich_help_panel=CONDITIONING, help="A style the model knows.")] = None,
     artist: Annotated[str | None, typer.Option(rich_help_panel=CONDITIONING, help="An artist the model knows.")] = None,
-    lyrics: Annotated[str | None, typer.Option(rich_help_panel=CONDITIONING, help="Words to sing, or a text file of them.")] = None,
+    lyrics: Annotated[
+        str | None, typer.Option(rich_help_panel=CONDITIONING, help="Words to sing, or a text file of them.")
+    ] = None,
     audio: Annotated[Path | None, typer.Option(rich_help_panel=CONDITIONING, help="A sound file to continue.")] = None,
     prompt_seconds: Annotated[
-        float | None, typer.Option(rich_help_panel=CONDITIONING, help="How much of --audio to continue from. [default: 3]")
+        float | None,
+        typer.Option(rich_help_panel=CONDITIONING, help="How much of --audio to continue from. [default: 3]"),
     ] = None,
-    temperature: Annotated[float, typer.Option(rich_help_panel=DRAWING, help="Lower is safer, higher is wilder.")] = 0.99,
-    top_k: Annotated[int, typer.Option(rich_help_panel=DRAWING, help="Draw from the k likeliest codes; 0 for all.")] = 0,
-    top_p: Annotated[float, typer.Option(rich_help_panel=DRAWING, help="Draw from the likeliest codes of this mass; 0 for all.")] = 0.0,
+    temperature: Annotated[
+        float, typer.Option(rich_help_panel=DRAWING, help="Lower is safer, higher is wilder.")
+    ] = 0.99,
+    top_k: Annotated[
+        int, typer.Option(rich_help_panel=DRAWING, help="Draw from the k likeliest codes; 0 for all.")
+    ] = 0,
+    top_p: Annotated[
+        float, typer.Option(rich_help_panel=DRAWING, help="Draw from the likeliest codes of this mass; 0 for all.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(rich_help_panel=DRAWING, help="The same seed gives the same bytes.")] = 0,
     model: Model = DEFAULT_MODEL,
     quiet: Quiet = False,
@@ -55,7 +66,13 @@ def sample(
     if not 0 <= seed < 2**63:
         raise UsageError(f"--seed was {seed}: a whole number from 0 to 2^63 − 1 was expected.")
     check_output(output)
-    fields: dict[str, Any] = {"text": text, "style": style, "artist": artist, "lyrics": read_lyrics(lyrics), "audio": audio}
+    fields: dict[str, Any] = {
+        "text": text,
+        "style": style,
+        "artist": artist,
+        "lyrics": read_lyrics(lyrics),
+        "audio": audio,
+    }
     if prompt_seconds is not None:
         fields["prompt_seconds"] = prompt_seconds
     prompt = Prompt(**fields)
@@ -79,14 +96,21 @@ def check_output(path: Path) -> None:
     from harness.errors import UsageError
 
     if path.suffix.lower() not in (".wav", ".flac"):
-        raise UsageError(f"the output {path} ends in {path.suffix!r}: .wav or .flac was expected, for example -o {path.stem or 'clip'}.wav")
+        raise UsageError(
+            f"the output {path} ends in {path.suffix!r}: .wav or .flac was expected, "
+            f"for example -o {path.stem or 'clip'}.wav"
+        )
     if path.is_dir():
-        raise UsageError(f"the output {path} is a folder: the name of a sound file was expected, for example -o {path / 'clip.wav'}")
+        raise UsageError(
+            f"the output {path} is a folder: the name of a sound file was expected, for example -o {path / 'clip.wav'}"
+        )
     folder = path.absolute().parent
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"the output {path} cannot be written: {folder} is not a folder you may write to. Choose another with -o.")
+        raise UsageError(
+            f"the output {path} cannot be written: {folder} is not a folder you may write to. Choose another with -o."
+        )
 
 
 def read_lyrics(lyrics: str | None) -> str | None:
@@ -98,7 +122,9 @@ def read_lyrics(lyrics: str | None) -> str | None:
     try:
         return Path(lyrics).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the lyrics file {lyrics} cannot be read ({error}): a text file in UTF-8 was expected.") from error
+        raise UsageError(
+            f"the lyrics file {lyrics} cannot be read ({error}): a text file in UTF-8 was expected."
+        ) from error
 
 
 def describe(model: str, record: dict[str, Any]) -> str:

@@ -24,11 +24,23 @@ def ui(
     uri = tracking_uri(results)
     if uri.startswith("sqlite") and "MLFLOW_TRACKING_URI" not in os.environ and not (results / "mlflow.db").is_file():
         raise UsageError(
-            f"there is no MLflow database in {results}: run an experiment first ('harness run temperature'), or name its folder with --results."
+            f"there is no MLflow database in {results}: run an experiment first "
+            "('harness run temperature'), or name its folder with --results."
         )
     typer.echo(f"MLflow on {uri}\nhttp://127.0.0.1:{port}   (Ctrl-C to stop)")
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     try:
         code = subprocess.run(command, env=environment, check=False).returncode
     except KeyboardInterrupt:

@@ -1,8 +1,8 @@
 """A model without weights: seeded sine melodies, made in a millisecond, for tests and for trying the harness out.
 
-It obeys the protocol in full. A melody is a random walk over a scale that belongs to the style; the sampling temperature, top-k
-and top-p act on the walk's step probabilities as they would on a transformer's logits, so that a sweep has something to
-find. It is named toy wherever it shows and is never a default.
+It obeys the protocol in full. A melody is a random walk over a scale that belongs to the style; the sampling
+temperature, top-k and top-p act on the walk's step probabilities as they would on a transformer's logits, so that a
+sweep has something to find. It is named toy wherever it shows and is never a default.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class ToyModel:
 
     def encode(self, prompt: Prompt, seconds: float) -> Conditioning:
         if not 0 < seconds <= MAX_SECONDS:
-            raise UsageError(f"the duration was {seconds} s: the toy model makes more than 0 and at most {MAX_SECONDS:g} s.")
+            raise UsageError(
+                f"the duration was {seconds} s: the toy model makes more than 0 and at most {MAX_SECONDS:g} s."
+            )
         style, chosen_by = self._style(prompt)
         samples = round(seconds * RATE)
         prefix = np.zeros(0, np.float32)
@@ -70,7 +72,8 @@ class ToyModel:
             prefix = prompt.excerpt(RATE)[0]
             if len(prefix) >= samples:
                 raise UsageError(
-                    f"the audio prompt takes {len(prefix) / RATE:g} of {seconds:g} s: ask for more --seconds than --prompt-seconds."
+                    f"the audio prompt takes {len(prefix) / RATE:g} of {seconds:g} s: "
+                    "ask for more --seconds than --prompt-seconds."
                 )
         notes = -(-(samples - len(prefix)) // round(NOTE_SECONDS * RATE))
         record = {"style": style, "chosen_by": chosen_by, "prompt_seconds": len(prefix) / RATE}
@@ -84,7 +87,9 @@ class ToyModel:
         progress: Progress | None = None,
     ) -> list[Clip]:
         if len(conditionings) != len(seeds):
-            raise UsageError(f"{len(conditionings)} conditionings and {len(seeds)} seeds: one seed per clip was expected.")
+            raise UsageError(
+                f"{len(conditionings)} conditionings and {len(seeds)} seeds: one seed per clip was expected."
+            )
         sampling = sampling or Sampling()
         clips = []
         for done, (conditioning, seed) in enumerate(zip(conditionings, seeds, strict=True), start=1):

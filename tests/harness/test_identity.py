@@ -100,6 +100,10 @@ def test_the_identity_survives_a_round_trip_and_another_process():
     assert digest(json.loads(json.dumps(identity))) == digest(identity)
     code = "import sys, json; from harness.identity import digest; print(digest(json.loads(sys.argv[1])))"
     elsewhere = subprocess.run(
-        [sys.executable, "-c", code, json.dumps(identity)], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"}
+        [sys.executable, "-c", code, json.dumps(identity)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONHASHSEED": "7"},
     )
     assert elsewhere.stdout.strip() == digest(identity)

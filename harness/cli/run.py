@@ -1,0 +1,159 @@
+"""`harness run`: one command per experiment. What varies comes from the experiment, the rest is common to all."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+
+import typer
+
+from harness.cli import LazyGroup, command_of
+from harness.cli.options import DEFAULT_MODEL, Model, Quiet, Results, Seed
+
+if TYPE_CHECKING:
+    from harness.experiment import Declaration
+    from harness.prompts import Prompt
+
+GROUP = "music_harness.experiments"
+VARIES, PROMPTS, MEASURED = "What varies", "What is asked for", "What it is measured against"
+
+
+class ExperimentGroup(LazyGroup):
+    """Experiments are found by entry point, so that another distribution can bring its own."""
+
+    def table(self) -> Mapping[str, str]:
+        return {name: declaration.question.split("\n")[0] for name, declaration in declarations().items()}
+
+    def load(self, name: str) -> Any:
+        return command_of(command_for(declarations()[name]))
+
+
+app = typer.Typer(cls=ExperimentGroup, no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def run() -> None:
+    """Run an experiment: sample its conditions, measure them, compare them, log them to MLflow.
+
+    A run that was stopped goes on where it was when the same command is given again.
+
+    [bold]Example[/bold]
+
+    harness run temperature --temperature 0.7 --temperature 0.99 --clips 16 --seconds 6
+    """
+
+
+@lru_cache(maxsize=1)
+def declarations() -> dict[str, Declaration]:
+    """The installed experiments by name."""
+    return {point.name: point.load() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+
+
+def common(
+    clips: Annotated[int, typer.Option(help="Clips per condition, spread evenly over the prompts.")] = 16,
+    seconds: Annotated[float, typer.Option(help="Length of each clip.")] = 6.0,
+    model: Model = DEFAULT_MODEL,
+    seed: Seed = 0,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(
+            rich_help_panel=PROMPTS, help="A text prompt in any language; repeat for more. [default: one per style]"
+        ),
+    ] = None,
+    style: Annotated[
+        list[str] | None, typer.Option(rich_help_panel=PROMPTS, help="A style as a prompt; repeat for more.")
+    ] = None,
+    audio: Annotated[
+        list[Path] | None, typer.Option(rich_help_panel=PROMPTS, help="A sound file to continue; repeat for more.")
+    ] = None,
+    prompt_seconds: Annotated[
+        float | None, typer.Option(rich_help_panel=PROMPTS, help="How much of each --audio is used. [default: 3]")
+    ] = None,
+    reference: Annotated[
+        str, typer.Option(rich_help_panel=MEASURED, help="Embeddings of real music: a name or a file.")
+    ] = "heldout",
+    embedder: Annotated[
+        str, typer.Option(rich_help_panel=MEASURED, help="What makes embeddings of clips.")
+    ] = "musicnn",
+    results: Results = Path("results"),
+    mlflow: Annotated[bool, typer.Option(help="Log to MLflow.")] = True,
+    quiet: Quiet = False,
+) -> None:
+    """The options that every experiment has."""
+
+
+def command_for(declaration: Declaration) -> Any:
+    """A function whose signature is the experiment's parameters followed by the common ones."""
+    varied, shared = declaration.parameters, inspect.signature(common, eval_str=True).parameters
+    if clash := set(varied) & set(shared):
+        raise TypeError(
+            f"experiment {declaration.name!r} varies {sorted(clash)}, which every run has as an option: rename it"
+        )
+
+    def command(**values: Any) -> None:
+        experiment = declaration(**{name: values.pop(name) for name in varied})
+        execute(experiment, **values)
+
+    parameters = [_option(parameter) for parameter in varied.values()]
+    parameters += [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in shared.values()]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__name__ = declaration.name
+    command.__doc__ = declaration.question
+    return command
+
+
+def execute(
+    experiment: Any, *, model: str, clips: int, seconds: float, seed: int, reference: str, embedder: str, results: Path,
+    mlflow: bool, quiet: bool, **prompts: Any,
+) -> None:  # fmt: skip
+    """Run the experiment and print what it found."""
+    from harness.cli.tables import print_outcome
+    from harness.progress import progress_for
+    from harness.runner import RunSettings, evaluate
+
+    progress = progress_for(quiet)
+    settings = RunSettings(model, clips, seconds, seed, _prompts(**prompts), reference, embedder, results)
+    outcome = evaluate(experiment, settings, progress)
+    print_outcome(outcome)
+    if mlflow:
+        from harness.tracking import log_outcome
+
+        progress.note("logging to MLflow …")
+        logged = log_outcome(outcome, results)
+        state = "logged to" if logged.new else "already in"
+        where = f" --results {results}" if str(results) != "results" else ""
+        typer.echo(f"MLflow   {state} experiment {logged.experiment!r} of {logged.uri}; see it with: harness ui{where}")
+
+
+def _option(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A parameter of an experiment as an option: its annotation's text is the help, a sequence may be repeated."""
+    annotation, text = parameter.annotation, ""
+    if get_origin(annotation) is Annotated:
+        annotation, text = get_args(annotation)[:2]
+    default = parameter.default
+    if get_origin(annotation) is Sequence:
+        annotation = list[get_args(annotation)[0]]
+        default = default if default is inspect.Parameter.empty else list(default)
+    option = Annotated[annotation, typer.Option(help=str(text), rich_help_panel=VARIES)]
+    return parameter.replace(annotation=option, default=default, kind=inspect.Parameter.KEYWORD_ONLY)
+
+
+def _prompts(
+    prompt: list[str] | None, style: list[str] | None, audio: list[Path] | None, prompt_seconds: float | None
+) -> tuple[Prompt, ...]:
+    from harness.errors import UsageError
+    from harness.prompts import Prompt
+
+    if prompt_seconds is not None and not audio:
+        raise UsageError("--prompt-seconds was given without --audio: name the sound file to continue.")
+    length = {} if prompt_seconds is None else {"prompt_seconds": prompt_seconds}
+    return (
+        *(Prompt(text=text) for text in prompt or ()),
+        *(Prompt(style=name) for name in style or ()),
+        *(Prompt(audio=path, **length) for path in audio or ()),
+    )

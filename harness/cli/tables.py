@@ -1,0 +1,133 @@
+"""What `harness run` prints at its end: scores, differences and where to listen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from harness.results import Difference, Outcome
+    from metrics.score import Score
+
+HEADINGS = {
+    "fad16": "FAD, 16 comp.",
+    "fad": "FAD",
+    "vendi": "Vendi",
+    "diversity": "diversity",
+    "style_similarity": "style sim.",
+    "prompt_similarity": "prompt sim.",
+}
+ARROWS = {"lower": "↓", "higher": "↑"}
+
+
+def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
+    """Print an outcome to standard output, wide enough not to break figures where there is no terminal."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=max(console.width, 132))
+    console.print(scores_table(outcome))
+    _print_notes(outcome, console)
+    _print_differences(outcome, console)
+    made = f"{outcome.sampled} sampled now" if outcome.sampled else "all there already, none sampled"
+    console.print(
+        f"\n[bold]Clips[/bold]    {outcome.clips} ({made}): {outcome.folder / 'clips'}/",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
+        f"[bold]Figures[/bold]  {outcome.folder}/scores.png, result.json, clips.csv", highlight=False, soft_wrap=True
+    )
+
+
+def scores_table(outcome: Outcome) -> Table:
+    """Condition × metric: value ± standard error, and the 95 % interval below it."""
+    settings = outcome.settings
+    title = (
+        f"{outcome.experiment.name}: {settings['model']} against {settings['reference']} in {settings['embedder']} "
+        f"space, {settings['seconds']:g} s clips"
+    )
+    table = Table(
+        title=title, title_justify="left", caption="value ± standard error, [95 % interval]", caption_justify="left"
+    )
+    table.add_column("condition", no_wrap=True)
+    shown = [metric for metric in HEADINGS if any(metric in result.scores for result in outcome.conditions)]
+    for metric in shown:
+        direction = next(result.scores[metric].direction for result in outcome.conditions if metric in result.scores)
+        table.add_column(f"{HEADINGS[metric]} {ARROWS[direction]}", justify="right", no_wrap=True)
+    table.add_column("clips", justify="right")
+    for result in outcome.conditions:
+        cells = [score_cell(result.scores.get(metric)) for metric in shown]
+        table.add_row(result.condition.name, *cells, str(len(result.clips)))
+    return table
+
+
+def score_cell(score: Score | None) -> Text:
+    """Two lines; a tilde marks a score that calls itself unreliable, a dash one that could not be measured."""
+    if score is None:
+        return Text("–", style="dim")
+    low, high = score.interval
+    value = Text(f"{'' if score.reliable else '~'}{figure(score.value)} ± {figure(score.stderr)}")
+    return value.append(f"\n[{figure(low)}, {figure(high)}]", style="dim")
+
+
+def figure(value: float) -> str:
+    """
+    >>> figure(123.456), figure(12.345), figure(0.01234), figure(-0.5)
+    ('123', '12.3', '0.0123', '-0.500')
+    """
+    if value == 0:
+        return "0"
+    size = abs(value)
+    return (
+        f"{value:.0f}"
+        if size >= 100
+        else f"{value:.1f}"
+        if size >= 10
+        else f"{value:.2f}"
+        if size >= 1
+        else f"{value:#.3g}"
+    )
+
+
+def _print_notes(outcome: Outcome, console: Console) -> None:
+    doubts: dict[str, list[str]] = {}
+    for result in outcome.conditions:
+        for metric, score in result.scores.items():
+            if not score.reliable:
+                doubts.setdefault(f"~ {HEADINGS[metric]}: {score.note}", []).append(result.condition.name)
+        for metric, reason in result.unmeasured.items():
+            doubts.setdefault(f"– {HEADINGS[metric]}: {reason}", []).append(result.condition.name)
+        silent = sum(clip.silent for clip in result.clips)
+        if silent:
+            doubts.setdefault(f"! {silent} of {len(result.clips)} clips are silent", []).append(result.condition.name)
+    for doubt, names in doubts.items():
+        where = "" if len(names) == len(outcome.conditions) else f" ({', '.join(names)})"
+        console.print(f"{doubt}{where}", style="yellow", highlight=False, markup=False)
+
+
+def _print_differences(outcome: Outcome, console: Console) -> None:
+    if not outcome.differences:
+        return
+    pairs = len(outcome.differences)
+    console.print(
+        f"\n[bold]Differences in {HEADINGS[outcome.experiment.primary]}[/bold], clips paired by seed"
+        + (f" (Holm over {pairs} pairs)" if pairs > 1 else ""),
+        highlight=False,
+    )
+    for difference in outcome.differences:
+        console.print(said_difference(difference), highlight=False, markup=False)
+
+
+def said_difference(difference: Difference) -> str:
+    """One line: what was subtracted, by how much, how sure."""
+    score = difference.score
+    low, high = score.interval
+    verdict = "significant at 5 %" if difference.significant else "not significant at 5 %"
+    return (
+        f"  {difference.second} − {difference.first}: "
+        f"{'+' if score.value > 0 else ''}{figure(score.value)} ± {figure(score.stderr)} "
+        f"[{figure(low)}, {figure(high)}], p = {difference.p:.2g}, {verdict}"
+    )

@@ -1,0 +1,169 @@
+"""What a run found: scores per condition, differences between conditions, and the clips behind them.
+
+The folder `<results>/runs/<experiment>-<id>/` is a projection of the store, made again from it byte for byte:
+
+    result.json                     everything below as data
+    clips.csv                       one row per clip: condition, prompt, seed, hash, path
+    clips/<condition>/<clip>.flac   links into the store, with names a person can read
+    scores.png                      the scores along what varies
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.experiment import Condition, Experiment
+from harness.identity import readable_json
+from harness.plan import ClipRequest
+from harness.store import StoredClip
+from metrics.files import write_bytes
+from metrics.score import Score
+
+RESULT_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """A clip with why it was made."""
+
+    request: ClipRequest
+    stored: StoredClip
+    silent: bool
+
+    @property
+    def title(self) -> str:
+        """A file name that says prompt and index."""
+        return f"{file_name(self.request.prompt.label())}-{self.request.unit}"
+
+
+@dataclass(frozen=True)
+class ConditionResult:
+    """The scores of one condition. `unmeasured` says for every metric without a value why it has none."""
+
+    condition: Condition
+    scores: dict[str, Score]
+    unmeasured: dict[str, str]
+    clips: tuple[ClipResult, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`second` − `first` in one metric, from clips that share their seeds.
+
+    `p` is of the null hypothesis that there is no difference; `significant` is at 5 % over all tested pairs (Holm).
+    """
+
+    metric: str
+    first: str
+    second: str
+    score: Score
+    p: float
+    significant: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that a run found. `id` is the digest of what was asked; `sampled` counts the clips this run made."""
+
+    id: str
+    experiment: Experiment
+    settings: dict[str, Any]
+    fingerprint: dict[str, Any]
+    conditions: tuple[ConditionResult, ...]
+    differences: tuple[Difference, ...]
+    folder: Path
+    sampled: int
+
+    @property
+    def clips(self) -> int:
+        return sum(len(result.clips) for result in self.conditions)
+
+    def clips_folder(self, condition: Condition) -> Path:
+        return self.folder / "clips" / file_name(condition.name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, without anything that differs when the same run is made again."""
+        return {
+            "schema": RESULT_SCHEMA,
+            "id": self.id,
+            "experiment": asdict(self.experiment),
+            "settings": self.settings,
+            "model": self.fingerprint,
+            "conditions": [
+                {
+                    "name": result.condition.name,
+                    "scores": {metric: score.as_dict() for metric, score in result.scores.items()},
+                    "unmeasured": result.unmeasured,
+                    "clips": [clip.stored.id for clip in result.clips],
+                }
+                for result in self.conditions
+            ],
+            "differences": [
+                {**asdict(difference), "score": difference.score.as_dict()} for difference in self.differences
+            ],
+        }
+
+    def clip_rows(self, result: ConditionResult) -> list[dict[str, Any]]:
+        """The per-clip table of one condition."""
+        return [
+            {
+                "condition": result.condition.name,
+                "prompt": clip.request.prompt.label(),
+                "index": clip.request.index,
+                "seed": str(clip.request.seed),  # 63 bits do not survive a JavaScript number
+                "seconds": clip.stored.record["audio"]["seconds"],
+                "silent": clip.silent,
+                "clip": clip.stored.id,
+                "audio_sha256": clip.stored.record["files"]["audio.flac"]["sha256"],
+                "path": f"clips/{file_name(result.condition.name)}/{clip.title}.flac",
+            }
+            for clip in result.clips
+        ]
+
+
+def project(outcome: Outcome) -> None:
+    """Write the run's folder, replacing what an earlier run of the same request left."""
+    from harness.figures import scores_figure, write_png
+
+    write_bytes(outcome.folder / "result.json", readable_json(outcome.as_dict()))
+    rows = [row for result in outcome.conditions for row in outcome.clip_rows(result)]
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(outcome.folder / "clips.csv", table.getvalue().encode())
+    for result in outcome.conditions:
+        for clip in result.clips:
+            _link(clip.stored.path, outcome.clips_folder(result.condition) / f"{clip.title}.flac")
+    figure = scores_figure(outcome)
+    if figure is not None:
+        write_png(figure, outcome.folder / "scores.png")
+
+
+def file_name(name: str) -> str:
+    """A name as part of a path: letters and digits of any script stay, the rest becomes dashes; at most 60 characters.
+
+    >>> file_name("temperature=0.7"), file_name("a/b: c"), file_name("..")
+    ('temperature=0.7', 'a-b-c', 'clip')
+    """
+    return re.sub(r"[^\w.=+]+", "-", name).strip("-.")[:60] or "clip"
+
+
+def _link(target: Path, link: Path) -> None:
+    """A relative link, so that the folder of results can be moved; a copy where the file system has no links."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    relative = os.path.relpath(target, link.parent)
+    if link.is_symlink() and os.readlink(link) == relative:
+        return
+    link.unlink(missing_ok=True)
+    try:
+        link.symlink_to(relative)
+    except OSError:
+        shutil.copyfile(target, link)

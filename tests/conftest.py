@@ -1,0 +1,18 @@
+"""Settings of every test: the machine's speed is no reason to fail, and nothing a test does leaves its own folder."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("harness", deadline=None, print_blob=True)
+settings.load_profile("harness")
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test sees the defaults, whatever the shell it was started from has set."""
+    for name in ("HARNESS_RESULTS", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)

@@ -13,9 +13,9 @@ Policies for input without a value:
 
 from __future__ import annotations
 
+import io
 import math
 import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import AudioError, UsageError
+from metrics.files import write_bytes
 
 Audio = NDArray[np.float32]
 
@@ -135,19 +136,11 @@ def save(path: str | os.PathLike[str], x: ArrayLike, rate: int) -> float:
     ceiling = 32767 / 32768
     peak = float(np.abs(audio).max())
     gain = min(1.0, ceiling / peak) if peak > 0 else 1.0
-    temporary = None
+    content = io.BytesIO()
+    soundfile.write(content, audio * np.float32(gain), rate, subtype="PCM_16", format=kind)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            soundfile.write(file, audio * np.float32(gain), rate, subtype="PCM_16", format=kind)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except (OSError, soundfile.LibsndfileError) as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        write_bytes(path, content.getvalue())
+    except OSError as error:
         raise AudioError(
             f"{path} could not be written ({error}). Check the folder's permissions and the free space, then run again."
         ) from error

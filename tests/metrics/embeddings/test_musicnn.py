@@ -1,0 +1,75 @@
+"""The port against the original graph (tests/golden/musicnn) with librosa's front end."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from metrics.embeddings import load_embedder, musicnn
+from metrics.errors import UsageError
+
+EXPECTED = load_file(Path(__file__).parents[2] / "golden" / "musicnn" / "expected.safetensors")
+
+
+def golden_audio():
+    """Five seconds of four decaying notes that repeat, and a burst of noise every half second."""
+    time = np.arange(5 * 16000) / 16000
+    notes = np.zeros(time.size)
+    for hertz in (110, 277.18, 329.63, 880):
+        notes += np.sin(2 * np.pi * hertz * time) * np.exp(-3 * (time % (0.5 + hertz / 2000)))
+    noise = np.random.default_rng(0).standard_normal(time.size) * (time % 0.5 < 0.05)
+    return (0.1 * notes + 0.05 * noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("layer", musicnn.LAYERS)
+def test_every_layer_is_that_of_the_original_graph(layer):
+    frames = load_embedder("musicnn", layer=layer).embed(golden_audio())
+    assert frames.shape == EXPECTED[layer].shape == (3, musicnn.LAYERS[layer])
+    assert frames.dtype == np.float32
+    assert np.abs(frames - EXPECTED[layer]).max() < 1e-5 * np.abs(EXPECTED[layer]).max()
+
+
+def test_the_log_mel_is_librosas():
+    ours = musicnn.log_mel(torch.from_numpy(golden_audio())).numpy()
+    assert ours.shape == (1 + golden_audio().size // 256, 96)
+    assert np.abs(ours[::12] - EXPECTED["log_mel"]).max() < 1e-5
+
+
+def test_a_patch_is_embedded_alike_alone_and_among_others():
+    long = load_embedder("musicnn").embed(golden_audio())
+    # The second patch starts after 62 frames. Alone, its outer frames see zeros in place of the neighbouring samples.
+    mel = musicnn.log_mel(torch.from_numpy(golden_audio()))
+    alone = musicnn.load_network()(mel[62 : 62 + musicnn.PATCH], range(0, 1))["penultimate"].numpy()
+    assert np.abs(long[1] - alone[0]).max() < 1e-5
+
+
+def test_audio_shorter_than_a_patch_is_one_frame():
+    embedder = load_embedder("musicnn")
+    assert embedder.embed(golden_audio()[:16000]).shape == (1, 200)
+    shortest = round(embedder.window_seconds * 16000)
+    assert embedder.embed(golden_audio()[:shortest]).shape == (1, 200)
+
+
+def test_the_hop_is_whole_mel_frames():
+    assert load_embedder("musicnn").hop_seconds == 0.992
+    assert load_embedder("musicnn", hop_seconds=0.5).embed(golden_audio()).shape == (5, 200)
+
+
+def test_tags_are_probabilities_with_names():
+    tags = musicnn.Musicnn().tags(golden_audio())
+    assert tags.shape == (3, len(musicnn.TAGS)) == (3, 50)
+    assert np.allclose(np.log(tags / (1 - tags)), EXPECTED["logits"], atol=1e-3)
+
+
+def test_options_that_make_no_sense_are_refused():
+    with pytest.raises(UsageError, match="penultimate"):
+        load_embedder("musicnn", layer="last")
+    with pytest.raises(UsageError, match="positive"):
+        load_embedder("musicnn", hop_seconds=0)
+
+
+def test_the_provenance_names_weights_layer_and_hop():
+    made = load_embedder("musicnn").provenance()
+    assert (made["weights_sha256"], made["layer"], made["hop_seconds"]) == (musicnn.DATA_SHA256, "penultimate", 0.992)

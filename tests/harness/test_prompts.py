@@ -1,5 +1,6 @@
 """Prompts as values, and the choice of a style for free text in many languages."""
 
+import csv
 import json
 import math
 import tomllib
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import harness.corpora
 import harness.models.jukebox.mini
 from harness.errors import AudioError, HarnessError, UsageError
 from harness.prompts import LabelChoice, Prompt, choose_labels, labels_fingerprint, read_cards, resolve_labels
@@ -170,6 +172,12 @@ def test_music_the_model_does_not_know_goes_to_its_neighbour(kind: str, styles: 
     """Measured: medieval 21 of 24, rock 24, chiptune 22."""
     texts = ASKED["neighbours"][kind]
     assert sum(choose_labels(text, CARDS).style in styles for text in texts) >= 0.8 * len(texts)
+
+
+def test_there_is_a_card_for_every_style_that_was_trained_on_and_for_no_other():
+    with (Path(harness.corpora.__path__[0]) / "manifests" / "mini.csv").open(encoding="utf-8", newline="") as file:
+        trained = {track["style"] for track in csv.DictReader(file) if track["split"] == "train"}
+    assert set(CARDS) == trained
 
 
 def test_none_of_the_texts_is_a_phrase_of_the_cards():

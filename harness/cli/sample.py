@@ -28,7 +28,7 @@ def sample(
     audio: Annotated[Path | None, typer.Option(rich_help_panel=CONDITIONING, help="A sound file to continue.")] = None,
     prompt_seconds: Annotated[
         float | None,
-        typer.Option(rich_help_panel=CONDITIONING, help="How much of --audio to continue from. [default: 3]"),
+        typer.Option(rich_help_panel=CONDITIONING, help="How much of --audio to continue from.", show_default="3"),
     ] = None,
     temperature: Annotated[
         float, typer.Option(rich_help_panel=DRAWING, help="Lower is safer, higher is wilder.")

@@ -31,6 +31,8 @@ VERBS = {
 class LazyGroup(TyperGroup):
     """A group whose commands come from a table of names; a command's own options are built when it is invoked."""
 
+    kind = "command"
+
     def table(self) -> Mapping[str, str]:
         """Name → line of help."""
         return {name: verb.help for name, verb in VERBS.items()}
@@ -52,7 +54,7 @@ class LazyGroup(TyperGroup):
             from harness.errors import UsageError
             from metrics.registry import unknown_name
 
-            raise UsageError(unknown_name(f"{ctx.command_path} command", args[0], self.list_commands(ctx)))
+            raise UsageError(unknown_name(self.kind, args[0], self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
 
 

@@ -25,6 +25,8 @@ VARIES, PROMPTS, MEASURED = "What varies", "What is asked for", "What it is meas
 class ExperimentGroup(LazyGroup):
     """Experiments are found by entry point, so that another distribution can bring its own."""
 
+    kind = "experiment"
+
     def table(self) -> Mapping[str, str]:
         return {name: declaration.question.split("\n")[0] for name, declaration in declarations().items()}
 

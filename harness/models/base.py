@@ -67,7 +67,7 @@ class Conditioning:
 
 
 class Model(Protocol):
-    """A generator of clips. Batches have the fixed width `width`: a clip's bytes depend on it, not on its neighbours."""
+    """A generator of clips. Batches have the fixed `width`: a clip's bytes depend on it, not on its neighbours."""
 
     name: str
     rate: int

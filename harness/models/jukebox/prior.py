@@ -7,6 +7,8 @@ Module names follow the released checkpoints.
 
 from __future__ import annotations
 
+from math import sqrt
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from harness.models.jukebox.attention import Conv1D
 from harness.models.jukebox.config import PriorConfig
 from harness.models.jukebox.transformer import Autoregressive, Decoding
-from harness.models.jukebox.vqvae import DecoderBlock, conditioner_resnets, dilations
+from harness.models.jukebox.vqvae import DecoderBlock, Resnet1D, dilations
 
 
 class Conditioner(nn.Module):
@@ -27,7 +29,10 @@ class Conditioner(nn.Module):
         self.x_emb = nn.Embedding(config.bins, config.width)
         nn.init.normal_(self.x_emb.weight, std=0.02)
         dilation = dilations(cond.depth, cond.dilation_growth, cond.dilation_cycle)
-        resnets = conditioner_resnets(cond.width, cond.depth, config.cond_down, dilation, cond.m_conv, cond.res_scale)
+        scale = 1 / sqrt(cond.depth) if cond.res_scale else 1.0
+        resnets = [
+            Resnet1D(cond.width, cond.depth, dilation, cond.m_conv, scale, listed=True) for _ in range(config.cond_down)
+        ]
         self.cond = DecoderBlock(config.width, config.width, config.cond_down, config.cond_stride, resnets, cond.width)
         self.ln = nn.LayerNorm(config.width)
 
@@ -162,7 +167,7 @@ class Prior(nn.Module):
         return torch.cat([self.lyrics(y), z + self.config.n_vocab], 1)
 
     def music_code(self, token: Tensor) -> Tensor:
-        """A token of the joint vocabulary as a code; a pick among the lyrics is kept as code 0, as the original does."""
+        """A token of the joint vocabulary as a code; a pick among the lyrics becomes code 0, as in the original."""
         return (token - self.config.n_vocab).clamp_min(0) if self.config.single_enc_dec else token
 
 

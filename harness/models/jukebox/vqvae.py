@@ -6,8 +6,6 @@ Source: Dhariwal et al. 2020, "Jukebox: A Generative Model for Music", sections 
 
 from __future__ import annotations
 
-from math import sqrt
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,7 +34,13 @@ class Resnet1D(nn.Module):
     """A stack of dilated residual blocks; `listed` is how the conditioner's checkpoints name them."""
 
     def __init__(
-        self, width: int, depth: int, dilations: tuple[int, ...], m_conv: float, scale: float = 1.0, listed: bool = False
+        self,
+        width: int,
+        depth: int,
+        dilations: tuple[int, ...],
+        m_conv: float,
+        scale: float = 1.0,
+        listed: bool = False,
     ) -> None:
         super().__init__()
         blocks = [ResConv1DBlock(width, int(m_conv * width), dilations[i], scale) for i in range(depth)]
@@ -194,9 +198,3 @@ class VQVAE(nn.Module):
     def decode(self, codes: Tensor, level: int) -> Tensor:
         """Codes (B, T) of `level` -> audio (B, T * hop), not clipped."""
         return self.decoders[level](self.codebook(level).decode(codes)).squeeze(1)
-
-
-def conditioner_resnets(width: int, depth: int, count: int, dilation: tuple[int, ...], m_conv: float, scaled: bool) -> list:
-    """The residual stacks of an upsampler's conditioner; `scaled` divides each residual by sqrt(depth)."""
-    scale = 1 / sqrt(depth) if scaled else 1.0
-    return [Resnet1D(width, depth, dilation, m_conv, scale, listed=True) for _ in range(count)]

@@ -1,0 +1,50 @@
+"""`harness train`: the recipe of the embedded model, part by part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import Results
+
+if TYPE_CHECKING:
+    from harness.models.jukebox.train.recipe import Recipe
+
+app = typer.Typer(no_args_is_help=True, help="Train the embedded Jukebox part by part; every part resumes.")
+
+Folder = Annotated[Path | None, typer.Option(help="The model's folder.", show_default="the embedded model's")]
+CorpusName = Annotated[str, typer.Option(help="A built corpus: harness corpus list.")]
+
+
+@app.command()
+def part(
+    name: Annotated[str, typer.Argument(help="codec-0, codec-1, prior-0 or prior-1.")],
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps, if not those of config.toml.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads; two parts at one each beat one at two.")] = 1,
+    folder: Folder = None,
+    results: Results = Path("results"),
+    corpus: CorpusName = "mini",
+) -> None:
+    """Train one part from its last checkpoint on, with figures in MLflow.
+
+    [bold]Example[/bold]: harness corpus build mini && harness train part codec-0
+    """
+    _recipe(folder, results, corpus).train(name, steps, threads)
+
+
+@app.command()
+def export(folder: Folder = None, results: Results = Path("results"), corpus: CorpusName = "mini") -> None:
+    """Write the best checkpoints of all parts into the model's folder as safetensors."""
+    recipe = _recipe(folder, results, corpus)
+    recipe.export()
+    typer.echo(f"weights written to {recipe.folder.path}")
+
+
+def _recipe(folder: Path | None, results: Path, corpus: str) -> Recipe:
+    from harness.models.jukebox.checkpoint import ModelFolder
+    from harness.models.jukebox.model import MINI
+    from harness.models.jukebox.train.recipe import Recipe
+
+    return Recipe(ModelFolder(folder or MINI), corpus, results)

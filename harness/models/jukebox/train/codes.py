@@ -1,0 +1,86 @@
+"""A corpus as codes: what the priors learn from. Every track is encoded whole, in a few variants."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from harness.corpora import Track
+from harness.models.jukebox.config import VQVAEConfig
+from harness.models.jukebox.train.codec import LevelCodec
+from harness.models.jukebox.train.data import Recordings
+from harness.models.jukebox.vqvae import VQVAE
+from metrics.files import write_bytes
+
+PLAIN = ((0.0, 0.0),)
+VARIED = ((0.0, 0.0), (0.5, -3.0))
+"""(shift in top-level hops, gain in dB): the same music falls into other codes, which is more to learn from."""
+
+
+@dataclass(frozen=True)
+class CodedTrack:
+    """One variant of one track. `codes` (T / hop,) uint16 by level, cut to whole top-level codes."""
+
+    track: Track
+    samples: int
+    codes: dict[int, np.ndarray]
+
+
+def trained_codec(config: VQVAEConfig, level: int, out: Path) -> LevelCodec:
+    """The best checkpoint of one level. Raises `FileNotFoundError` where that level was not trained."""
+    codec = LevelCodec(config, level)
+    codec.load_state_dict(torch.load(out / f"codec-{level}.best.pt", weights_only=True)["module"])
+    return codec.eval()
+
+
+def assembled_vqvae(config: VQVAEConfig, out: Path) -> VQVAE:
+    """The levels, each trained for itself, as one VQ-VAE."""
+    vqvae = VQVAE(config)
+    for level in range(config.levels):
+        trained = trained_codec(config, level, out).vqvae
+        vqvae.encoders[level], vqvae.decoders[level] = trained.encoders[level], trained.decoders[level]
+        vqvae.bottleneck.level_blocks[level] = trained.bottleneck.level_blocks[level]
+    return vqvae.eval()
+
+
+@torch.inference_mode()
+def encode_track(vqvae: VQVAE, level: int, audio: np.ndarray, shift: float = 0.0, gain_db: float = 0.0) -> np.ndarray:
+    """Codes (T / hop,) uint16 of int16 samples (T,), after `shift` top-level hops are left off the front."""
+    top = vqvae.config.hops[-1]
+    audio = audio[round(shift * top) :]
+    scaled = audio[: len(audio) // top * top].astype(np.float32) * np.float32(10 ** (gain_db / 20) / 32768)
+    return vqvae.encode(torch.from_numpy(scaled).unsqueeze(0), level)[0].numpy().astype(np.uint16)
+
+
+def coded_tracks(
+    config: VQVAEConfig, levels: tuple[int, ...], recordings: Recordings, out: Path, variants: tuple = VARIED
+) -> list[CodedTrack]:
+    """All variants of all recordings at the named levels; encoded once and kept in `out`."""
+    by_level = {level: _coded_level(config, level, recordings, out, variants) for level in levels}
+    tracks = [track for track in recordings.tracks for _ in variants]
+    coded = []
+    for i, track in enumerate(tracks):
+        codes = {level: by_level[level][i] for level in levels}
+        coded.append(CodedTrack(track, len(codes[levels[0]]) * config.hops[levels[0]], codes))
+    return coded
+
+
+def _coded_level(
+    config: VQVAEConfig, level: int, recordings: Recordings, out: Path, variants: tuple
+) -> list[np.ndarray]:
+    from safetensors.numpy import load_file, save
+
+    weights = (out / f"codec-{level}.best.pt").read_bytes()
+    tracks = repr([(track.sha256, variants) for track in recordings.tracks])
+    stamp = hashlib.sha256(weights + tracks.encode()).hexdigest()[:16]
+    kept = out / f"codes-{level}-{stamp}.safetensors"
+    if not kept.exists():
+        vqvae = trained_codec(config, level, out).vqvae
+        coded = [encode_track(vqvae, level, audio, *variant) for audio in recordings.audio for variant in variants]
+        write_bytes(kept, save({f"{i:05d}": codes for i, codes in enumerate(coded)}))
+    loaded = load_file(kept)
+    return [loaded[key] for key in sorted(loaded)]

@@ -1,0 +1,83 @@
+"""The recipe of an embedded model: which part is trained on what, for how long, and how the parts become a folder.
+
+    codec 1 ─► prior 1 (top) ─┐
+    codec 0 ─► prior 0 ───────┴─► export
+
+Levels are independent as codecs, so both columns can run side by side, one processor each. Every part resumes from its
+last checkpoint; the schedule is read from `[training]` in the model's config.toml.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from harness.errors import HarnessError, UsageError
+from harness.models.jukebox.checkpoint import ModelFolder, save_weights
+from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.train.codec import train_codec
+from harness.models.jukebox.train.codes import PLAIN, VARIED, CodedTrack, assembled_vqvae, coded_tracks
+from harness.models.jukebox.train.data import read_recordings
+from harness.models.jukebox.train.loop import Schedule, keep_freed_memory
+from harness.models.jukebox.train.prior import train_prior
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Training of the model in `folder` on the built corpus named `corpus`; checkpoints and figures go to `results`."""
+
+    folder: ModelFolder
+    corpus: str
+    results: Path
+
+    @property
+    def out(self) -> Path:
+        """Where the checkpoints of this model lie."""
+        return self.results / "training" / self.folder.path.name
+
+    def schedule(self, part: str, steps: int | None = None) -> Schedule:
+        """The schedule of `codec-N` or `prior-N`, with another number of steps if given."""
+        tables = self.folder.training
+        if part not in tables:
+            raise UsageError(f"there is no part {part!r} to train: one of {', '.join(sorted(tables))} was expected.")
+        return Schedule(**(tables[part] | ({"steps": steps} if steps else {})))
+
+    def train(self, part: str, steps: int | None = None, threads: int = 1) -> None:
+        """Train one part from its last checkpoint on. Raises `HarnessError` where a part it needs is not trained."""
+        schedule = self.schedule(part, steps)
+        keep_freed_memory()
+        torch.set_num_threads(threads)
+        self.out.mkdir(parents=True, exist_ok=True)
+        kind, level = part.split("-")
+        if kind == "codec":
+            train, valid = (read_recordings(self.corpus, split) for split in ("train", "valid"))
+            train_codec(self.folder.vqvae, int(level), schedule, train, valid, self.out)
+        else:
+            train_prior(self.folder, int(level), schedule, self.coded(int(level), "train"),
+                        self.coded(int(level), "valid"), self.out)  # fmt: skip
+
+    def coded(self, level: int, split: str) -> list[CodedTrack]:
+        """A split as the codes that the prior of `level` learns: its own, and those above for an upsampler."""
+        levels = (level,) if self.folder.priors[level].conditioner is None else (level, level + 1)
+        for needed in levels:
+            self._require(f"codec-{needed}")
+        variants = VARIED if split == "train" else PLAIN
+        return coded_tracks(self.folder.vqvae, levels, read_recordings(self.corpus, split), self.out, variants)
+
+    def export(self) -> None:
+        """Write the best checkpoints of all parts into the model's folder as safetensors."""
+        levels = range(self.folder.vqvae.levels)
+        for part in (f"{kind}-{level}" for kind in ("codec", "prior") for level in levels):
+            self._require(part)
+        save_weights(assembled_vqvae(self.folder.vqvae, self.out), self.folder.weights("vqvae"))
+        for level in levels:
+            prior = Prior(self.folder.priors[level])
+            saved = torch.load(self.out / f"prior-{level}.best.pt", weights_only=True)
+            prior.load_state_dict(saved["module"])
+            save_weights(prior, self.folder.weights(f"prior_level_{level}"))
+
+    def _require(self, part: str) -> None:
+        if not (self.out / f"{part}.best.pt").exists():
+            raise HarnessError(f"{part} is not trained in {self.out}. Run first: harness train part {part}")

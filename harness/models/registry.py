@@ -10,7 +10,7 @@ from metrics.registry import Registry
 MODELS: Registry[Callable[[], Model]] = Registry(
     kind="model",
     entry_point_group="music_harness.models",
-    targets={"toy": "harness.models.toy:load"},
+    targets={"jukebox:mini": "harness.models.jukebox.model:load_mini", "toy": "harness.models.toy:load"},
 )
 
 

@@ -1,0 +1,181 @@
+"""How good a trained model is, in figures that a change can be held against: `harness train evaluate`.
+
+All sets hold the same number of clips of the same length; the reference and the real clips that are measured or passed
+through the codec come from different tracks, none of which was trained on. Samples share their seeds across styles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.corpora import open_corpus
+from harness.corpora.excerpts import Excerpt, excerpts, halves
+from harness.models.base import Progress, Sampling
+from harness.models.jukebox.model import JukeboxModel
+from harness.models.jukebox.train.codes import CodedTrack
+from harness.models.jukebox.train.ngram import Trigram
+from harness.models.jukebox.train.prior import Windows, mean_bits
+from harness.prompts import Prompt
+from metrics.embeddings.base import Embedder
+from metrics.frechet import fad
+from metrics.reference import build_reference
+from metrics.score import EmbeddingSet, Score
+
+HEADLINE = 16  # principal components of the reference
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Embedded clips by what they are: real, round trip, samples, random codes, white noise; and real music to train a
+    classifier on."""
+
+    reference: EmbeddingSet
+    evaluated: dict[str, EmbeddingSet]
+    training: EmbeddingSet
+
+
+def make_sets(
+    model: JukeboxModel,
+    corpus: str,
+    embedder: Embedder,
+    per_style: int,
+    seconds: float,
+    progress: Progress | None = None,
+) -> Sets:
+    """Build and embed every set: `per_style` clips of each style, `seconds` long."""
+    built = open_corpus(corpus)
+    ours, theirs = halves(built.select("test"))
+    reference, real = (excerpts(built, tracks, per_style, seconds) for tracks in (ours, theirs))
+    training = excerpts(built, built.select("train"), 2 * per_style, seconds)
+    rng = np.random.default_rng(0)
+    noise = [rng.standard_normal(len(e.audio)).astype(np.float32) * 0.1 for e in real]
+    seeds = list(range(per_style))
+    prompts = [Prompt(style=style) for style in model.styles]
+    conditionings = [model.encode(prompt, seconds) for prompt in prompts for _ in seeds]
+    clips = model.sample(conditionings, seeds * len(prompts), Sampling(), progress)
+    styles = [e.track.style for e in real]
+    asked = [prompt.style or "" for prompt in prompts for _ in seeds]
+
+    def embedded(audio: Iterable[NDArray[np.float32]], styles: list[str]) -> EmbeddingSet:
+        named = zip(audio, styles, strict=True)
+        return build_reference(((x, model.rate, f"{i:04d}", style) for i, (x, style) in enumerate(named)), embedder)
+
+    def of_tracks(found: list[Excerpt], audio: Iterable[NDArray[np.float32]] | None = None) -> EmbeddingSet:
+        sounds = (e.audio for e in found) if audio is None else audio
+        pairs = zip(found, sounds, strict=True)
+        return build_reference(((x, e.rate, e.song, e.track.style) for e, x in pairs), embedder)
+
+    return Sets(
+        reference=of_tracks(reference),
+        evaluated={
+            "real": of_tracks(real),
+            "round trip": of_tracks(real, (round_trip(model, e.audio) for e in real)),
+            "samples": embedded((clip.audio for clip in clips), asked),
+            "random codes": embedded((random_codes(model, len(e.audio), rng) for e in real), styles),
+            "white noise": embedded(noise, styles),
+        },
+        training=of_tracks(training),
+    )
+
+
+@torch.inference_mode()
+def round_trip(model: JukeboxModel, audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Audio (samples,) through the finest codes and back."""
+    hop = model.folder.vqvae.hops[0]
+    padded = torch.from_numpy(np.pad(audio, (0, -len(audio) % hop))).unsqueeze(0)
+    return model.vqvae.decode(model.vqvae.encode(padded, 0), 0)[0].numpy()[: len(audio)]
+
+
+@torch.inference_mode()
+def random_codes(model: JukeboxModel, samples: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """What uniformly random finest codes sound like."""
+    hop, bins = model.folder.vqvae.hops[0], model.folder.vqvae.bins
+    codes = torch.from_numpy(rng.integers(0, bins, (1, -(-samples // hop))))
+    return model.vqvae.decode(codes, 0)[0].numpy()[:samples]
+
+
+def distances(sets: Sets) -> dict[str, dict[str, Score]]:
+    """FAD of every set to the reference: in its first principal components, and in full dimension."""
+    return {
+        name: {"fad16": fad(found, sets.reference, HEADLINE), "fad": fad(found, sets.reference)}
+        for name, found in sets.evaluated.items()
+    }
+
+
+def by_style(sets: Sets, name: str) -> dict[str, float]:
+    """Plug-in 16-component FAD of one set to the reference, style by style: too few clips for more than an order."""
+    assert sets.reference.strata is not None
+    scores = {}
+    for style in np.unique(sets.reference.strata):
+        found = sets.evaluated[name]
+        assert found.strata is not None
+        pair = found.select(found.strata == style), sets.reference.select(sets.reference.strata == style)
+        scores[str(style)] = fad(*pair, HEADLINE).plain
+    return scores
+
+
+def conditioning(sets: Sets, permutations: int = 9999) -> dict[str, Any]:
+    """Whether the sampled style is the one asked for, to a linear classifier trained on real clips of other tracks.
+
+    The p value is exact for the null that the labels asked for say nothing: the labels of clips that share a seed are
+    permuted among themselves. Where a style has one training package this is package recognition.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    def clip_means(found: EmbeddingSet) -> tuple[NDArray, NDArray]:
+        assert found.strata is not None
+        frames = found.frames.reshape(-1, _frames_per_clip(found, sets), found.frames.shape[1])
+        return frames.mean(1), found.strata.reshape(len(frames), -1)[:, 0]
+
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=5000, class_weight="balanced"))
+    classifier.fit(*clip_means(sets.training))
+    result: dict[str, Any] = {}
+    for name in ("real", "round trip", "samples"):
+        means, asked = clip_means(sets.evaluated[name])
+        heard = classifier.predict(means)
+        styles = sorted(set(asked))
+        result[name] = {
+            "balanced_accuracy": float(balanced_accuracy_score(asked, heard)),
+            "confusion": confusion_matrix(asked, heard, labels=styles).tolist(),
+            "styles": styles,
+            "clips": len(asked),
+        }
+    grid_asked, grid_heard = (x.reshape(len(styles), -1) for x in (asked, heard))  # (styles, seeds): samples come last
+    rng = np.random.default_rng(0)
+    observed = (grid_asked == grid_heard).mean()
+    exceeded = sum((rng.permuted(grid_asked, axis=0) == grid_heard).mean() >= observed for _ in range(permutations))
+    result["samples"]["accuracy"] = float(observed)
+    result["samples"]["p"] = (1 + int(exceeded)) / (1 + permutations)
+    return result
+
+
+def _frames_per_clip(found: EmbeddingSet, sets: Sets) -> int:
+    clips = len(np.unique(sets.evaluated["samples"].songs))
+    return len(sets.evaluated["samples"].frames) // clips
+
+
+def likelihood(
+    model: JukeboxModel, train: list[CodedTrack], valid: list[CodedTrack], test: list[CodedTrack]
+) -> dict[str, dict[str, float]]:
+    """Bits per code of the test tracks under each prior, beside an interpolated trigram model on the same windows."""
+    result = {}
+    for level, prior in enumerate(model.priors):
+        windows = Windows(model.folder, level, test).grid(400)
+        trigram = Trigram.fit([t.codes[level] for t in train], [t.codes[level] for t in valid], model.folder.vqvae.bins)
+        with torch.inference_mode():
+            bits = mean_bits(prior, windows)
+        result[f"level {level}"] = {
+            "prior": bits,
+            "trigram": trigram.bits([window.codes for window in windows]),
+            "codes": sum(len(window.codes) for window in windows),
+        }
+    return result

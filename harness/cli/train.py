@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Results
+from harness.cli.options import Quiet, Results
 
 if TYPE_CHECKING:
     from harness.models.jukebox.train.recipe import Recipe
@@ -40,6 +40,25 @@ def export(folder: Folder = None, results: Results = Path("results"), corpus: Co
     recipe = _recipe(folder, results, corpus)
     recipe.export()
     typer.echo(f"weights written to {recipe.folder.path}")
+
+
+@app.command()
+def evaluate(
+    clips_per_style: Annotated[int, typer.Option(min=3, help="Clips of each style in every set.")] = 24,
+    seconds: Annotated[float, typer.Option(min=3.0, help="Length of each clip.")] = 6.0,
+    folder: Folder = None,
+    results: Results = Path("results"),
+    corpus: CorpusName = "mini",
+    quiet: Quiet = False,
+) -> None:
+    """Measure a trained model against held-out music, noise, random codes and a trigram model of its codes."""
+    from harness.progress import progress_for
+
+    with progress_for(quiet).stage("sampling", 1) as stage:
+        text = _recipe(folder, results, corpus).evaluate(
+            clips_per_style, seconds, lambda done, total: stage.advance(done / total, f"{done}/{total} steps")
+        )
+    typer.echo(text)
 
 
 def _recipe(folder: Path | None, results: Path, corpus: str) -> Recipe:

@@ -34,8 +34,8 @@ class Excerpt:
 
 
 def halves(tracks: Sequence[Track]) -> tuple[list[Track], list[Track]]:
-    """Two disjoint halves, alike in styles and packages: a package's tracks go to one and the other in turn, in the order
-    of their hashes."""
+    """Two disjoint halves, alike in styles and packages: a package's tracks go to one and the other in turn, ordered
+    by their hashes."""
     ordered = sorted(tracks, key=lambda track: (track.style, track.package, track.sha256))
     return ordered[::2], ordered[1::2]
 
@@ -69,7 +69,7 @@ def _of_style(corpus: Corpus, tracks: list[Track], count: int, seconds: float) -
 
 
 def _of_track(corpus: Corpus, track: Track, most: int, seconds: float) -> list[Excerpt]:
-    """Up to `most` excerpts that do not overlap, loud ones only, ordered so that any first few spread over the track."""
+    """Up to `most` excerpts that do not overlap, loud ones only, the first few spread over the track."""
     audio, rate = soundfile.read(corpus.path(track), dtype="float32")
     length = round(seconds * rate)
     places = len(audio) // length

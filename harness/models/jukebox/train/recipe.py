@@ -15,13 +15,18 @@ from pathlib import Path
 import torch
 
 from harness.errors import HarnessError, UsageError
+from harness.models.base import Progress
 from harness.models.jukebox.checkpoint import ModelFolder, save_weights
+from harness.models.jukebox.model import JukeboxModel
 from harness.models.jukebox.prior import Prior
 from harness.models.jukebox.train.codec import train_codec
 from harness.models.jukebox.train.codes import PLAIN, VARIED, CodedTrack, assembled_vqvae, coded_tracks
 from harness.models.jukebox.train.data import read_recordings
+from harness.models.jukebox.train.evaluate import by_style, conditioning, distances, likelihood, make_sets
 from harness.models.jukebox.train.loop import Schedule, keep_freed_memory
 from harness.models.jukebox.train.prior import train_prior
+from harness.models.jukebox.train.report import write_report
+from metrics.embeddings import load_embedder
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,19 @@ class Recipe:
             saved = torch.load(self.out / f"prior-{level}.best.pt", weights_only=True)
             prior.load_state_dict(saved["module"])
             save_weights(prior, self.folder.weights(f"prior_level_{level}"))
+
+    def evaluate(self, per_style: int, seconds: float, progress: Progress | None = None) -> str:
+        """Measure the exported model (see `evaluate`) into `results/reference`; the figures as Markdown."""
+        model = JukeboxModel(f"jukebox:{self.folder.path.name}", self.folder)
+        sets = make_sets(model, self.corpus, load_embedder("musicnn"), per_style, seconds, progress)
+        figures = {
+            "model": model.fingerprint(),
+            "settings": {"clips": per_style * len(model.styles), "per_style": per_style, "seconds": seconds},
+            "conditioning": conditioning(sets),
+            "likelihood": likelihood(model, *(self.coded(0, split) for split in ("train", "valid", "test"))),
+            "round_trip_by_style": by_style(sets, "round trip"),
+        }
+        return write_report(self.results / "reference" / f"jukebox-{self.folder.path.name}", figures, distances(sets))
 
     def _require(self, part: str) -> None:
         if not (self.out / f"{part}.best.pt").exists():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -21,7 +23,7 @@ def test_windows_cover_everything_and_move_by_the_hop(total, n_ctx, hop):
     ends = [min(start + n_ctx, total) for start in starts]
     assert starts[0] == 0
     assert ends[-1] == total
-    assert all(0 < late - early <= hop for early, late in zip(ends, ends[1:], strict=False))
+    assert all(0 < late - early <= hop for early, late in pairwise(ends))
 
 
 def test_draws_follow_the_distribution():

@@ -16,7 +16,7 @@ from metrics.errors import DegenerateInput, HarnessError, UsageError
 from metrics.files import write_bytes
 
 Direction = Literal["lower", "higher"]
-Estimand = Literal["fixed reference", "population", "these clips"]
+Estimand = Literal["fixed reference", "population", "population at this n"]
 
 # The parts of a provenance that must agree before two sets, or two scores, are compared.
 COMPARED = ("embedder", "preprocessing")

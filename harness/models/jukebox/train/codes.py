@@ -16,9 +16,12 @@ from harness.models.jukebox.train.data import Recordings
 from harness.models.jukebox.vqvae import VQVAE
 from metrics.files import write_bytes
 
-PLAIN = ((0.0, 0.0),)
-VARIED = ((0.0, 0.0), (0.5, -3.0))
-"""(shift in top-level hops, gain in dB): the same music falls into other codes, which is more to learn from."""
+Variant = tuple[float, float]
+"""(shift in top-level hops, gain in dB)"""
+
+PLAIN: tuple[Variant, ...] = ((0.0, 0.0),)
+VARIED: tuple[Variant, ...] = ((0.0, 0.0), (0.5, -3.0))
+"""The same music shifted and softer falls into other codes: more to learn from where codes are few."""
 
 
 @dataclass(frozen=True)
@@ -57,30 +60,30 @@ def encode_track(vqvae: VQVAE, level: int, audio: np.ndarray, shift: float = 0.0
 
 
 def coded_tracks(
-    config: VQVAEConfig, levels: tuple[int, ...], recordings: Recordings, out: Path, variants: tuple = VARIED
+    config: VQVAEConfig, levels: tuple[int, ...], recordings: Recordings, out: Path, variants: tuple[Variant, ...]
 ) -> list[CodedTrack]:
     """All variants of all recordings at the named levels; encoded once and kept in `out`."""
-    by_level = {level: _coded_level(config, level, recordings, out, variants) for level in levels}
-    tracks = [track for track in recordings.tracks for _ in variants]
     coded = []
-    for i, track in enumerate(tracks):
-        codes = {level: by_level[level][i] for level in levels}
-        coded.append(CodedTrack(track, len(codes[levels[0]]) * config.hops[levels[0]], codes))
+    for variant in variants:
+        by_level = {level: _coded_level(config, level, recordings, out, variant) for level in levels}
+        for i, track in enumerate(recordings.tracks):
+            codes = {level: by_level[level][i] for level in levels}
+            coded.append(CodedTrack(track, len(codes[levels[0]]) * config.hops[levels[0]], codes))
     return coded
 
 
 def _coded_level(
-    config: VQVAEConfig, level: int, recordings: Recordings, out: Path, variants: tuple
+    config: VQVAEConfig, level: int, recordings: Recordings, out: Path, variant: Variant
 ) -> list[np.ndarray]:
     from safetensors.numpy import load_file, save
 
     weights = (out / f"codec-{level}.best.pt").read_bytes()
-    tracks = repr([(track.sha256, variants) for track in recordings.tracks])
+    tracks = repr([(track.sha256, variant) for track in recordings.tracks])
     stamp = hashlib.sha256(weights + tracks.encode()).hexdigest()[:16]
     kept = out / f"codes-{level}-{stamp}.safetensors"
     if not kept.exists():
         vqvae = trained_codec(config, level, out).vqvae
-        coded = [encode_track(vqvae, level, audio, *variant) for audio in recordings.audio for variant in variants]
+        coded = [encode_track(vqvae, level, audio, *variant) for audio in recordings.audio]
         write_bytes(kept, save({f"{i:05d}": codes for i, codes in enumerate(coded)}))
     loaded = load_file(kept)
     return [loaded[key] for key in sorted(loaded)]

@@ -65,10 +65,11 @@ class Recipe:
 
     def coded(self, level: int, split: str) -> list[CodedTrack]:
         """A split as the codes that the prior of `level` learns: its own, and those above for an upsampler."""
-        levels = (level,) if self.folder.priors[level].conditioner is None else (level, level + 1)
+        is_top = self.folder.priors[level].conditioner is None
+        levels = (level,) if is_top else (level, level + 1)
         for needed in levels:
             self._require(f"codec-{needed}")
-        variants = VARIED if split == "train" else PLAIN
+        variants = VARIED if is_top and split == "train" else PLAIN
         return coded_tracks(self.folder.vqvae, levels, read_recordings(self.corpus, split), self.out, variants)
 
     def export(self) -> None:

@@ -6,10 +6,11 @@ The key covers the sound file's hash, the embedder's provenance (weights, layer,
 much of the start is left out; nothing is ever keyed by a path, so nothing can be stale. The folder may be deleted at
 any time.
 
-Of a clip that continues an audio prompt only the continuation is embedded: the prompt's own sound is not the model's.
+A clip that continues an audio prompt is cut where the prompt ends, and both parts are embedded apart: no window sees
+both, and only the continuation, which is the model's own, is measured.
 
-A silent clip has no loudness to normalise. It is embedded as it is and flagged, not left out: a model that falls silent
-would otherwise be measured by its better clips only.
+A silent clip, or one too short for a loudness, cannot be normalised. It is embedded as it is, and silence is flagged,
+not left out: a model that falls silent would otherwise be measured by its better clips only.
 """
 
 from __future__ import annotations
@@ -28,13 +29,18 @@ from harness.store import StoredClip
 from metrics.audio import LOUDNESS_BLOCK_SECONDS, Preprocessing, loudness
 from metrics.embeddings.base import Embedder, embed_clip, embedding_provenance, is_padded
 from metrics.files import write_bytes
+from metrics.similarity import split_prompt
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """A clip's frames, float32 (frames, dim). `padded`: it was shorter than one window and filled up with zeros."""
+    """A clip's frames, float32 (frames, dim), and those of its audio prompt where it continues one.
+
+    `padded`: what was sampled is shorter than one window and was filled up with zeros.
+    """
 
     frames: np.ndarray
+    prompt: np.ndarray | None
     silent: bool
     padded: bool
 
@@ -63,21 +69,37 @@ def prompt_seconds(clip: StoredClip) -> float:
 
 def _embed(clip: StoredClip, embedder: Embedder, preprocessing: Preprocessing) -> Embedded:
     audio, rate = clip.audio()
-    audio = audio[round(prompt_seconds(clip) * rate) :]
-    if not len(audio):
-        raise ModelError(
-            f"clip {clip.id[:12]} in {clip.folder} holds nothing after its audio prompt: ask for more --seconds."
-        )
-    short = len(audio) < LOUDNESS_BLOCK_SECONDS * rate  # no loudness is defined for it: its level is left alone
-    silent = not (np.any(audio) if short else np.isfinite(loudness(audio, rate)))
-    used = replace(preprocessing, lufs=None) if short or silent else preprocessing
-    return Embedded(embed_clip(embedder, audio, rate, used), silent, is_padded(embedder, len(audio) / rate))
+    prompt, cut = None, prompt_seconds(clip)
+    if cut:
+        if round(cut * rate) >= len(audio):
+            raise ModelError(f"clip {clip.id[:12]} in {clip.folder} is all audio prompt: ask for more --seconds.")
+        prompt, audio = split_prompt(audio, rate, cut)
+    silent = is_silent(audio, rate)
+    return Embedded(
+        _frames(audio, rate, embedder, preprocessing),
+        None if prompt is None else _frames(prompt, rate, embedder, preprocessing),
+        silent,
+        is_padded(embedder, min(len(audio) / rate, preprocessing.seconds or np.inf)),
+    )
+
+
+def _frames(audio: np.ndarray, rate: int, embedder: Embedder, preprocessing: Preprocessing) -> np.ndarray:
+    kept = audio if preprocessing.seconds is None else audio[: round(preprocessing.seconds * rate)]
+    level = len(kept) >= LOUDNESS_BLOCK_SECONDS * rate and not is_silent(kept, rate)
+    return embed_clip(embedder, audio, rate, preprocessing if level else replace(preprocessing, lufs=None))
+
+
+def is_silent(audio: np.ndarray, rate: int) -> bool:
+    """Whether nothing in (samples,) reaches the −70 LUFS gate; too short for a loudness, whether all of it is zero."""
+    if len(audio) < LOUDNESS_BLOCK_SECONDS * rate:
+        return not np.any(audio)
+    return not np.isfinite(loudness(audio, rate))
 
 
 def _key(clip: StoredClip, embedder: Embedder, preprocessing: Preprocessing) -> str:
     content: dict[str, Any] = {
         "audio": clip.record["files"][clip.path.name]["sha256"],
-        "skipped_seconds": prompt_seconds(clip),
+        "prompt_seconds": prompt_seconds(clip),
         **embedding_provenance(embedder, preprocessing),
     }
     return digest(content)
@@ -91,7 +113,8 @@ def _bytes(embedded: Embedded) -> bytes:
     from safetensors.numpy import save
 
     flags = {"silent": str(int(embedded.silent)), "padded": str(int(embedded.padded))}
-    return save({"frames": np.ascontiguousarray(embedded.frames)}, metadata=flags)
+    frames = {"frames": embedded.frames} | ({} if embedded.prompt is None else {"prompt": embedded.prompt})
+    return save({name: np.ascontiguousarray(array) for name, array in frames.items()}, metadata=flags)
 
 
 def _read(path: Path) -> Embedded | None:
@@ -103,6 +126,7 @@ def _read(path: Path) -> Embedded | None:
     try:
         with safe_open(path, framework="numpy") as file:
             flags = file.metadata()
-            return Embedded(file.get_tensor("frames"), flags["silent"] == "1", flags["padded"] == "1")
+            prompt = file.get_tensor("prompt") if "prompt" in file.keys() else None  # noqa: SIM118 - not a mapping
+            return Embedded(file.get_tensor("frames"), prompt, flags["silent"] == "1", flags["padded"] == "1")
     except (SafetensorError, OSError, KeyError, TypeError):
         return None

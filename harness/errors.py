@@ -9,6 +9,7 @@ __all__ = [
     "HarnessError",
     "ModelError",
     "StoreError",
+    "TrackingError",
     "UsageError",
     "WeightsError",
 ]
@@ -20,6 +21,10 @@ class ModelError(HarnessError):
 
 class StoreError(HarnessError):
     """A stored clip that is damaged, or a store that cannot be written."""
+
+
+class TrackingError(HarnessError):
+    """MLflow could not be reached or written; what was sampled and measured is not affected."""
 
 
 class CorpusError(HarnessError):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, FAINT, ACCENT, SECOND = "#22303c", "#c9d1d9", "#0b6e99", "#c4622d"
+MOST_TICKS = 8
+"""With more conditions the ticks are left to matplotlib."""
+
 TITLES = {
     "fad16": "Fréchet distance, 16 components",
     "fad": "Fréchet distance, all dimensions",
@@ -70,13 +73,12 @@ def _panel(axes: Axes, outcome: Outcome, metric: str, colour: str, large: bool) 
         axes.set_xticks(places, [result.condition.name for result in results], fontsize=8)
     for place, result in zip(places, results, strict=True):
         score = result.scores[metric]
-        if score.interval is not None:
-            axes.vlines(place, *score.interval, color=colour, lw=3 if large else 2, alpha=0.45, zorder=2)
+        axes.vlines(place, *score.interval, color=colour, lw=3 if large else 2, alpha=0.45, zorder=2)
         face = colour if score.reliable else "white"
         axes.plot(place, score.value, "o", ms=9 if large else 6, mfc=face, mec=colour, mew=1.6, zorder=3)
         if large:
-            note = f"{score.value:.3g}" + (f" ± {score.stderr:.2g}" if score.stderr is not None else "")
-            axes.annotate(note, (place, score.value), (9, 5), textcoords="offset points", fontsize=8.5, color=INK)
+            note = f"{score.value:.3g} ± {score.stderr:.2g}"
+            axes.annotate(note, (place, score.value), (9, 6), textcoords="offset points", fontsize=8.5, color=INK)
     direction = {"lower": "lower is better ↓", "higher": "higher is better ↑"}.get(
         results[0].scores[metric].direction, ""
     )
@@ -86,7 +88,13 @@ def _panel(axes: Axes, outcome: Outcome, metric: str, colour: str, large: bool) 
     if direction:
         axes.set_ylabel(direction, fontsize=8, color="#6b7885")
     axes.set_xlabel(outcome.experiment.varies if large else "", fontsize=9, color=INK)
-    axes.margins(x=0.16, y=0.16)
+    if len(results) <= MOST_TICKS and all(result.condition.value is not None for result in outcome.conditions):
+        axes.set_xticks(places, [f"{place:g}" for place in places])
+    # Room on the right for the last figure's label.
+    left, right = min(places), max(places)
+    width = (right - left) or 1.0
+    axes.set_xlim(left - 0.12 * width, right + (0.3 if large else 0.12) * width)
+    axes.margins(y=0.12)
     axes.grid(axis="y", color=FAINT, lw=0.6, alpha=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=8, colors=INK, length=3)

@@ -70,16 +70,7 @@ def make_plan(
     Raises `UsageError` for no clips, a duration that is not positive, a negative seed, or prompts that are none or
     repeated.
     """
-    if clips < 1:
-        raise UsageError(
-            f"the number of clips per condition was {clips}: at least 1 was expected, for example --clips 16."
-        )
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise UsageError(
-            f"the duration was {seconds} s: a positive number of seconds was expected, for example --seconds 6."
-        )
-    if not 0 <= seed < 2**63:
-        raise UsageError(f"the seed was {seed}: a whole number from 0 to 2^63 − 1 was expected.")
+    check_counts(clips, seconds, seed)
     if not prompts:
         raise UsageError("there are no prompts: give at least one, for example --prompt 'a slow waltz'.")
     contents = [prompt.content() for prompt in prompts]
@@ -99,3 +90,17 @@ def make_plan(
                 ClipRequest(condition, prompts[which], which, index, clip_seed_, seconds, identity, digest(identity))
             )
     return Plan(experiment, tuple(prompts), tuple(requests))
+
+
+def check_counts(clips: int, seconds: float, seed: int) -> None:
+    """Raise `UsageError` for no clips, a duration that is not positive, or a seed that does not fit."""
+    if clips < 1:
+        raise UsageError(
+            f"the number of clips per condition was {clips}: at least 1 was expected, for example --clips 16."
+        )
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise UsageError(
+            f"the duration was {seconds} s: a positive number of seconds was expected, for example --seconds 6."
+        )
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"the seed was {seed}: a whole number from 0 to 2^63 − 1 was expected.")

@@ -19,13 +19,14 @@ from harness.errors import AudioError, ModelError, UsageError
 from harness.experiment import Experiment
 from harness.identity import digest
 from harness.models.base import Clip, Model
-from harness.plan import ClipRequest, Plan, make_plan
+from harness.plan import ClipRequest, Plan, check_counts, make_plan
 from harness.progress import Progress, Quiet
 from harness.prompts import Prompt
 from harness.results import ClipResult, ConditionResult, Outcome, project
 from harness.scoring import Measures, differences, measure
 from harness.store import Store
 from harness.tracking import log_outcome
+from metrics.score import EmbeddingSet
 
 DEFAULT_RESULTS = "results"
 
@@ -46,6 +47,10 @@ class RunSettings:
     reference: str = "heldout"
     embedder: str = "musicnn"
     results: Path | None = None
+
+    def __post_init__(self) -> None:
+        # Asked here too, so that a mistake is answered before weights are read.
+        check_counts(self.clips, self.seconds, self.seed)
 
     @property
     def results_folder(self) -> Path:
@@ -136,21 +141,20 @@ def _store_batch(
 def _score(
     plan: Plan, model: Model, settings: RunSettings, measures: Measures, store: Store, sampled: int, progress: Progress
 ) -> Outcome:
-    conditions, sets = [], []
-    for condition in plan.experiment.conditions:
-        requests = plan.of(condition)
-        stored = [store.get(request.id) for request in requests]
-        embedded = embed_clips(
-            stored, measures.embedder, measures.preprocessing, settings.results_folder / "embeddings", progress
-        )
-        clips = tuple(
-            ClipResult(request, clip, frames.silent)
-            for request, clip, frames in zip(requests, stored, embedded, strict=True)
-        )
-        evaluated = measures.embedding_set(requests, stored, embedded)
-        scores, unmeasured = measure(evaluated, requests, measures)
-        conditions.append(ConditionResult(condition, scores, unmeasured, clips))
-        sets.append(evaluated)
+    stored = [store.get(request.id) for request in plan.requests]
+    cache = settings.results_folder / "embeddings"
+    embedded = embed_clips(stored, measures.embedder, measures.preprocessing, cache, progress)
+    rows = list(zip(plan.requests, stored, embedded, strict=True))
+    conditions: list[ConditionResult] = []
+    sets: dict[str, EmbeddingSet] = {}
+    with progress.stage("measuring", len(plan.experiment.conditions)) as stage:
+        for done, condition in enumerate(plan.experiment.conditions, start=1):
+            mine = [row for row in rows if row[0].condition == condition]
+            sets[condition.name] = measures.embedding_set(mine)
+            scores, unmeasured = measure(sets[condition.name], mine, measures)
+            clips = tuple(ClipResult(request, clip, frames.silent) for request, clip, frames in mine)
+            conditions.append(ConditionResult(condition, scores, unmeasured, clips))
+            stage.advance(done, condition.name)
     described = describe(plan, model, settings, measures)
     outcome_id = digest({**described, "clips": [request.id for request in plan.requests]})
     folder = settings.results_folder / "runs" / f"{plan.experiment.name}-{outcome_id[:12]}"

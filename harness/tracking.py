@@ -24,7 +24,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.identity import digest
+from harness.errors import TrackingError
+from harness.identity import canonical_json, digest
 from harness.results import ConditionResult, Difference, Outcome
 from metrics.score import Score
 
@@ -55,29 +56,44 @@ def tracking_uri(results: Path) -> str:
 
 
 def log_outcome(outcome: Outcome, results: Path) -> Logged:
-    """Show `outcome` in MLflow, once: a second call with the same outcome writes nothing."""
+    """Show `outcome` in MLflow, once: a second call with the same outcome writes nothing.
+
+    Raises `TrackingError` when MLflow refuses; the outcome's own folder is not affected by that.
+    """
     uri = tracking_uri(results)
     local = "MLFLOW_TRACKING_URI" not in os.environ
     if local:
         results.mkdir(parents=True, exist_ok=True)
     with _locked(results / ".mlflow.lock") if local else nullcontext(), _quiet_mlflow():
-        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
 
-        client = MlflowClient(tracking_uri=uri)
-        experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or outcome.experiment.name
-        artifacts = (results / "mlartifacts").resolve().as_uri() if local else None
-        experiment_id = _experiment_id(client, experiment, artifacts)
-        run_id, finished = _find_run(client, experiment_id, outcome.id)
-        if finished:
-            return Logged(uri, experiment, run_id, new=False)
-        view = _View(client, experiment_id, outcome, _source())
-        # Children first would leave no parent to hang them on; the parent is marked finished last, so that a killed
-        # run is redone.
-        run_id = view.open(outcome.id, outcome.experiment.name, run_id or os.environ.get("MLFLOW_RUN_ID"), {})
-        for result in outcome.conditions:
-            view.condition(run_id, result)
-        view.parent(run_id)
-        return Logged(uri, experiment, run_id, new=True)
+        try:
+            return _log(outcome, uri, (results / "mlartifacts").resolve().as_uri() if local else None)
+        except (MlflowException, OSError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise TrackingError(
+                f"MLflow at {uri} could not be written ({reason}). Nothing is lost: the results are in "
+                f"{outcome.folder}. Check MLFLOW_TRACKING_URI, or unset it to log to the folder of results, then run "
+                "the same command again."
+            ) from error
+
+
+def _log(outcome: Outcome, uri: str, artifacts: str | None) -> Logged:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or outcome.experiment.name
+    experiment_id = _experiment_id(client, experiment, artifacts)
+    run_id, finished = _find_run(client, experiment_id, outcome.id)
+    if finished:
+        return Logged(uri, experiment, run_id, new=False)
+    view = _View(client, experiment_id, outcome, _source())
+    # Children need a parent to hang on, so it is opened first; it is marked finished last, so that a killed run is redone.
+    run_id = view.open(outcome.id, outcome.experiment.name, run_id or os.environ.get("MLFLOW_RUN_ID"), {})
+    for result in outcome.conditions:
+        view.condition(run_id, result)
+    view.parent(run_id)
+    return Logged(uri, experiment, run_id, new=True)
 
 
 @dataclass(frozen=True)
@@ -179,12 +195,10 @@ class _View:
 
 
 def score_values(name: str, score: Score) -> dict[str, float]:
-    """A score as MLflow metrics: `name`, and where they are known `name.low`, `name.high`, `name.se`, and `name.n`."""
+    """A score as MLflow metrics: `name`, `name.se`, `name.low`, `name.high` and `name.n`."""
     values = {name: score.value, f"{name}.n": float(score.n_songs)}
-    if score.stderr is not None:
-        values[f"{name}.se"] = score.stderr
-    if score.interval is not None:
-        values[f"{name}.low"], values[f"{name}.high"] = score.interval
+    values[f"{name}.se"] = score.stderr
+    values[f"{name}.low"], values[f"{name}.high"] = score.interval
     return values
 
 
@@ -237,7 +251,7 @@ def _git(*arguments: str) -> str:
 
 
 def _cut(value: Any) -> str:
-    text = str(value)
+    text = canonical_json(value) if isinstance(value, dict | list | tuple) else str(value)
     return text if len(text) <= PARAM_LIMIT else f"{text[: PARAM_LIMIT - 1]}…"
 
 

@@ -28,6 +28,7 @@ def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=max(console.width, 132))
+    console.print(headline(outcome), style="bold", highlight=False, markup=False, soft_wrap=True)
     console.print(scores_table(outcome))
     _print_notes(outcome, console)
     _print_differences(outcome, console)
@@ -42,16 +43,18 @@ def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
     )
 
 
+def headline(outcome: Outcome) -> str:
+    """What was sampled and what it was measured against, in one line."""
+    settings = outcome.settings
+    return (
+        f"{outcome.experiment.name}: {settings['model']}, clips of {settings['seconds']:g} s, against "
+        f"{settings['reference']} as embedded by {settings['embedder']}"
+    )
+
+
 def scores_table(outcome: Outcome) -> Table:
     """Condition × metric: value ± standard error, and the 95 % interval below it."""
-    settings = outcome.settings
-    title = (
-        f"{outcome.experiment.name}: {settings['model']} against {settings['reference']} in {settings['embedder']} "
-        f"space, {settings['seconds']:g} s clips"
-    )
-    table = Table(
-        title=title, title_justify="left", caption="value ± standard error, [95 % interval]", caption_justify="left"
-    )
+    table = Table(caption="value ± standard error, [95 % interval]", caption_justify="left")
     table.add_column("condition", no_wrap=True)
     shown = [metric for metric in HEADINGS if any(metric in result.scores for result in outcome.conditions)]
     for metric in shown:

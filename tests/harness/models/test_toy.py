@@ -19,7 +19,7 @@ def model() -> ToyModel:
 def test_it_is_known_by_its_name_and_another_name_is_not():
     assert "toy" in MODELS.names()
     assert load_model("toy").name == "toy"
-    with pytest.raises(UsageError, match="unknown model 'toi'. Did you mean 'toy'"):
+    with pytest.raises(UsageError, match=r"unknown model .toi.\. Did you mean 'toy'"):
         load_model("toi")
 
 
@@ -58,7 +58,7 @@ def test_unknown_styles_and_impossible_lengths_are_refused(model):
     with pytest.raises(UsageError, match="Did you mean 'toy-bell'"):
         model.encode(Prompt(style="toy-bel"), 1.0)
     for seconds in (0.0, -1.0, float("nan"), 1e6):
-        with pytest.raises(UsageError, match="seconds|duration"):
+        with pytest.raises(UsageError, match=r"seconds|duration"):
             model.encode(Prompt(text="x"), seconds)
     with pytest.raises(UsageError, match="one seed per clip"):
         model.sample([model.encode(Prompt(text="x"), 1.0)], [1, 2])
@@ -85,5 +85,7 @@ def test_top_k_of_one_draws_no_lots(model):
 
 def test_progress_ends_at_its_total(model):
     seen = []
-    model.sample([model.encode(Prompt(text="x"), 0.2)] * 3, [1, 2, 3], progress=lambda done, total: seen.append((done, total)))
+    model.sample(
+        [model.encode(Prompt(text="x"), 0.2)] * 3, [1, 2, 3], progress=lambda done, total: seen.append((done, total))
+    )
     assert seen == [(1, 3), (2, 3), (3, 3)]

@@ -1,0 +1,177 @@
+"""Scores of a condition, and paired differences between conditions, from the metrics of `metrics`.
+
+Clips are the sampling units, the styles they were asked for strata. Both sides go through the preprocessing that the
+reference set was made with, and the metrics refuse sets that were made differently. A metric that has no value for
+these clips (one clip, no audio prompt, a style that the reference lacks) is listed with the reason instead: what was
+measured is not lost with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.embedding import Embedded
+from harness.errors import DegenerateInput, UsageError
+from harness.experiment import Experiment
+from harness.identity import digest
+from harness.plan import ClipRequest
+from harness.results import Difference
+from harness.store import StoredClip
+from metrics.audio import Preprocessing
+from metrics.diversity import cosine_diversity, paired_diversity, vendi
+from metrics.embeddings import load_embedder
+from metrics.embeddings.base import Embedder, embedding_provenance
+from metrics.frechet import fad, paired_fad
+from metrics.reference import load_reference
+from metrics.resampling import p_value
+from metrics.score import EmbeddingSet, Score, check_comparable
+from metrics.similarity import centroid_similarities, centroid_similarity, paired_similarity, prompt_similarity
+
+SIGNIFICANCE = 0.05
+HEADLINE_COMPONENTS = 16
+"""Of the reference: the Fréchet distance that is usable with few clips."""
+
+Row = tuple[ClipRequest, StoredClip, Embedded]
+"""A clip as it was asked for, as it is stored, and as it sounds to the embedder."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What clips are measured with: an embedder, a reference set, and the preprocessing of both."""
+
+    embedder: Embedder
+    embedder_name: str
+    reference: EmbeddingSet
+    reference_name: str
+    preprocessing: Preprocessing
+
+    @classmethod
+    def load(cls, embedder: str, reference: str) -> Measures:
+        """By name. Raises `UsageError` for unknown names, or a reference that was made with another embedder."""
+        music = load_reference(reference)
+        loaded = load_embedder(embedder)
+        made = music.provenance.get("preprocessing", {})
+        preprocessing = Preprocessing(**{key: made[key] for key in ("rate", "lufs", "seconds") if key in made})
+        try:
+            check_comparable(embedding_provenance(loaded, preprocessing), music.provenance)
+        except UsageError as error:
+            raise UsageError(
+                f"the reference {reference!r} does not fit the embedder {embedder!r}: {error} "
+                "Name another with --embedder or --reference."
+            ) from error
+        return cls(loaded, embedder, music, reference, preprocessing)
+
+    def described(self) -> dict[str, Any]:
+        """Names and hashes, for the record of a run."""
+        content = [self.reference.provenance, np.unique(self.reference.songs).tolist()]
+        return {
+            "embedder": self.embedder_name,
+            "embedder_hash": digest(embedding_provenance(self.embedder, self.preprocessing)),
+            "reference": Path(self.reference_name).stem,
+            "reference_hash": digest([*content, self.reference.frames.tobytes().hex()]),
+        }
+
+    def embedding_set(self, clips: Sequence[Row]) -> EmbeddingSet:
+        """The clips of a condition as a set; a clip and its counterpart under another condition have the same id."""
+        units = [request.unit for request, _, _ in clips]
+        provenance = embedding_provenance(self.embedder, self.preprocessing)
+        if padded := [request.unit for request, _, embedded in clips if embedded.padded]:
+            provenance["padded"] = padded
+        styles = [style_of(request, stored) for request, stored, _ in clips]
+        return EmbeddingSet.from_clips([embedded.frames for _, _, embedded in clips], units, provenance, styles)
+
+    def prompt_set(self, clips: Sequence[Row]) -> EmbeddingSet:
+        """The audio prompts that the clips continue, under the clips' ids."""
+        frames = [embedded.prompt for _, _, embedded in clips if embedded.prompt is not None]
+        units = [request.unit for request, _, _ in clips]
+        return EmbeddingSet.from_clips(frames, units, embedding_provenance(self.embedder, self.preprocessing))
+
+
+def style_of(request: ClipRequest, clip: StoredClip) -> str:
+    """The style a clip was asked for or that its text was understood as; without one, the prompt stands for it."""
+    return clip.record["conditioning"].get("style") or request.prompt.style or request.prompt.label()
+
+
+def measure(
+    evaluated: EmbeddingSet, clips: Sequence[Row], measures: Measures
+) -> tuple[dict[str, Score], dict[str, str]]:
+    """Every metric of a condition: the scores, and for those without a value the reason.
+
+    Similarity to the audio prompt is asked for only where every clip continues one.
+    """
+    reference = measures.reference
+    metrics: dict[str, Callable[[], Score]] = {
+        "fad16": lambda: fad(evaluated, reference, HEADLINE_COMPONENTS),
+        "fad": lambda: fad(evaluated, reference),
+        "vendi": lambda: vendi(evaluated, reference),
+        "diversity": lambda: cosine_diversity(evaluated, reference),
+        "style_similarity": lambda: centroid_similarity(evaluated, reference),
+    }
+    if all(embedded.prompt is not None for _, _, embedded in clips):
+        metrics["prompt_similarity"] = lambda: prompt_similarity(evaluated, measures.prompt_set(clips), reference)
+    scores, unmeasured = {}, {}
+    for name, metric in metrics.items():
+        try:
+            scores[name] = metric()
+        except DegenerateInput as error:
+            unmeasured[name] = str(error)
+    return scores, unmeasured
+
+
+def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measures: Measures) -> tuple[Difference, ...]:
+    """The declared contrasts in the primary metric, each from pairs of clips that share prompt and seed.
+
+    None where the primary metric has no value: the conditions say why.
+    """
+    contrasts = experiment.contrasts()
+    try:
+        scores = [
+            _difference(experiment.primary, sets[first.name], sets[second.name], measures)
+            for first, second in contrasts
+        ]
+    except DegenerateInput:
+        return ()
+    adjusted = holm([p_value(score) for score in scores])
+    return tuple(
+        Difference(experiment.primary, first.name, second.name, score, p, p < SIGNIFICANCE)
+        for (first, second), score, p in zip(contrasts, scores, adjusted, strict=True)
+    )
+
+
+def _difference(metric: str, first: EmbeddingSet, second: EmbeddingSet, measures: Measures) -> Score:
+    paired: dict[str, Callable[[], Score]] = {
+        "fad16": lambda: paired_fad(first, second, measures.reference, HEADLINE_COMPONENTS),
+        "fad": lambda: paired_fad(first, second, measures.reference),
+        "vendi": lambda: paired_diversity("vendi", first, second, measures.reference),
+        "diversity": lambda: paired_diversity("diversity", first, second, measures.reference),
+        "style_similarity": lambda: paired_similarity(
+            "style_similarity",
+            centroid_similarities(first, measures.reference),
+            centroid_similarities(second, measures.reference),
+            first,
+        ),
+    }
+    if metric not in paired:
+        raise UsageError(
+            f"the primary metric was {metric!r}: one of {', '.join(paired)} was expected in the declaration."
+        )
+    return paired[metric]()
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number by Holm's step-down method (Scand. J. Statist. 6, 1979), in the order given.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(p_values)), key=lambda n: p_values[n])
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, n in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[n]))
+        adjusted[n] = largest
+    return adjusted

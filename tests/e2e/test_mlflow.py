@@ -1,0 +1,151 @@
+"""What a run shows in MLflow, and that showing it twice changes nothing."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli import app
+
+
+def arguments(results: Path, reference: Path, *more: str) -> list[str]:
+    varied = ["--temperature", "0.6", "--temperature", "1"]
+    common = ["--model", "toy", "--embedder", "toy", "--seconds", "1", "--clips", "8", "--quiet"]
+    return ["run", "temperature", *varied, *common, "--reference", str(reference), "--results", str(results), *more]
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory, toy_reference):
+    results = tmp_path_factory.mktemp("mlflow") / "results"
+    result = CliRunner().invoke(app, arguments(results, toy_reference))
+    assert result.exit_code == 0, result.output
+    return results, result
+
+
+def client_of(results: Path):
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{(results / 'mlflow.db').resolve()}")
+
+
+def runs_of(results: Path):
+    """The parent and its children by name, oldest first."""
+    client = client_of(results)
+    experiment = client.get_experiment_by_name("temperature")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(parents) == 1
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id]
+    assert len(children) == len(runs) - 1
+    return parents[0], {run.info.run_name: run for run in children}
+
+
+def artifacts(run) -> set[str]:
+    folder = Path(run.info.artifact_uri.removeprefix("file://"))
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_there_is_a_parent_and_a_child_per_condition(logged):
+    parent, children = runs_of(logged[0])
+    assert set(children) == {"temperature=0.6", "temperature=1"}
+    for run in (parent, *children.values()):
+        assert run.info.status == "FINISHED"
+        assert len(run.data.tags["harness.identity"]) == 64
+        assert run.data.tags["harness.model"] == "toy"
+        assert run.data.params["model"] == "toy"
+        assert run.data.params["clips"] == "8"
+        assert run.data.params["primary"] == "fad16"
+        assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"prompts", "toy"}
+    assert children["temperature=0.6"].data.params["temperature"] == "0.6"
+
+
+def test_metrics_come_with_their_bounds_and_are_those_of_the_results(logged):
+    _, children = runs_of(logged[0])
+    [folder] = (logged[0] / "runs").iterdir()
+    for condition in json.loads((folder / "result.json").read_text("utf-8"))["conditions"]:
+        metrics = children[condition["name"]].data.metrics
+        for name, score in condition["scores"].items():
+            assert metrics[name] == score["value"]
+            assert metrics[f"{name}.se"] == score["stderr"]
+            assert [metrics[f"{name}.low"], metrics[f"{name}.high"]] == score["interval"]
+        assert metrics["fad16.n"] == 8
+
+
+def test_the_parent_shows_the_difference_and_the_figure(logged):
+    parent, _ = runs_of(logged[0])
+    difference = "fad16.difference/temperature:0.6 to temperature:1"
+    assert {difference, f"{difference}.low", f"{difference}.high", f"{difference}.p"} <= set(parent.data.metrics)
+    assert artifacts(parent) == {"result.json", "clips.csv", "scores.png"}
+
+
+def test_children_hold_the_table_of_clips_and_some_to_hear(logged):
+    _, children = runs_of(logged[0])
+    for run in children.values():
+        found = artifacts(run)
+        assert {"clips.json", "scores.json"} <= found
+        assert sum(name.endswith(".flac") for name in found) == 4
+        table = json.loads((Path(run.info.artifact_uri.removeprefix("file://")) / "clips.json").read_text("utf-8"))
+        assert len(table["data"]) == 8
+        assert {"prompt", "seed", "clip", "audio_sha256", "silent"} <= set(table["columns"])
+
+
+def test_a_second_run_adds_nothing(logged, toy_reference):
+    before = {run.info.run_id for run in runs_of(logged[0])[1].values()}
+    result = CliRunner().invoke(app, arguments(logged[0], toy_reference))
+    assert result.exit_code == 0, result.output
+    assert "already in experiment 'temperature'" in result.stdout
+    assert {run.info.run_id for run in runs_of(logged[0])[1].values()} == before
+
+
+def test_a_run_that_was_killed_while_logging_is_finished_not_doubled(logged, toy_reference, tmp_path):
+    results = tmp_path / "results"
+    shutil.copytree(logged[0], results, symlinks=True)
+    client, (parent, children) = client_of(results), runs_of(results)
+    half = children["temperature=1"].info.run_id
+    for run_id in (parent.info.run_id, half):
+        client.update_run(run_id, status="RUNNING")
+    result = CliRunner().invoke(app, arguments(results, toy_reference))
+    assert result.exit_code == 0, result.output
+    after, again = runs_of(results)
+    assert after.info.run_id == parent.info.run_id
+    assert {run.info.run_id for run in again.values()} == {run.info.run_id for run in children.values()}
+    assert all(run.info.status == "FINISHED" for run in (after, *again.values()))
+
+
+def test_the_environment_decides_where_and_under_which_name(logged, toy_reference, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{logged[0] / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "study")
+    result = CliRunner().invoke(app, arguments(tmp_path / "elsewhere", toy_reference))
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "elsewhere" / "mlflow.db").exists()
+    assert client_of(logged[0]).get_experiment_by_name("study") is not None
+
+
+def test_an_mlflow_that_cannot_be_reached_loses_nothing(logged, toy_reference, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{logged[0] / 'runs'}")  # a folder is no database
+    result = CliRunner().invoke(app, arguments(logged[0], toy_reference))
+    assert result.exit_code == 1
+    assert "FAD, 16 comp." in result.stdout
+    assert "Nothing is lost" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_fresh_database_is_made_without_chatter(toy_reference, tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-m", "harness", *arguments(tmp_path / "results", toy_reference)],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+
+
+def test_ui_says_when_there_is_nothing_to_show(tmp_path):
+    result = CliRunner().invoke(app, ["ui", "--results", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "run an experiment first" in result.output

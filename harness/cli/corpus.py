@@ -105,7 +105,7 @@ def show(name: Name) -> None:
     for package in manifest.packages:
         tracks = manifest.of_package(package.name)
         licences = ", ".join(sorted({track.licence for track in tracks}))
-        authors = ", ".join(dict.fromkeys(track.author for track in tracks))
+        authors = "; ".join(dict.fromkeys(track.author for track in tracks))
         rest = f" {package.version} ({package.size / 1e6:.0f} MB, {licences}): {authors}"
         console.print(Padding(Text.assemble((package.name, "bold"), rest), (0, 0, 0, 2)))
         console.print(Padding(Text(package.evidence, style="dim"), (0, 0, 0, 6)))

@@ -47,6 +47,7 @@ def build(
     from harness.corpora.build import build as build_corpus
     from harness.corpora.manifest import load_manifest
     from harness.progress import progress_for
+    from metrics.weights import cache_dir
 
     manifest = load_manifest(name)
     options = Options(jobs=jobs, packages=packages, allow_version=allow_version, verify=verify)
@@ -56,6 +57,8 @@ def build(
         f"{manifest.name}: {len(manifest.tracks)} tracks, {minutes / 60:.1f} h ({built.converted} converted now, "
         f"{built.kept} were there) in {built.folder}"
     )
+    if built.converted and packages is None:
+        typer.echo(f"The packages stay in {cache_dir() / 'packages'}: delete them when you need the room.")
 
 
 @app.command("list")

@@ -113,7 +113,9 @@ def _convert_all(manifest: Manifest, missing: list[Track], built: Built, options
                     built.converted += 1
                 except HarnessError as error:
                     if _is_full(error):
-                        raise CorpusError(f"{error} {_GO_ON}") from error
+                        raise CorpusError(
+                            f"the disk of {built.folder} is full ({error.__cause__}). {_GO_ON}"
+                        ) from error
                     built.problems.append(str(error))
                 stage.advance(done, track.what)
 

@@ -24,6 +24,11 @@ VARIED: tuple[Variant, ...] = ((0.0, 0.0), (0.5, -3.0))
 """The same music shifted and softer falls into other codes: more to learn from where codes are few."""
 
 
+CHUNK, CONTEXT = 2**19, 2**13
+"""Samples encoded at a time, and on either side of them: more than the encoder sees, so that the codes are those of the
+whole track, in memory that does not grow with it."""
+
+
 @dataclass(frozen=True)
 class CodedTrack:
     """One variant of one track. `codes` (T / hop,) uint16 by level, cut to whole top-level codes."""
@@ -53,10 +58,17 @@ def assembled_vqvae(config: VQVAEConfig, out: Path) -> VQVAE:
 @torch.inference_mode()
 def encode_track(vqvae: VQVAE, level: int, audio: np.ndarray, shift: float = 0.0, gain_db: float = 0.0) -> np.ndarray:
     """Codes (T / hop,) uint16 of int16 samples (T,), after `shift` top-level hops are left off the front."""
-    top = vqvae.config.hops[-1]
+    top, hop = vqvae.config.hops[-1], vqvae.config.hops[level]
     audio = audio[round(shift * top) :]
-    scaled = audio[: len(audio) // top * top].astype(np.float32) * np.float32(10 ** (gain_db / 20) / 32768)
-    return vqvae.encode(torch.from_numpy(scaled).unsqueeze(0), level)[0].numpy().astype(np.uint16)
+    audio = audio[: len(audio) // top * top]
+    gain = np.float32(10 ** (gain_db / 20) / 32768)
+    codes = []
+    for start in range(0, len(audio), CHUNK):
+        first = max(0, start - CONTEXT)
+        piece = torch.from_numpy(audio[first : start + CHUNK + CONTEXT].astype(np.float32) * gain).unsqueeze(0)
+        before = (start - first) // hop
+        codes.append(vqvae.encode(piece, level)[0, before : before + CHUNK // hop])
+    return torch.cat(codes).numpy().astype(np.uint16)
 
 
 def coded_tracks(

@@ -16,6 +16,7 @@ from harness.models.jukebox.train.data import Recordings
 from harness.models.jukebox.train.loop import Schedule, Trainer
 from harness.models.jukebox.train.losses import spectral_distance
 from harness.models.jukebox.train.prior import Windows, mean_bits, train_prior
+from harness.models.jukebox.vqvae import VQVAE
 from tests.harness.models.jukebox.test_model import CONFIG, STYLES
 
 
@@ -150,11 +151,25 @@ def test_the_best_weights_are_kept_not_the_last(tmp_path, quiet_log):
     assert torch.load(trainer.path, weights_only=True)["step"] == 3
 
 
-def test_encoding_a_track_gives_whole_top_codes(folder):
-    from harness.models.jukebox.vqvae import VQVAE
+@pytest.fixture
+def vqvae(folder):
+    torch.manual_seed(0)
+    model = VQVAE(folder.vqvae).eval()
+    for level in range(2):
+        torch.nn.init.normal_(model.codebook(level).k)
+    return model
 
-    vqvae = VQVAE(folder.vqvae).eval()
-    torch.nn.init.normal_(vqvae.codebook(0).k)
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_encoding_in_chunks_equals_encoding_the_whole(vqvae, monkeypatch, level):
+    audio = np.random.default_rng(0).integers(-9000, 9000, 5000).astype(np.int16)
+    whole = encode_track(vqvae, level, audio)
+    monkeypatch.setattr("harness.models.jukebox.train.codes.CHUNK", 512)
+    monkeypatch.setattr("harness.models.jukebox.train.codes.CONTEXT", 128)
+    assert np.array_equal(encode_track(vqvae, level, audio), whole)
+
+
+def test_encoding_a_track_gives_whole_top_codes(vqvae):
     codes = encode_track(vqvae, 0, np.zeros(1003, np.int16), shift=0.5)
     assert len(codes) == (1003 - 8) // 16 * 4
     assert codes.dtype == np.uint16

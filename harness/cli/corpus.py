@@ -124,3 +124,28 @@ def attribution(
     from harness.corpora.manifest import load_manifest
 
     typer.echo(render(load_manifest(name), [part.value for part in split]), nl=False)
+
+
+@app.command()
+def embed(
+    name: Name,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write, .safetensors.")],
+    style: Annotated[
+        list[str] | None, typer.Option(help="Only these styles; can be given more than once.", show_default="all")
+    ] = None,
+    clips_per_style: Annotated[int, typer.Option(min=1, help="Excerpts of each style, its tracks in turn.")] = 30,
+    seconds: Annotated[float, typer.Option(min=0.4, help="Length of each excerpt.")] = 6.0,
+    embedder: Annotated[str, typer.Option(help="What makes embeddings.")] = "musicnn",
+) -> None:
+    """Embed excerpts of the test tracks as a reference set, for harness run … --reference FILE.
+
+    [bold]Example[/bold]: harness corpus embed heldout --style ambient --style metal -o two-styles.safetensors
+    """
+    from harness.corpora.reference import embed_corpus
+    from harness.errors import UsageError
+
+    if output.suffix != ".safetensors":
+        raise UsageError(f"the output {output} ends in {output.suffix!r}: .safetensors was expected.")
+    embedded = embed_corpus(name, style or [], clips_per_style, seconds, embedder)
+    embedded.save(output)
+    typer.echo(f"{output}: {len(embedded.frames)} frames of {embedded.n_songs} tracks")

@@ -1,9 +1,10 @@
 """How varied a set of clips is. Both figures are of clips, each by its mean embedding: frames of one clip are alike,
 and counting them would measure how long the clips are.
 
-Cosines are taken from the centre of a reference set (`centre_of`), where one is given, else from the origin.
-musicnn's space needs a centre: its vectors all lean one way, so that from the origin any two clips of music look
-alike (figures in `similarity`). One reference for all conditions keeps them comparable.
+Cosines are taken from the centre of a reference set (`centre_of`), where one is given, else from the origin. One
+reference for all conditions keeps them comparable. From the origin musicnn finds most music alike, for its vectors
+lean one way: over 84 tracks of seven kinds half of all cosines are above .47, and Vendi counts 8.7 tracks; from the
+centre the median is −.03 and Vendi counts 16.6.
 
 Vendi counts, and is bounded by, the clips at hand: compare it at equal numbers. The mean over pairs is unbiased.
 """
@@ -20,7 +21,7 @@ from metrics.errors import DegenerateInput, UsageError
 from metrics.resampling import Jackknife, estimate, jackknife, paired_difference
 from metrics.score import EmbeddingSet, Estimand, Score, check_comparable
 
-Matrix = NDArray[np.float64]
+Matrix = NDArray[np.floating[Any]]
 
 
 def vendi_of_kernel(kernel: ArrayLike) -> float:

@@ -9,7 +9,8 @@ The plug-in value is biased upwards by the sampling noise of both covariances, m
 a sweep over temperature shows a U-shape where there is none. `fad` corrects it by leaving out groups of songs. In
 full dimension that works once there are about as many songs as dimensions: a rank-deficient covariance has a bias
 that is not of order 1/n. For fewer songs the distance in the reference's first principal components (16 is the
-headline) is the one to read.
+headline) is the one to read: between random halves of 84 tracks, whose true distance is 0, the plug-in came to 3.6,
+the corrected to −.1 ± .2 in 16 components and to 1.8 in all 200.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from metrics.errors import DegenerateInput, UsageError
 from metrics.resampling import Dealing, Jackknife, check_paired, deal, delete_groups, estimate
 from metrics.score import EmbeddingSet, Estimand, Score, check_comparable
 
-Matrix = NDArray[np.float64]
+Matrix = NDArray[np.floating[Any]]
 
 # An eigenvalue of a product comes with an absolute error of 1e-16 of the largest, its root with half the digits:
 # below this ratio singular values, which keep all digits and take four times as long, are computed instead.
@@ -241,13 +242,11 @@ def _leave_out(x: Matrix, group: NDArray[np.intp], left_out: range, side: _Side)
 
 def _nuclear_norm(matrix: Matrix) -> float:
     """The sum of singular values."""
-    from scipy.linalg import eigvalsh, svdvals
-
     if matrix.shape[0] > matrix.shape[1]:
-        squares = eigvalsh(matrix.T @ matrix, check_finite=False)
+        squares = np.linalg.eigvalsh(matrix.T @ matrix)
         if squares[0] > WELL_CONDITIONED * squares[-1]:
             return float(np.sqrt(squares).sum())
-    return float(svdvals(matrix, check_finite=False).sum())
+    return float(np.linalg.svd(matrix, compute_uv=False).sum())
 
 
 def _factor_of_covariance(covariance: Matrix) -> Matrix:

@@ -11,7 +11,8 @@ Statistics and Computing 9 (1999). No bootstrap: songs drawn twice double the bi
 
 Styles that are fixed by design are strata: every group takes its share of each, so that leaving one out changes no
 style's weight. The smallest stratum then limits the number of groups; where they are few, the songs are dealt several
-times and the results averaged.
+times and the results averaged. (Four tracks of each of five styles against eight others: a distance of 0 came out as
+−.3, as −.9 without strata.)
 """
 
 from __future__ import annotations
@@ -93,7 +94,9 @@ def _pooled(strata: NDArray[np.str_] | None, n_songs: int) -> NDArray[np.intp]:
         codes = np.where(codes == first, second, codes)
 
 
-def delete_groups(plain: float, replicates: Sequence[NDArray[np.float64]], dealings: Sequence[Dealing]) -> Jackknife:
+def delete_groups(
+    plain: float, replicates: Sequence[NDArray[np.floating[Any]]], dealings: Sequence[Dealing]
+) -> Jackknife:
     """Bias and variance from the values without each group.
 
     `plain` is the statistic of all songs; `replicates[r][g]` its value without group g of dealing r.

@@ -60,14 +60,14 @@ class Score:
 class EmbeddingSet:
     """Embedded frames of some clips, and which clip, or song, each frame is of.
 
-    `frames` (N, D) float32; `songs` (N,) integer or string ids of the sampling unit (a clip for generated music, a
-    track for real music, of which several excerpts share the id); `strata` (N,) the style of each frame's song, or
-    None; `provenance` says how the frames were made, under "embedder" and "preprocessing" what a comparison checks,
-    and under "padded" the songs whose clip was shorter than one window. Raises `UsageError` for shapes that do not
-    fit and `DegenerateInput` for frames that are not finite.
+    `frames` (N, D), kept as float32; `songs` (N,) integer or string ids of the sampling unit (a clip for generated
+    music, a track for real music, of which several excerpts share the id); `strata` (N,) the style of each frame's
+    song, or None; `provenance` says how the frames were made, under "embedder" and "preprocessing" what a comparison
+    checks, and under "padded" the songs whose clip was shorter than one window. Raises `UsageError` for shapes that
+    do not fit and `DegenerateInput` for frames that are not finite.
     """
 
-    frames: NDArray[np.float32]
+    frames: NDArray[np.floating[Any]]
     songs: NDArray[Any]
     provenance: dict[str, Any] = field(default_factory=dict)
     strata: NDArray[np.str_] | None = None

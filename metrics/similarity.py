@@ -1,6 +1,8 @@
 """How close clips are to what was asked for: to their audio prompt, and to the centre of their style.
 
-A similarity is the cosine between mean embeddings, seen from the centre of the reference (`diversity.centre_of`).
+A similarity is the cosine between mean embeddings, seen from the centre of the reference (`diversity.centre_of`). The
+centre is what makes it speak: over 84 tracks, two of one kind and two of different kinds are at cosines of .60 and .45
+from the origin, of .30 and −.05 from the centre.
 """
 
 from __future__ import annotations

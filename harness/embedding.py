@@ -112,9 +112,10 @@ def _path(cache: Path, key: str) -> Path:
 def _bytes(embedded: Embedded) -> bytes:
     from safetensors.numpy import save
 
-    flags = {"silent": str(int(embedded.silent)), "padded": str(int(embedded.padded))}
+    # One metadata entry: the order of several would vary, and with it the bytes.
+    flags = " ".join(name for name in ("silent", "padded") if getattr(embedded, name))
     frames = {"frames": embedded.frames} | ({} if embedded.prompt is None else {"prompt": embedded.prompt})
-    return save({name: np.ascontiguousarray(array) for name, array in frames.items()}, metadata=flags)
+    return save({name: np.ascontiguousarray(array) for name, array in frames.items()}, metadata={"flags": flags})
 
 
 def _read(path: Path) -> Embedded | None:
@@ -125,8 +126,8 @@ def _read(path: Path) -> Embedded | None:
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            flags = file.metadata()
+            flags = file.metadata()["flags"].split()
             prompt = file.get_tensor("prompt") if "prompt" in file.keys() else None  # noqa: SIM118 - not a mapping
-            return Embedded(file.get_tensor("frames"), prompt, flags["silent"] == "1", flags["padded"] == "1")
+            return Embedded(file.get_tensor("frames"), prompt, "silent" in flags, "padded" in flags)
     except (SafetensorError, OSError, KeyError, TypeError):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -197,12 +198,12 @@ def _prompt_per_style(model: Model) -> tuple[Prompt, ...]:
 
 def host_facts(model: Model) -> dict[str, Any]:
     """Where a clip was made: not part of its identity, but of its record. Bytes are promised equal on one platform."""
-    import torch
-
+    # A model that does not use torch need not wait for its import.
+    torch = sys.modules.get("torch")
     return {
         "device": str(getattr(model, "device", "cpu")),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        "threads": torch.get_num_threads() if torch else 1,
+        "torch": version("torch"),
         "numpy": version("numpy"),
         "python": platform.python_version(),
         "platform": platform.platform(),

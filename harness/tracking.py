@@ -88,7 +88,7 @@ def _log(outcome: Outcome, uri: str, artifacts: str | None) -> Logged:
     if finished:
         return Logged(uri, experiment, run_id, new=False)
     view = _View(client, experiment_id, outcome, _source())
-    # Children need a parent to hang on, so it is opened first; it is marked finished last, so that a killed run is redone.
+    # Opened first, for children need a parent to hang on; marked finished last, so that a killed run is redone.
     run_id = view.open(outcome.id, outcome.experiment.name, run_id or os.environ.get("MLFLOW_RUN_ID"), {})
     for result in outcome.conditions:
         view.condition(run_id, result)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -136,7 +135,7 @@ def test_a_damaged_clip_is_named_and_the_remedy_works(copy, toy_reference):
 
 def test_a_run_that_is_interrupted_says_so_and_goes_on(tmp_path, toy_reference):
     results = tmp_path / "results"
-    command = [sys.executable, "-m", "harness", *arguments(results, toy_reference, "--no-mlflow", "--clips", "100000")]
+    command = [sys.executable, "-m", "harness", *arguments(results, toy_reference, "--no-mlflow", "--clips", "3000")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("sampling (toy)")
@@ -152,7 +151,7 @@ def test_a_run_that_is_interrupted_says_so_and_goes_on(tmp_path, toy_reference):
     result = CliRunner().invoke(app, arguments(results, toy_reference, "--no-mlflow"))
     assert result.exit_code == 0, result.output
     sampled = int(result.stdout.split(" sampled now")[0].rsplit("(", 1)[1])
-    assert sampled < 36
+    assert sampled == 36 - min(kept, 12)
 
 
 def test_few_clips_are_measured_as_far_as_they_go(tmp_path, toy_reference):
@@ -170,7 +169,6 @@ def test_audio_prompts_are_continued_and_compared(first, tmp_path, toy_reference
     )
     assert result.exit_code == 0, result.output
     assert "prompt sim. ↑" in result.stdout
-    assert "style sim.: the reference has no music of style" in result.stdout.replace("\n", " ")
 
 
 MISTAKES = {
@@ -220,16 +218,6 @@ def test_mistakes_are_answered_in_one_message(mistake, tmp_path, toy_reference, 
     assert "Traceback" not in result.output
     assert message in " ".join(result.output.replace("│", " ").split())
     assert contents(tmp_path) == before
-
-
-def test_a_folder_without_permission_is_explained(tmp_path, toy_reference):
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    if os.access(locked, os.W_OK):
-        pytest.skip("this user may write anywhere")
-    result = CliRunner().invoke(app, arguments(locked / "results", toy_reference, "--no-mlflow"))
-    assert result.exit_code == 1
-    assert "--results" in result.stderr
 
 
 def test_an_unknown_experiment_is_answered_with_the_nearest():

@@ -1,0 +1,1 @@
+"""Speed, beside what it is compared with: `make bench`. Ratios are printed, times are never asserted."""

@@ -135,7 +135,7 @@ def clock(seconds: float) -> str:
     """A duration as a person says it.
 
     >>> clock(4.2), clock(75), clock(3700)
-    ('4 s', '1 min 15 s', '1 h 2 min')
+    ('4 s', '1 min 15 s', '1 h 1 min')
     """
     whole = round(seconds)
     if whole < 60:

@@ -24,7 +24,7 @@ from harness.plan import ClipRequest, Plan, check_counts, make_plan
 from harness.progress import Progress, Quiet
 from harness.prompts import Prompt
 from harness.results import ClipResult, ConditionResult, Outcome, project
-from harness.scoring import Measures, differences, measure
+from harness.scoring import Measures, check_primary, differences, measure
 from harness.store import Store
 from harness.tracking import log_outcome
 from metrics.score import EmbeddingSet
@@ -75,6 +75,7 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     from harness.models.registry import load_model
 
     settings, progress = settings or RunSettings(), progress or Quiet()
+    check_primary(experiment)
     measures = Measures.load(settings.embedder, settings.reference)
     model = load_model(settings.model)
     prompts = settings.prompts or _prompt_per_style(model)

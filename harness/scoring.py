@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measur
     contrasts = experiment.contrasts()
     try:
         scores = [
-            _difference(experiment.primary, sets[first.name], sets[second.name], measures)
+            PRIMARIES[experiment.primary](sets[first.name], sets[second.name], measures.reference)
             for first, second in contrasts
         ]
     except DegenerateInput:
@@ -143,24 +144,31 @@ def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measur
     )
 
 
-def _difference(metric: str, first: EmbeddingSet, second: EmbeddingSet, measures: Measures) -> Score:
-    paired: dict[str, Callable[[], Score]] = {
-        "fad16": lambda: paired_fad(first, second, measures.reference, HEADLINE_COMPONENTS),
-        "fad": lambda: paired_fad(first, second, measures.reference),
-        "vendi": lambda: paired_diversity("vendi", first, second, measures.reference),
-        "diversity": lambda: paired_diversity("diversity", first, second, measures.reference),
-        "style_similarity": lambda: paired_similarity(
-            "style_similarity",
-            centroid_similarities(first, measures.reference),
-            centroid_similarities(second, measures.reference),
-            first,
-        ),
-    }
-    if metric not in paired:
+Paired = Callable[[EmbeddingSet, EmbeddingSet, EmbeddingSet], Score]
+
+
+def _paired_style_similarity(first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet) -> Score:
+    similarities = (centroid_similarities(data, reference) for data in (first, second))
+    return paired_similarity("style_similarity", *similarities, first)
+
+
+# first, second, reference → second − first
+PRIMARIES: dict[str, Paired] = {
+    "fad16": lambda first, second, reference: paired_fad(first, second, reference, HEADLINE_COMPONENTS),
+    "fad": paired_fad,
+    "vendi": partial(paired_diversity, "vendi"),
+    "diversity": partial(paired_diversity, "diversity"),
+    "style_similarity": _paired_style_similarity,
+}
+
+
+def check_primary(experiment: Experiment) -> None:
+    """Raise `UsageError` for a primary metric that is not known, or whose differences are not."""
+    if experiment.primary not in PRIMARIES:
         raise UsageError(
-            f"the primary metric was {metric!r}: one of {', '.join(paired)} was expected in the declaration."
+            f"experiment {experiment.name!r} declares the primary metric {experiment.primary!r}: "
+            f"one of {', '.join(PRIMARIES)} was expected."
         )
-    return paired[metric]()
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,0 +1,20 @@
+import doctest
+import importlib
+
+import pytest
+
+MODULES = [
+    "harness.cli.tables",
+    "harness.identity",
+    "harness.progress",
+    "harness.results",
+    "harness.scoring",
+    "harness.tracking",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_run(name):
+    results = doctest.testmod(importlib.import_module(name))
+    assert results.attempted > 0
+    assert results.failed == 0

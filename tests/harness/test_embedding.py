@@ -1,0 +1,126 @@
+"""Embeddings are cached by content, silence is kept and flagged, and a prompt is no part of what is measured."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.embedding import embed_clips
+from harness.errors import ModelError
+from harness.models.base import Clip
+from harness.progress import Quiet
+from harness.store import Store
+from metrics.audio import Preprocessing
+from metrics.embeddings import load_embedder
+
+RATE = 16000
+TOY = load_embedder("toy")
+PREPROCESSING = Preprocessing()
+
+
+def noise(seed: int, seconds: float) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-0.3, 0.3, round(seconds * RATE)).astype(np.float32)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def put(store: Store, audio: np.ndarray, name: str = "clip", **record):
+    return store.put({"name": name}, Clip(audio, RATE, {}, record), {})
+
+
+def embed(clips, cache: Path, preprocessing: Preprocessing = PREPROCESSING):
+    return embed_clips(clips, TOY, preprocessing, cache, Quiet())
+
+
+class Counting:
+    """An embedder that counts what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.name, self.rate, self.dim = TOY.name, TOY.rate, TOY.dim
+        self.window_seconds, self.hop_seconds = TOY.window_seconds, TOY.hop_seconds
+
+    def provenance(self):
+        return TOY.provenance()
+
+    def embed(self, audio):
+        self.asked += 1
+        return TOY.embed(audio)
+
+
+def test_the_cache_is_used_and_gives_the_same_frames(store, tmp_path):
+    clips = [put(store, noise(n, 2.0), str(n), prompt_seconds=0.5) for n in range(3)]
+    counting = Counting()
+    first = embed_clips(clips, counting, PREPROCESSING, tmp_path / "cache", Quiet())
+    asked = counting.asked
+    second = embed_clips(clips, counting, PREPROCESSING, tmp_path / "cache", Quiet())
+    assert asked == 6  # continuation and prompt of each
+    assert counting.asked == asked
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.frames, other.frames)
+        assert one.prompt is not None
+        assert other.prompt is not None
+        np.testing.assert_array_equal(one.prompt, other.prompt)
+
+
+def test_equal_sound_under_two_names_is_embedded_once_and_other_preprocessing_again(store, tmp_path):
+    clips = [put(store, noise(0, 2.0), name) for name in ("a", "b")]
+    embed(clips[:1], tmp_path / "cache")
+    cached = set((tmp_path / "cache").rglob("*.safetensors"))
+    assert len(cached) == 1
+    embed(clips, tmp_path / "cache")
+    assert set((tmp_path / "cache").rglob("*.safetensors")) == cached
+    embed(clips, tmp_path / "cache", Preprocessing(seconds=1.0))
+    assert len(set((tmp_path / "cache").rglob("*.safetensors"))) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 40])
+def test_a_damaged_cache_is_made_again(store, tmp_path, damage):
+    clip = put(store, noise(0, 2.0))
+    [before] = embed([clip], tmp_path / "cache")
+    [path] = (tmp_path / "cache").rglob("*.safetensors")
+    content = path.read_bytes()
+    path.write_bytes(damage)
+    [after] = embed([clip], tmp_path / "cache")
+    np.testing.assert_array_equal(before.frames, after.frames)
+    assert path.read_bytes() == content
+
+
+def test_loudness_does_not_count(store, tmp_path):
+    loud, soft = put(store, noise(0, 2.0), "loud"), put(store, noise(0, 2.0) * 0.25, "soft")
+    one, other = embed([loud, soft], tmp_path / "cache")
+    np.testing.assert_allclose(one.frames, other.frames, atol=0.01)
+
+
+@pytest.mark.parametrize(("seconds", "padded"), [(2.0, False), (0.2, True)])
+def test_silence_is_embedded_and_flagged(store, tmp_path, seconds, padded):
+    [embedded] = embed([put(store, np.zeros(round(seconds * RATE), np.float32))], tmp_path / "cache")
+    assert embedded.silent
+    assert embedded.padded == padded
+    assert np.isfinite(embedded.frames).all()
+
+
+def test_a_clip_too_short_for_a_loudness_is_padded_not_refused(store, tmp_path):
+    [embedded] = embed([put(store, noise(0, 0.3))], tmp_path / "cache")
+    assert embedded.padded
+    assert not embedded.silent
+    assert embedded.frames.shape == (1, TOY.dim)
+
+
+def test_the_prompt_is_embedded_apart(store, tmp_path):
+    prompt, continuation = noise(1, 1.0), np.sin(np.arange(2 * RATE) / 5).astype(np.float32) * 0.3
+    whole = put(store, np.concatenate([prompt, continuation]), "whole", prompt_seconds=1.0)
+    alone, start = put(store, continuation, "alone"), put(store, prompt, "start")
+    one, other, first = embed([whole, alone, start], tmp_path / "cache")
+    np.testing.assert_allclose(one.frames, other.frames, atol=1e-4)
+    assert one.prompt is not None
+    np.testing.assert_allclose(one.prompt, first.frames, atol=1e-4)
+    assert other.prompt is None
+
+
+def test_a_clip_that_is_all_prompt_is_refused(store, tmp_path):
+    with pytest.raises(ModelError, match="all audio prompt"):
+        embed([put(store, noise(0, 1.0), prompt_seconds=1.0)], tmp_path / "cache")

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from harness.errors import HarnessError, UsageError
+from harness.figures import write_png
 from harness.models.base import Progress
 from harness.models.jukebox.checkpoint import ModelFolder, save_weights
 from harness.models.jukebox.model import JukeboxModel
@@ -25,7 +26,8 @@ from harness.models.jukebox.train.data import read_recordings
 from harness.models.jukebox.train.evaluate import by_style, conditioning, distances, likelihood, make_sets
 from harness.models.jukebox.train.loop import Schedule, keep_freed_memory
 from harness.models.jukebox.train.prior import train_prior
-from harness.models.jukebox.train.report import write_report
+from harness.models.jukebox.train.report import spectrograms, write_report
+from harness.prompts import Prompt
 from metrics.embeddings import load_embedder
 
 
@@ -95,7 +97,14 @@ class Recipe:
             "likelihood": likelihood(model, *(self.coded(0, split) for split in ("train", "valid", "test"))),
             "round_trip_by_style": by_style(sets, "round trip"),
         }
-        return write_report(self.results / "reference" / f"jukebox-{self.folder.path.name}", figures, distances(sets))
+        out = self.results / "reference" / f"jukebox-{self.folder.path.name}"
+        pictured = [f"{style}, seed 0" for style in model.styles]
+        clips = model.sample(
+            [model.encode(Prompt(style=style), seconds) for style in model.styles], [0] * len(pictured)
+        )
+        sounds = {title: clip.audio for title, clip in zip(pictured, clips, strict=True)}
+        write_png(spectrograms(sounds, model.rate), out / "samples.png")
+        return write_report(out, figures, distances(sets))
 
     def _require(self, part: str) -> None:
         if not (self.out / f"{part}.best.pt").exists():

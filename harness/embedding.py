@@ -33,6 +33,24 @@ from metrics.similarity import split_prompt
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """How clips become frames: as the reference's music did. `excerpt_seconds` is the length of its excerpts.
+
+    Clips that are longer are cut into excerpts of that length, one after another, and what is left over is dropped:
+    loudness and windows are then those of excerpts on both sides. With None clips are taken whole.
+    """
+
+    embedder: Embedder
+    preprocessing: Preprocessing
+    excerpt_seconds: float | None = None
+
+    def provenance(self) -> dict[str, Any]:
+        """Everything that decides the frames, JSON-able."""
+        compared = embedding_provenance(self.embedder, self.preprocessing)
+        return compared | ({} if self.excerpt_seconds is None else {"excerpt_seconds": self.excerpt_seconds})
+
+
+@dataclass(frozen=True)
 class Embedded:
     """A clip's frames, float32 (frames, dim), and those of its audio prompt where it continues one.
 
@@ -45,18 +63,16 @@ class Embedded:
     padded: bool
 
 
-def embed_clips(
-    clips: Sequence[StoredClip], embedder: Embedder, preprocessing: Preprocessing, cache: Path, progress: Progress
-) -> list[Embedded]:
+def embed_clips(clips: Sequence[StoredClip], recipe: Recipe, cache: Path, progress: Progress) -> list[Embedded]:
     """The frames of each clip, from the cache where they are in it."""
-    keys = [_key(clip, embedder, preprocessing) for clip in clips]
-    found = [_read(_path(cache, key)) for key in keys]
+    paths = [_path(cache, clip, recipe) for clip in clips]
+    found = [_read(path) for path in paths]
     missing = [n for n, embedded in enumerate(found) if embedded is None]
     if missing:
-        with progress.stage(f"embedding ({embedder.name})", len(missing)) as stage:
+        with progress.stage(f"embedding ({recipe.embedder.name})", len(missing)) as stage:
             for done, n in enumerate(missing, start=1):
-                embedded = _embed(clips[n], embedder, preprocessing)
-                write_bytes(_path(cache, keys[n]), _bytes(embedded))
+                embedded = _embed(clips[n], recipe)
+                write_bytes(paths[n], _bytes(embedded))
                 found[n] = embedded
                 stage.advance(done)
     return [embedded for embedded in found if embedded is not None]
@@ -67,26 +83,42 @@ def prompt_seconds(clip: StoredClip) -> float:
     return float(clip.record["conditioning"].get("prompt_seconds") or 0.0)
 
 
-def _embed(clip: StoredClip, embedder: Embedder, preprocessing: Preprocessing) -> Embedded:
+def _embed(clip: StoredClip, recipe: Recipe) -> Embedded:
     audio, rate = clip.audio()
     prompt, cut = None, prompt_seconds(clip)
     if cut:
         if round(cut * rate) >= len(audio):
             raise ModelError(f"clip {clip.id[:12]} in {clip.folder} is all audio prompt: ask for more --seconds.")
         prompt, audio = split_prompt(audio, rate, cut)
-    silent = is_silent(audio, rate)
     return Embedded(
-        _frames(audio, rate, embedder, preprocessing),
-        None if prompt is None else _frames(prompt, rate, embedder, preprocessing),
-        silent,
-        is_padded(embedder, min(len(audio) / rate, preprocessing.seconds or np.inf)),
+        _frames(audio, rate, recipe),
+        None if prompt is None else _frames(prompt, rate, recipe),
+        is_silent(audio, rate),
+        is_padded(recipe.embedder, min(len(audio) / rate, recipe.preprocessing.seconds or np.inf)),
     )
 
 
-def _frames(audio: np.ndarray, rate: int, embedder: Embedder, preprocessing: Preprocessing) -> np.ndarray:
+def _frames(audio: np.ndarray, rate: int, recipe: Recipe) -> np.ndarray:
+    return np.concatenate(
+        [
+            embed_clip(recipe.embedder, excerpt, rate, _bearable(recipe.preprocessing, excerpt, rate))
+            for excerpt in excerpts(audio, rate, recipe.excerpt_seconds)
+        ]
+    )
+
+
+def excerpts(audio: np.ndarray, rate: int, seconds: float | None) -> list[np.ndarray]:
+    """(samples,) cut into consecutive pieces of `seconds`; what is shorter than one piece is one piece."""
+    length = len(audio) if seconds is None else round(seconds * rate)
+    whole = len(audio) // length if length else 0
+    return [audio[n * length : (n + 1) * length] for n in range(whole)] or [audio]
+
+
+def _bearable(preprocessing: Preprocessing, audio: np.ndarray, rate: int) -> Preprocessing:
+    """The preprocessing, without its loudness where the audio has none."""
     kept = audio if preprocessing.seconds is None else audio[: round(preprocessing.seconds * rate)]
-    level = len(kept) >= LOUDNESS_BLOCK_SECONDS * rate and not is_silent(kept, rate)
-    return embed_clip(embedder, audio, rate, preprocessing if level else replace(preprocessing, lufs=None))
+    has_loudness = len(kept) >= LOUDNESS_BLOCK_SECONDS * rate and not is_silent(kept, rate)
+    return preprocessing if has_loudness else replace(preprocessing, lufs=None)
 
 
 def is_silent(audio: np.ndarray, rate: int) -> bool:
@@ -96,16 +128,9 @@ def is_silent(audio: np.ndarray, rate: int) -> bool:
     return not np.isfinite(loudness(audio, rate))
 
 
-def _key(clip: StoredClip, embedder: Embedder, preprocessing: Preprocessing) -> str:
-    content: dict[str, Any] = {
-        "audio": clip.record["files"][clip.path.name]["sha256"],
-        "prompt_seconds": prompt_seconds(clip),
-        **embedding_provenance(embedder, preprocessing),
-    }
-    return digest(content)
-
-
-def _path(cache: Path, key: str) -> Path:
+def _path(cache: Path, clip: StoredClip, recipe: Recipe) -> Path:
+    audio = clip.record["files"][clip.path.name]["sha256"]
+    key = digest({"audio": audio, "prompt_seconds": prompt_seconds(clip), **recipe.provenance()})
     return cache / key[:2] / f"{key}.safetensors"
 
 

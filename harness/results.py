@@ -78,6 +78,7 @@ class Outcome:
     fingerprint: dict[str, Any]
     conditions: tuple[ConditionResult, ...]
     differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
     folder: Path
     sampled: int
 
@@ -108,6 +109,7 @@ class Outcome:
             "differences": [
                 {**asdict(difference), "score": difference.score.as_dict()} for difference in self.differences
             ],
+            "notes": list(self.notes),
         }
 
     def clip_rows(self, result: ConditionResult) -> list[dict[str, Any]]:

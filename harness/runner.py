@@ -145,7 +145,7 @@ def _score(
 ) -> Outcome:
     stored = [store.get(request.id) for request in plan.requests]
     cache = settings.results_folder / "embeddings"
-    embedded = embed_clips(stored, measures.embedder, measures.preprocessing, cache, progress)
+    embedded = embed_clips(stored, measures.recipe, cache, progress)
     rows = list(zip(plan.requests, stored, embedded, strict=True))
     conditions: list[ConditionResult] = []
     sets: dict[str, EmbeddingSet] = {}
@@ -167,6 +167,7 @@ def _score(
         model.fingerprint(),
         tuple(conditions),
         differences(plan.experiment, sets, measures),
+        measures.notes(settings.seconds),
         folder,
         sampled,
     )

@@ -14,9 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from harness.embedding import Embedded
+from harness.embedding import Embedded, Recipe
 from harness.errors import DegenerateInput, UsageError
 from harness.experiment import Experiment
 from harness.identity import digest
@@ -26,7 +24,6 @@ from harness.store import StoredClip
 from metrics.audio import Preprocessing
 from metrics.diversity import cosine_diversity, paired_diversity, vendi
 from metrics.embeddings import load_embedder
-from metrics.embeddings.base import Embedder, embedding_provenance
 from metrics.frechet import fad, paired_fad
 from metrics.reference import load_reference
 from metrics.resampling import p_value
@@ -43,13 +40,12 @@ Row = tuple[ClipRequest, StoredClip, Embedded]
 
 @dataclass(frozen=True)
 class Measures:
-    """What clips are measured with: an embedder, a reference set, and the preprocessing of both."""
+    """What clips are measured against, and how they are embedded for it."""
 
-    embedder: Embedder
-    embedder_name: str
     reference: EmbeddingSet
     reference_name: str
-    preprocessing: Preprocessing
+    recipe: Recipe
+    embedder_name: str
 
     @classmethod
     def load(cls, embedder: str, reference: str) -> Measures:
@@ -58,29 +54,40 @@ class Measures:
         loaded = load_embedder(embedder)
         made = music.provenance.get("preprocessing", {})
         preprocessing = Preprocessing(**{key: made[key] for key in ("rate", "lufs", "seconds") if key in made})
+        recipe = Recipe(loaded, preprocessing, music.provenance.get("excerpt_seconds"))
         try:
-            check_comparable(embedding_provenance(loaded, preprocessing), music.provenance)
+            check_comparable(recipe.provenance(), music.provenance)
         except UsageError as error:
             raise UsageError(
                 f"the reference {reference!r} does not fit the embedder {embedder!r}: {error} "
                 "Name another with --embedder or --reference."
             ) from error
-        return cls(loaded, embedder, music, reference, preprocessing)
+        return cls(music, Path(reference).stem, recipe, embedder)
 
     def described(self) -> dict[str, Any]:
         """Names and hashes, for the record of a run."""
-        content = [self.reference.provenance, np.unique(self.reference.songs).tolist()]
+        music = self.reference
         return {
             "embedder": self.embedder_name,
-            "embedder_hash": digest(embedding_provenance(self.embedder, self.preprocessing)),
-            "reference": Path(self.reference_name).stem,
-            "reference_hash": digest([*content, self.reference.frames.tobytes().hex()]),
+            "embedder_hash": digest(self.recipe.provenance()),
+            "reference": self.reference_name,
+            "reference_hash": digest([music.provenance, music.songs.tolist(), music.frames.tobytes().hex()]),
         }
+
+    def notes(self, seconds: float) -> tuple[str, ...]:
+        """What a reader of the figures should know about clips of this length, in s."""
+        length = self.recipe.excerpt_seconds
+        if length is None or seconds >= length:
+            return ()
+        return (
+            f"clips of {seconds:g} s are measured against excerpts of {length:g} s: the same length on both sides is "
+            f"fairer (--seconds {length:g})",
+        )
 
     def embedding_set(self, clips: Sequence[Row]) -> EmbeddingSet:
         """The clips of a condition as a set; a clip and its counterpart under another condition have the same id."""
         units = [request.unit for request, _, _ in clips]
-        provenance = embedding_provenance(self.embedder, self.preprocessing)
+        provenance = self.recipe.provenance()
         if padded := [request.unit for request, _, embedded in clips if embedded.padded]:
             provenance["padded"] = padded
         styles = [style_of(request, stored) for request, stored, _ in clips]
@@ -89,8 +96,7 @@ class Measures:
     def prompt_set(self, clips: Sequence[Row]) -> EmbeddingSet:
         """The audio prompts that the clips continue, under the clips' ids."""
         frames = [embedded.prompt for _, _, embedded in clips if embedded.prompt is not None]
-        units = [request.unit for request, _, _ in clips]
-        return EmbeddingSet.from_clips(frames, units, embedding_provenance(self.embedder, self.preprocessing))
+        return EmbeddingSet.from_clips(frames, [request.unit for request, _, _ in clips], self.recipe.provenance())
 
 
 def style_of(request: ClipRequest, clip: StoredClip) -> str:

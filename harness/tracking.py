@@ -66,10 +66,11 @@ def log_outcome(outcome: Outcome, results: Path) -> Logged:
         results.mkdir(parents=True, exist_ok=True)
     with _locked(results / ".mlflow.lock") if local else nullcontext(), _quiet_mlflow():
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             return _log(outcome, uri, (results / "mlartifacts").resolve().as_uri() if local else None)
-        except (MlflowException, OSError) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             reason = str(error).strip().split("\n")[0]
             raise TrackingError(
                 f"MLflow at {uri} could not be written ({reason}). Nothing is lost: the results are in "
@@ -268,6 +269,8 @@ def _quiet_mlflow() -> Iterator[None]:
     """No telemetry, and none of the chatter of imports and migrations; warnings and errors still show."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    # Of a server that is not there one wants to hear in seconds: MLflow's own default takes four minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():

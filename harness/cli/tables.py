@@ -96,7 +96,7 @@ def figure(value: float) -> str:
 
 
 def _print_notes(outcome: Outcome, console: Console) -> None:
-    doubts: dict[str, list[str]] = {}
+    doubts = {f"! {note}": [result.condition.name for result in outcome.conditions] for note in outcome.notes}
     for result in outcome.conditions:
         for metric, score in result.scores.items():
             if not score.reliable:

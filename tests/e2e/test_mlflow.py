@@ -127,7 +127,8 @@ def test_the_environment_decides_where_and_under_which_name(logged, toy_referenc
 
 
 def test_an_mlflow_that_cannot_be_reached_loses_nothing(logged, toy_reference, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{logged[0] / 'runs'}")  # a folder is no database
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # nobody listens on the discard port
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     result = CliRunner().invoke(app, arguments(logged[0], toy_reference))
     assert result.exit_code == 1
     assert "FAD, 16 comp." in result.stdout

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.embedding import embed_clips
+from harness.embedding import Recipe, embed_clips, excerpts
 from harness.errors import ModelError
 from harness.models.base import Clip
 from harness.progress import Quiet
@@ -32,7 +32,7 @@ def put(store: Store, audio: np.ndarray, name: str = "clip", **record):
 
 
 def embed(clips, cache: Path, preprocessing: Preprocessing = PREPROCESSING):
-    return embed_clips(clips, TOY, preprocessing, cache, Quiet())
+    return embed_clips(clips, Recipe(TOY, preprocessing), cache, Quiet())
 
 
 class Counting:
@@ -54,9 +54,9 @@ class Counting:
 def test_the_cache_is_used_and_gives_the_same_frames(store, tmp_path):
     clips = [put(store, noise(n, 2.0), str(n), prompt_seconds=0.5) for n in range(3)]
     counting = Counting()
-    first = embed_clips(clips, counting, PREPROCESSING, tmp_path / "cache", Quiet())
+    first = embed_clips(clips, Recipe(counting, PREPROCESSING), tmp_path / "cache", Quiet())
     asked = counting.asked
-    second = embed_clips(clips, counting, PREPROCESSING, tmp_path / "cache", Quiet())
+    second = embed_clips(clips, Recipe(counting, PREPROCESSING), tmp_path / "cache", Quiet())
     assert asked == 6  # continuation and prompt of each
     assert counting.asked == asked
     for one, other in zip(first, second, strict=True):
@@ -124,3 +124,22 @@ def test_the_prompt_is_embedded_apart(store, tmp_path):
 def test_a_clip_that_is_all_prompt_is_refused(store, tmp_path):
     with pytest.raises(ModelError, match="all audio prompt"):
         embed([put(store, noise(0, 1.0), prompt_seconds=1.0)], tmp_path / "cache")
+
+
+def test_long_clips_are_cut_into_excerpts_of_the_references_length(store, tmp_path):
+    whole = put(store, noise(0, 5.0), "whole")
+    recipe = Recipe(TOY, PREPROCESSING, excerpt_seconds=2.0)
+    [embedded] = embed_clips([whole], recipe, tmp_path / "cache", Quiet())
+    parts = [put(store, noise(0, 5.0)[n * 2 * RATE :][: 2 * RATE], str(n)) for n in range(2)]
+    expected = np.concatenate([part.frames for part in embed(parts, tmp_path / "cache")])
+    np.testing.assert_allclose(embedded.frames, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("samples", "seconds", "lengths"),
+    [(5, None, [5]), (5, 2.0, [2, 2]), (4, 2.0, [2, 2]), (1, 2.0, [1]), (2, 2.0, [2])],
+)
+def test_excerpts_are_of_one_length_unless_there_is_none_of_it(samples, seconds, lengths):
+    pieces = excerpts(np.arange(samples, dtype=np.float32), 1, seconds)
+    assert [len(piece) for piece in pieces] == lengths
+    np.testing.assert_array_equal(np.concatenate(pieces), np.arange(sum(lengths)))

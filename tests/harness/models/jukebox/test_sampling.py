@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,7 @@ from scipy.stats import chisquare
 from harness.models.base import Sampling
 from harness.models.jukebox.hparams import prior_config
 from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.sampling import draw, sample_level, truncate, window_starts
+from harness.models.jukebox.sampling import ENGINE_VERSION, draw, sample_level, truncate, window_starts
 
 GREEDY = Sampling(temperature=1.0, top_k=1)
 
@@ -86,3 +87,17 @@ def test_greedy_codes_over_windows_equal_teacher_forcing_step_by_step(prior_and_
             window = torch.cat([window, pick.unsqueeze(1)], 1)
             codes = torch.cat([codes, pick.unsqueeze(1)], 1)
     assert torch.equal(ours, codes)
+
+
+@torch.inference_mode()
+def test_the_engine_version_changes_with_the_codes(golden):
+    """Whoever changes what a seed gives must raise ENGINE_VERSION, so that old clips are not mistaken for new ones."""
+    case = golden("prior_5b")
+    prior = Prior(prior_config(case.hparams["prior"], case.hparams["vqvae"]))
+    prior.load_state_dict(case.state)
+    generator = torch.Generator().manual_seed(0)
+    uniforms = torch.rand(2, 60, generator=generator, dtype=torch.float64)
+    nothing = torch.zeros(2, 0, dtype=torch.long)
+    codes = sample_level(prior.eval(), lambda start: case.vectors["y_a"], None, nothing, uniforms, Sampling(), 12)
+    digest = hashlib.sha256(codes.numpy().tobytes()).hexdigest()[:16]
+    assert (ENGINE_VERSION, digest) == (1, "0f197b19dccf8d63")

@@ -154,8 +154,8 @@ Paired = Callable[[EmbeddingSet, EmbeddingSet, EmbeddingSet], Score]
 
 
 def _paired_style_similarity(first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet) -> Score:
-    similarities = (centroid_similarities(data, reference) for data in (first, second))
-    return paired_similarity("style_similarity", *similarities, first)
+    near, far = centroid_similarities(first, reference), centroid_similarities(second, reference)
+    return paired_similarity("style_similarity", near, far, first)
 
 
 # first, second, reference → second − first

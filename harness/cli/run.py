@@ -155,7 +155,7 @@ def _prompts(
 
     if prompt_seconds is not None and not audio:
         raise UsageError("--prompt-seconds was given without --audio: name the sound file to continue.")
-    length = {} if prompt_seconds is None else {"prompt_seconds": prompt_seconds}
+    length: dict[str, Any] = {} if prompt_seconds is None else {"prompt_seconds": prompt_seconds}
     return (
         *(Prompt(text=text) for text in prompt or ()),
         *(Prompt(style=name) for name in style or ()),

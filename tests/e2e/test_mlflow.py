@@ -1,15 +1,21 @@
 """What a run shows in MLflow, and that showing it twice changes nothing."""
 
+from __future__ import annotations
+
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput, Run
 
 
 def arguments(results: Path, reference: Path, *more: str) -> list[str]:
@@ -45,8 +51,18 @@ def runs_of(results: Path):
     return parents[0], {run.info.run_name: run for run in children}
 
 
-def artifacts(run) -> set[str]:
-    folder = Path(run.info.artifact_uri.removeprefix("file://"))
+def inputs_of(run: Run) -> list[DatasetInput]:
+    assert run.inputs is not None
+    return run.inputs.dataset_inputs
+
+
+def artifact_folder(run: Run) -> Path:
+    assert run.info.artifact_uri is not None
+    return Path(run.info.artifact_uri.removeprefix("file://"))
+
+
+def artifacts(run: Run) -> set[str]:
+    folder = artifact_folder(run)
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
@@ -60,7 +76,7 @@ def test_there_is_a_parent_and_a_child_per_condition(logged):
         assert run.data.params["model"] == "toy"
         assert run.data.params["clips"] == "8"
         assert run.data.params["primary"] == "fad16"
-        assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"prompts", "toy"}
+        assert {dataset.dataset.name for dataset in inputs_of(run)} == {"prompts", "toy"}
     assert children["temperature=0.6"].data.params["temperature"] == "0.6"
 
 
@@ -89,7 +105,7 @@ def test_children_hold_the_table_of_clips_and_some_to_hear(logged):
         found = artifacts(run)
         assert {"clips.json", "scores.json"} <= found
         assert sum(name.endswith(".flac") for name in found) == 4
-        table = json.loads((Path(run.info.artifact_uri.removeprefix("file://")) / "clips.json").read_text("utf-8"))
+        table = json.loads((artifact_folder(run) / "clips.json").read_text("utf-8"))
         assert len(table["data"]) == 8
         assert {"prompt", "seed", "clip", "audio_sha256", "silent"} <= set(table["columns"])
 

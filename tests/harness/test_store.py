@@ -159,7 +159,7 @@ def test_old_leftovers_are_swept_and_young_ones_left(store):
     for name, age in (("old", 48 * 3600), ("young", 60)):
         folder = store.root / ".partial" / name
         folder.mkdir()
-        os.utime(folder, (time.time() - age,) * 2)
+        os.utime(folder, (time.time() - age, time.time() - age))
     store.sweep()
     assert [path.name for path in store.root.glob(".partial/*")] == ["young"]
 

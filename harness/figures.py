@@ -47,8 +47,10 @@ def scores_figure(outcome: Outcome) -> Figure | None:
         _panel(figure.add_subplot(grid[n % 2, 2 + n // 2]), outcome, name, SECOND, large=False)
     reference, model = outcome.settings.get("reference"), outcome.fingerprint.get("name")
     seconds, clips = outcome.settings["seconds"], min(len(result.clips) for result in outcome.conditions)
+    unreliable = any(not score.reliable for result in outcome.conditions for score in result.scores.values())
+    doubt = "; open markers: too few clips to be reliable" if unreliable else ""
     figure.suptitle(
-        f"{model} against {reference}: {clips} clips of {seconds:g} s per condition, 95 % intervals",
+        f"{model} against {reference}: {clips} clips of {seconds:g} s per condition, 95 % intervals{doubt}",
         fontsize=10, color=INK, x=0.012, ha="left",
     )  # fmt: skip
     return figure
@@ -78,7 +80,10 @@ def _panel(axes: Axes, outcome: Outcome, metric: str, colour: str, large: bool) 
         axes.plot(place, score.value, "o", ms=9 if large else 6, mfc=face, mec=colour, mew=1.6, zorder=3)
         if large:
             note = f"{score.value:.3g} ± {score.stderr:.2g}"
-            axes.annotate(note, (place, score.value), (9, 6), textcoords="offset points", fontsize=8.5, color=INK)
+            paper = {"boxstyle": "square,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.85}
+            axes.annotate(
+                note, (place, score.value), (10, 7), textcoords="offset points", fontsize=8.5, color=INK, bbox=paper
+            )
     direction = {"lower": "lower is better ↓", "higher": "higher is better ↑"}.get(
         results[0].scores[metric].direction, ""
     )

@@ -31,11 +31,12 @@ RESULT_SCHEMA = 1
 
 @dataclass(frozen=True)
 class ClipResult:
-    """A clip with why it was made."""
+    """A clip with why it was made. `values` are the metrics that a single clip has, by name."""
 
     request: ClipRequest
     stored: StoredClip
     silent: bool
+    values: dict[str, float]
 
     @property
     def title(self) -> str:
@@ -122,6 +123,7 @@ class Outcome:
                 "seed": str(clip.request.seed),  # 63 bits do not survive a JavaScript number
                 "seconds": clip.stored.record["audio"]["seconds"],
                 "silent": clip.silent,
+                **clip.values,
                 "clip": clip.stored.id,
                 "audio_sha256": clip.stored.record["files"]["audio.flac"]["sha256"],
                 "path": f"clips/{file_name(result.condition.name)}/{clip.title}.flac",
@@ -137,7 +139,8 @@ def project(outcome: Outcome) -> None:
     write_bytes(outcome.folder / "result.json", readable_json(outcome.as_dict()))
     rows = [row for result in outcome.conditions for row in outcome.clip_rows(result)]
     table = io.StringIO()
-    writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
+    columns = dict.fromkeys(column for row in rows for column in row)  # a condition may lack a value that others have
+    writer = csv.DictWriter(table, fieldnames=list(columns), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_bytes(outcome.folder / "clips.csv", table.getvalue().encode())

@@ -24,7 +24,7 @@ from harness.plan import ClipRequest, Plan, check_counts, make_plan
 from harness.progress import Progress, Quiet
 from harness.prompts import Prompt
 from harness.results import ClipResult, ConditionResult, Outcome, project
-from harness.scoring import Measures, check_primary, differences, measure
+from harness.scoring import Measures, check_primary, differences, measure, per_clip
 from harness.store import Store
 from harness.tracking import log_outcome
 from metrics.score import EmbeddingSet
@@ -154,7 +154,10 @@ def _score(
             mine = [row for row in rows if row[0].condition == condition]
             sets[condition.name] = measures.embedding_set(mine)
             scores, unmeasured = measure(sets[condition.name], mine, measures)
-            clips = tuple(ClipResult(request, clip, frames.silent) for request, clip, frames in mine)
+            values = per_clip(sets[condition.name], mine, measures)
+            clips = tuple(
+                ClipResult(request, clip, frames.silent, values[request.unit]) for request, clip, frames in mine
+            )
             conditions.append(ConditionResult(condition, scores, unmeasured, clips))
             stage.advance(done, condition.name)
     described = describe(plan, model, settings, measures)

@@ -9,6 +9,7 @@ measured is not lost with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,13 @@ from metrics.frechet import fad, paired_fad
 from metrics.reference import load_reference
 from metrics.resampling import p_value
 from metrics.score import EmbeddingSet, Score, check_comparable
-from metrics.similarity import centroid_similarities, centroid_similarity, paired_similarity, prompt_similarity
+from metrics.similarity import (
+    centroid_similarities,
+    centroid_similarity,
+    paired_similarity,
+    prompt_similarities,
+    prompt_similarity,
+)
 
 SIGNIFICANCE = 0.05
 HEADLINE_COMPONENTS = 16
@@ -119,7 +126,7 @@ def measure(
         "diversity": lambda: cosine_diversity(evaluated, reference),
         "style_similarity": lambda: centroid_similarity(evaluated, reference),
     }
-    if all(embedded.prompt is not None for _, _, embedded in clips):
+    if _all_continue(clips):
         metrics["prompt_similarity"] = lambda: prompt_similarity(evaluated, measures.prompt_set(clips), reference)
     scores, unmeasured = {}, {}
     for name, metric in metrics.items():
@@ -128,6 +135,27 @@ def measure(
         except DegenerateInput as error:
             unmeasured[name] = str(error)
     return scores, unmeasured
+
+
+def per_clip(evaluated: EmbeddingSet, clips: Sequence[Row], measures: Measures) -> dict[str, dict[str, float]]:
+    """The similarities of single clips, by unit and name: where to begin to listen. Empty for those without a value."""
+    metrics: dict[str, Callable[[], dict[Any, float]]] = {
+        "style_similarity": lambda: centroid_similarities(evaluated, measures.reference),
+    }
+    if _all_continue(clips):
+        metrics["prompt_similarity"] = lambda: prompt_similarities(
+            evaluated, measures.prompt_set(clips), measures.reference
+        )
+    values: dict[str, dict[str, float]] = {request.unit: {} for request, _, _ in clips}
+    for name, metric in metrics.items():
+        with suppress(DegenerateInput):
+            for unit, value in metric().items():
+                values[unit][name] = value
+    return values
+
+
+def _all_continue(clips: Sequence[Row]) -> bool:
+    return all(embedded.prompt is not None for _, _, embedded in clips)
 
 
 def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measures: Measures) -> tuple[Difference, ...]:

@@ -5,8 +5,8 @@ as a tag, and a request that is already there, finished, is left as it is. Every
 process, which holds a lock on a local database (several processes that open a new one at once break its migration).
 
 Without further word the database is `<results>/mlflow.db`, the artifacts `<results>/mlartifacts`.
-`MLFLOW_TRACKING_URI`, `MLFLOW_EXPERIMENT_NAME` and `MLFLOW_RUN_ID` (for the parent) are obeyed. This is the only
-module that imports mlflow.
+`MLFLOW_TRACKING_URI`, `MLFLOW_EXPERIMENT_NAME` and `MLFLOW_RUN_ID` (for the parent) are obeyed. Whoever else
+logs, such as a training, does so through `connection`.
 """
 
 from __future__ import annotations
@@ -55,46 +55,63 @@ def tracking_uri(results: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(results / 'mlflow.db').resolve()}"
 
 
+@contextmanager
+def connection(results: Path, experiment: str) -> Iterator[tuple[MlflowClient, str]]:
+    """A client and the id of the experiment of that name, made when it is new.
+
+    A server decides where artifacts go; beside a database they lie among the results, and a lock is held, because several
+    processes that open a new database at once break its migration.
+    """
+    uri = tracking_uri(results)
+    is_server = uri.startswith(("http://", "https://"))
+    if not is_server:
+        results.mkdir(parents=True, exist_ok=True)
+    with nullcontext() if is_server else _locked(results / ".mlflow.lock"), _quiet_mlflow():
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri=uri)
+        found = client.get_experiment_by_name(experiment)
+        artifacts = None if is_server else (results / "mlartifacts").resolve().as_uri()
+        yield (
+            client,
+            found.experiment_id if found else client.create_experiment(experiment, artifact_location=artifacts),
+        )
+
+
 def log_outcome(outcome: Outcome, results: Path) -> Logged:
     """Show `outcome` in MLflow, once: a second call with the same outcome writes nothing.
 
     Raises `TrackingError` when MLflow refuses; the outcome's own folder is not affected by that.
     """
-    uri = tracking_uri(results)
-    local = "MLFLOW_TRACKING_URI" not in os.environ
-    if local:
-        results.mkdir(parents=True, exist_ok=True)
-    with _locked(results / ".mlflow.lock") if local else nullcontext(), _quiet_mlflow():
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
-        try:
-            return _log(outcome, uri, (results / "mlartifacts").resolve().as_uri() if local else None)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise TrackingError(
-                f"MLflow at {uri} could not be written ({reason}). Nothing is lost: the results are in "
-                f"{outcome.folder}. Check MLFLOW_TRACKING_URI, or unset it to log to the folder of results, then run "
-                "the same command again."
-            ) from error
+    uri, experiment = tracking_uri(results), os.environ.get("MLFLOW_EXPERIMENT_NAME") or outcome.experiment.name
+    try:
+        with connection(results, experiment) as (client, experiment_id):
+            run_id, new = _log(outcome, client, experiment_id)
+            return Logged(uri, experiment, run_id, new)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise TrackingError(
+            f"MLflow at {uri} could not be written ({reason}). Nothing is lost: the results are in "
+            f"{outcome.folder}. Check MLFLOW_TRACKING_URI, or unset it to log to the folder of results, then run "
+            "the same command again."
+        ) from error
 
 
-def _log(outcome: Outcome, uri: str, artifacts: str | None) -> Logged:
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=uri)
-    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or outcome.experiment.name
-    experiment_id = _experiment_id(client, experiment, artifacts)
+def _log(outcome: Outcome, client: MlflowClient, experiment_id: str) -> tuple[str, bool]:
+    """The id of the run that shows `outcome`, and whether it was written now."""
     run_id, finished = _find_run(client, experiment_id, outcome.id)
     if finished:
-        return Logged(uri, experiment, run_id, new=False)
+        return run_id, False
     view = _View(client, experiment_id, outcome, _source())
     # Opened first, for children need a parent to hang on; marked finished last, so that a killed run is redone.
     run_id = view.open(outcome.id, outcome.experiment.name, run_id or os.environ.get("MLFLOW_RUN_ID"), {})
     for result in outcome.conditions:
         view.condition(run_id, result)
     view.parent(run_id)
-    return Logged(uri, experiment, run_id, new=True)
+    return run_id, True
 
 
 @dataclass(frozen=True)
@@ -214,11 +231,6 @@ def metric_name(name: str) -> str:
     'fad16 -temperature:0.7-'
     """
     return re.sub(r"[^\w\-. :/]", "-", name.replace("=", ":"), flags=re.ASCII)[:250]
-
-
-def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str:
-    found = client.get_experiment_by_name(name)
-    return found.experiment_id if found else client.create_experiment(name, artifact_location=artifacts)
 
 
 def _find_run(client: MlflowClient, experiment_id: str, identity: str) -> tuple[Any, bool]:

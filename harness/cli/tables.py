@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -71,28 +72,24 @@ def score_cell(score: Score | None) -> Text:
     """Two lines; a tilde marks a score that calls itself unreliable, a dash one that could not be measured."""
     if score is None:
         return Text("–", style="dim")
-    low, high = score.interval
-    value = Text(f"{'' if score.reliable else '~'}{figure(score.value)} ± {figure(score.stderr)}")
-    return value.append(f"\n[{figure(low)}, {figure(high)}]", style="dim")
+    value, error, low, high = figures(score)
+    cell = Text(f"{'' if score.reliable else '~'}{value} ± {error}")
+    return cell.append(f"\n[{low}, {high}]", style="dim")
 
 
-def figure(value: float) -> str:
+def figures(score: Score) -> tuple[str, str, str, str]:
+    """Value, standard error and both bounds, all to the second digit of the error: more would be noise."""
+    places = decimals(score.stderr)
+    value, error, low, high = (f"{number:.{places}f}" for number in (score.value, score.stderr, *score.interval))
+    return value, error, low, high
+
+
+def decimals(error: float) -> int:
     """
-    >>> figure(123.456), figure(12.345), figure(0.01234), figure(-0.5)
-    ('123', '12.3', '0.0123', '-0.500')
+    >>> decimals(3.41), decimals(0.0985), decimals(120.0), decimals(0.0)
+    (1, 3, 0, 3)
     """
-    if value == 0:
-        return "0"
-    size = abs(value)
-    return (
-        f"{value:.0f}"
-        if size >= 100
-        else f"{value:.1f}"
-        if size >= 10
-        else f"{value:.2f}"
-        if size >= 1
-        else f"{value:#.3g}"
-    )
+    return min(6, max(0, 1 - math.floor(math.log10(error)))) if error > 0 else 3
 
 
 def _print_notes(outcome: Outcome, console: Console) -> None:
@@ -126,11 +123,9 @@ def _print_differences(outcome: Outcome, console: Console) -> None:
 
 def said_difference(difference: Difference) -> str:
     """One line: what was subtracted, by how much, how sure."""
-    score = difference.score
-    low, high = score.interval
+    value, error, low, high = figures(difference.score)
     verdict = "significant at 5 %" if difference.significant else "not significant at 5 %"
     return (
-        f"  {difference.second} − {difference.first}: "
-        f"{'+' if score.value > 0 else ''}{figure(score.value)} ± {figure(score.stderr)} "
-        f"[{figure(low)}, {figure(high)}], p = {difference.p:.2g}, {verdict}"
+        f"  {difference.second} − {difference.first}: {'+' if difference.score.value > 0 else ''}{value} ± {error} "
+        f"[{low}, {high}], p = {difference.p:.2g}, {verdict}"
     )

@@ -107,7 +107,7 @@ def test_children_hold_the_table_of_clips_and_some_to_hear(logged):
         assert sum(name.endswith(".flac") for name in found) == 4
         table = json.loads((artifact_folder(run) / "clips.json").read_text("utf-8"))
         assert len(table["data"]) == 8
-        assert {"prompt", "seed", "clip", "audio_sha256", "silent"} <= set(table["columns"])
+        assert {"prompt", "seed", "clip", "audio_sha256", "silent", "style_similarity"} <= set(table["columns"])
 
 
 def test_a_second_run_adds_nothing(logged, toy_reference):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from harness.tracking import connection
 
 EXPERIMENT = "train jukebox:mini"
 
@@ -14,20 +16,23 @@ EXPERIMENT = "train jukebox:mini"
 @contextmanager
 def training_log(name: str, params: dict[str, Any], results: Path) -> Iterator[Callable[[dict[str, float], int], None]]:
     """Gives `log(figures, step)`; a run of the same name is continued. Obeys MLFLOW_TRACKING_URI."""
-    import mlflow
+    from mlflow.entities import Metric
 
-    from harness.tracking import tracking_uri
+    with connection(results, EXPERIMENT) as (client, experiment):
+        earlier = client.search_runs([experiment], f"attributes.run_name = '{name}'", max_results=1)
+        run = earlier[0] if earlier else client.create_run(experiment, run_name=name)
+        for key, value in ({} if earlier else params).items():
+            client.log_param(run.info.run_id, key, value)
 
-    os.environ.setdefault("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "false")
-    mlflow.set_tracking_uri(tracking_uri(results))
-    mlflow.set_experiment(EXPERIMENT)
-    earlier: Any = mlflow.search_runs(filter_string=f"attributes.run_name = '{name}'", output_format="list")
-    started = mlflow.start_run(run_id=earlier[0].info.run_id) if earlier else mlflow.start_run(run_name=name)
-    with started:
-        if not earlier:
-            mlflow.log_params(params)
+    def log(figures: dict[str, float], step: int) -> None:
+        now = int(time.time() * 1000)
+        metrics = [Metric(key, value, now, step) for key, value in figures.items()]
+        client.log_batch(run.info.run_id, metrics)
 
-        def log(figures: dict[str, float], step: int) -> None:
-            mlflow.log_metrics(figures, step=step)
-
+    client.update_run(run.info.run_id, status="RUNNING")
+    try:
         yield log
+    except BaseException:
+        client.set_terminated(run.info.run_id, "KILLED")
+        raise
+    client.set_terminated(run.info.run_id, "FINISHED")

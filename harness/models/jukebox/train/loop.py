@@ -59,7 +59,10 @@ def _packed(state: dict[str, Any]) -> bytes:
 
 
 class Trainer:
-    """Runs `step(step_index) -> loss, figures` over the parameters of a module, and can go on where it stopped."""
+    """Runs `step(step_index) -> loss, figures` over the parameters of a module, and can go on where it stopped.
+
+    Checkpoints lie in `folder`, which is `<results>/training/<model>`; figures go to the MLflow of `<results>`.
+    """
 
     def __init__(self, name: str, module: nn.Module, schedule: Schedule, folder: Path) -> None:
         self.name, self.module, self.schedule, self.folder = name, module, schedule, folder
@@ -105,7 +108,7 @@ class Trainer:
         self.resume()
         self.module.train()
         sums: dict[str, float] = {}
-        with training_log(self.name, asdict(schedule), self.folder) as log:
+        with training_log(self.name, asdict(schedule), self.folder.parents[1]) as log:
             began = time.monotonic()
             for index in range(self.first, schedule.steps):
                 for group in self.optimizer.param_groups:

@@ -59,8 +59,8 @@ def tracking_uri(results: Path) -> str:
 def connection(results: Path, experiment: str) -> Iterator[tuple[MlflowClient, str]]:
     """A client and the id of the experiment of that name, made when it is new.
 
-    A server decides where artifacts go; beside a database they lie among the results, and a lock is held, because several
-    processes that open a new database at once break its migration.
+    A server decides where artifacts go; beside a database they lie among the results, and a lock is held, because
+    several processes that open a new database at once break its migration.
     """
     uri = tracking_uri(results)
     is_server = uri.startswith(("http://", "https://"))

@@ -43,7 +43,7 @@ def test_audio_is_continued(tmp_path, sound):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path):
     for name, seed in (("a.wav", 1), ("b.wav", 1), ("c.wav", 2)):
-        assert sample("x", "--seconds", "1", "--seed", seed, "-o", tmp_path / name, "--quiet").exit_code == 0
+        assert sample("x", "--seconds", "1", "--seed", str(seed), "-o", tmp_path / name, "--quiet").exit_code == 0
     one, again, other = ((tmp_path / name).read_bytes() for name in ("a.wav", "b.wav", "c.wav"))
     assert one == again != other
 

@@ -12,7 +12,7 @@ from metrics.score import EmbeddingSet
 STYLES, DIM, FRAMES = ("calm", "fast", "loud"), 24, 4
 
 
-def embedded(rng, centres, per_style=8, shift=0.0, spread=1.0):
+def embedded(rng, centres, per_style=8, shift: float | np.ndarray = 0.0, spread=1.0):
     """`per_style` clips around each of the styles' centres, styles in turn."""
     clips, songs, styles = [], [], []
     for style, centre in zip(STYLES, centres, strict=True):

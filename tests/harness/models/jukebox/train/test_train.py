@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 
+from harness.corpora import Track
 from harness.models.jukebox.checkpoint import ModelFolder
 from harness.models.jukebox.train import loop
 from harness.models.jukebox.train.codec import LevelCodec
@@ -43,14 +42,14 @@ def quiet_log(monkeypatch):
 
 
 def track(style, artist="ada"):
-    return SimpleNamespace(style=style, artist=artist, sha256=style)
+    return Track("a", "1", style, style, "CC0-1.0", "A", artist, style, "", style, "train", 30.0, f"{style}.flac")
 
 
 @pytest.fixture
 def recordings():
     time = np.arange(30_000) / 1000
     tones = {"calm": 37.0, "loud": 211.0}
-    audio = [np.int16(8000 * np.sin(2 * np.pi * hertz * time)) for hertz in tones.values()]
+    audio = [(8000 * np.sin(2 * np.pi * hertz * time)).astype(np.int16) for hertz in tones.values()]
     return Recordings(audio, [track(style) for style in tones], 1000)
 
 
@@ -94,6 +93,7 @@ def test_windows_carry_the_labels_of_their_place(folder):
     total, offset, length, artist, genre = window.labels
     assert (total, offset, length) == (300 * 16, 40 * 4, 32 * 4)
     assert (artist, genre) == (2, 1)
+    assert window.above is not None
     assert np.array_equal(window.above, windows.tracks[0].codes[1][10:18])
 
 

@@ -83,8 +83,9 @@ def log_outcome(outcome: Outcome, results: Path) -> Logged:
 
     Raises `TrackingError` when MLflow refuses; the outcome's own folder is not affected by that.
     """
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
+    with _quiet_mlflow():  # its settings are read at the import
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
     uri, experiment = tracking_uri(results), os.environ.get("MLFLOW_EXPERIMENT_NAME") or outcome.experiment.name
     try:

@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
-RESULTS ?= results
+RESULTS ?= $(or $(HARNESS_RESULTS),results)
 # Set TORCH_INDEX to take torch from an index of its own, for example https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 

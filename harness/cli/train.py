@@ -54,9 +54,9 @@ def evaluate(
     """Measure a trained model against held-out music, noise, random codes and a trigram model of its codes."""
     from harness.progress import progress_for
 
-    with progress_for(quiet).stage("sampling", 1) as stage:
+    with progress_for(quiet).stage("sampling and measuring", 1) as stage:
         text = _recipe(folder, results, corpus).evaluate(
-            clips_per_style, seconds, lambda done, total: stage.advance(done / total, f"{done}/{total} steps")
+            clips_per_style, seconds, lambda done, total: stage.advance(done / total / 2, f"{done}/{total} steps")
         )
     typer.echo(text)
 

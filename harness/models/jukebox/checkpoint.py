@@ -6,6 +6,7 @@ Weights may be stored in half precision; they run in float32.
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -112,11 +113,11 @@ class ModelFolder:
 
     @cached_property
     def sha256(self) -> str:
-        """Of everything in the folder that changes the sound."""
-        digest = hashlib.sha256()
-        for name in ("config.toml", *(f"prior_level_{level}.safetensors" for level in range(self.vqvae.levels))):
-            digest.update(_read(self.path / name))
-        digest.update(_read(self.weights("vqvae")))
+        """Of everything in the folder that changes the sound: the weights and the shapes, not the training schedule."""
+        shapes = {key: value for key, value in self._config.items() if key != "training"}
+        digest = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode())
+        for module in ("vqvae", *(f"prior_level_{level}" for level in range(self.vqvae.levels))):
+            digest.update(_read(self.weights(module)))
         return digest.hexdigest()
 
 

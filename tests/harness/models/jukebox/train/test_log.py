@@ -10,15 +10,20 @@ def test_a_resumed_training_goes_on_in_the_same_run(tmp_path, monkeypatch):
     from mlflow import MlflowClient
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(KeyboardInterrupt), training_log("codec-0", {"steps": 4}, tmp_path) as log:
-        log({"loss": 2.0}, 1)
-        raise KeyboardInterrupt
+
+    def killed() -> None:
+        with training_log("codec-0", {"steps": 4}, tmp_path) as log:
+            log({"loss": 2.0}, 1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed()
     client = MlflowClient(tracking_uri(tmp_path))
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
     assert experiment.artifact_location.endswith("/mlartifacts")
-    [killed] = client.search_runs([experiment.experiment_id])
-    assert killed.info.status == "KILLED"
+    [run] = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "KILLED"
     with training_log("codec-0", {"steps": 4}, tmp_path) as log:
         log({"loss": 1.0}, 2)
     [run] = client.search_runs([experiment.experiment_id])

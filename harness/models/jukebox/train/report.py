@@ -72,12 +72,12 @@ def confusion_figure(conditioning: Mapping[str, Any]) -> Figure:
     """Style asked for against style heard, in shares of a row: real music, the codec's round trip, samples."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = Figure(figsize=(12, 4.8), layout="constrained")
     axes = figure.subplots(1, len(conditioning), sharey=True)
     for axis, (name, found) in zip(axes, conditioning.items(), strict=True):
         counts = np.asarray(found["confusion"], float)
         shares = counts / counts.sum(1, keepdims=True)
-        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), share in np.ndenumerate(shares):
             colour = "white" if share > 0.6 else "black"
             axis.text(column, row, f"{share:.2f}", ha="center", va="center", color=colour, fontsize=8)

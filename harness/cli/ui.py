@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,22 +29,16 @@ def ui(
             "('harness run temperature'), or name its folder with --results."
         )
     typer.echo(f"MLflow on {uri}\nhttp://127.0.0.1:{port}   (Ctrl-C to stop)")
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "ui",
-        "--backend-store-uri",
-        uri,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    try:
-        code = subprocess.run(command, env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        return  # stopping it is how it ends
+    # One person looks at it: a single worker, and none of the jobs that MLflow's server runs for teams.
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    server = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--workers", "1"]
+    command = [*server, "--host", "127.0.0.1", "--port", str(port)]
+    # In a group of its own, so that Ctrl-C reaches us and not the server, which would answer with a traceback.
+    with subprocess.Popen(command, env={**os.environ, **quiet}, start_new_session=True) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGTERM)
+            return  # stopping it is how it ends
     if code:
         raise HarnessError(f"MLflow stopped with exit code {code}. Is port {port} taken? Try another with --port.")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
+import harness
 from harness.cli import app
 
 if TYPE_CHECKING:
@@ -166,3 +171,47 @@ def test_ui_says_when_there_is_nothing_to_show(tmp_path):
     result = CliRunner().invoke(app, ["ui", "--results", str(tmp_path)])
     assert result.exit_code == 2
     assert "run an experiment first" in result.output
+
+
+@pytest.mark.slow
+def test_ui_shows_the_runs_and_stops_with_ctrl_c(logged):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "harness", "ui", "--results", str(logged[0]), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        url = f"http://127.0.0.1:{port}"
+        while True:
+            assert process.poll() is None
+            try:
+                with urllib.request.urlopen(f"{url}/health", timeout=10) as answer:
+                    assert answer.status == 200
+                    break
+            except OSError:
+                time.sleep(0.2)
+        query = json.dumps({"experiment_ids": ["1"]}).encode()
+        request = urllib.request.Request(
+            f"{url}/api/2.0/mlflow/runs/search", query, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert len(json.load(answer)["runs"]) == 3
+        process.send_signal(signal.SIGINT)
+        said, complained = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert url in said
+    assert "Traceback" not in complained
+
+
+def test_a_notebook_runs_an_experiment_through_the_facade(tmp_path, toy_reference):
+    conditions = (harness.Condition("greedy", harness.Sampling(top_k=1)), harness.Condition("free"))
+    experiment = harness.Experiment("truncation", conditions, varies="top_k", primary="vendi")
+    settings = harness.RunSettings(
+        "toy", clips=8, seconds=1.0, reference=str(toy_reference), embedder="toy", results=tmp_path
+    )
+    outcome = harness.run(experiment, settings)
+    greedy, free = outcome.conditions
+    assert greedy.scores["vendi"].value < free.scores["vendi"].value
+    [difference] = outcome.differences
+    assert difference.significant
+    assert difference.score.value > 0
+    assert client_of(tmp_path).get_experiment_by_name("truncation") is not None

@@ -118,6 +118,19 @@ def test_neighbours_with_other_styles_and_lengths_change_nothing(model):
     assert [round(clip.seconds, 3) for clip in mixed] == [1.0, 1.0, 0.5, 2.0]
 
 
+def test_the_number_of_threads_changes_nothing(model):
+    before = torch.get_num_threads()
+    try:
+        made = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            made.append(clips(model, [5])[0].audio.tobytes())
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert made[0] == made[1]
+
+
 def test_temperature_and_truncation_change_the_codes(model):
     [warm], [cold], [greedy] = (clips(model, [5], temperature=t, top_k=k) for t, k in ((1.0, 0), (0.5, 0), (1.0, 1)))
     assert len({clip.codes[1].tobytes() for clip in (warm, cold, greedy)}) == 3

@@ -1,29 +1,15 @@
-"""What a run found: scores per condition, differences between conditions, and the clips behind them.
-
-The folder `<results>/runs/<experiment>-<id>/` is a projection of the store, made again from it byte for byte:
-
-    result.json                     everything below as data
-    clips.csv                       one row per clip: condition, prompt, seed, hash, path
-    clips/<condition>/<clip>.flac   links into the store, with names a person can read
-    scores.png                      the scores along what varies
-"""
+"""What a run found: scores per condition, differences between conditions, and the clips behind them."""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import re
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.experiment import Condition, Experiment
-from harness.identity import readable_json
 from harness.plan import ClipRequest
 from harness.store import StoredClip
-from metrics.files import write_bytes
 from metrics.score import Score
 
 RESULT_SCHEMA = 1
@@ -132,26 +118,6 @@ class Outcome:
         ]
 
 
-def project(outcome: Outcome) -> None:
-    """Write the run's folder, replacing what an earlier run of the same request left."""
-    from harness.figures import scores_figure, write_png
-
-    write_bytes(outcome.folder / "result.json", readable_json(outcome.as_dict()))
-    rows = [row for result in outcome.conditions for row in outcome.clip_rows(result)]
-    table = io.StringIO()
-    columns = dict.fromkeys(column for row in rows for column in row)  # a condition may lack a value that others have
-    writer = csv.DictWriter(table, fieldnames=list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_bytes(outcome.folder / "clips.csv", table.getvalue().encode())
-    for result in outcome.conditions:
-        for clip in result.clips:
-            _link(clip.stored.path, outcome.clips_folder(result.condition) / f"{clip.title}.flac")
-    figure = scores_figure(outcome)
-    if figure is not None:
-        write_png(figure, outcome.folder / "scores.png")
-
-
 def file_name(name: str) -> str:
     """A name as part of a path: letters and digits of any script stay, the rest becomes dashes; at most 60 characters.
 
@@ -159,16 +125,3 @@ def file_name(name: str) -> str:
     ('temperature=0.7', 'a-b-c', 'clip')
     """
     return re.sub(r"[^\w.=+]+", "-", name).strip("-.")[:60] or "clip"
-
-
-def _link(target: Path, link: Path) -> None:
-    """A relative link, so that the folder of results can be moved; a copy where the file system has no links."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    relative = os.path.relpath(target, link.parent)
-    if link.is_symlink() and os.readlink(link) == relative:
-        return
-    link.unlink(missing_ok=True)
-    try:
-        link.symlink_to(relative)
-    except OSError:
-        shutil.copyfile(target, link)

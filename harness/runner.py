@@ -22,8 +22,9 @@ from harness.identity import digest
 from harness.models.base import Clip, Model
 from harness.plan import ClipRequest, Plan, check_counts, make_plan
 from harness.progress import Progress, Quiet
+from harness.projection import project
 from harness.prompts import Prompt
-from harness.results import ClipResult, ConditionResult, Outcome, project
+from harness.results import ClipResult, ConditionResult, Outcome
 from harness.scoring import Measures, check_primary, differences, measure, per_clip
 from harness.store import Store
 from harness.tracking import log_outcome

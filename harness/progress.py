@@ -81,7 +81,8 @@ class _LineStage:
         if now - self.shown < self.lines.every or done >= self.total:
             return
         self.shown = now
-        left = f", {clock((now - self.started) / done * (self.total - done))} left" if done > 0 else ""
+        begun = done > self.total / 100  # before that the time of setting up would be taken for the speed
+        left = f", {clock((now - self.started) / done * (self.total - done))} left" if begun else ""
         self.lines.note(f"{self.title}: {int(done)}/{self.total}{left}{f' · {detail}' if detail else ''}")
 
 

@@ -25,6 +25,8 @@ demo: $(STAMP) ## Sample under three temperatures, measure against real music, l
 	@$(BIN)/harness run temperature --temperature 0.7 --temperature 0.85 --temperature 0.99 --clips 16 --seconds 6 --results $(RESULTS)
 
 .PHONY: test
+# The tests' arithmetic is small: a second thread makes the suite slower, and four times so beside other work.
+test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP) ## Run the fast tests, then the slow ones
 	$(BIN)/python -m pytest -m "not slow"
 	$(BIN)/python -m pytest -m slow

@@ -66,6 +66,12 @@ class Conditioning:
     record: dict[str, Any]
 
 
+def check_seeds(conditionings: Sequence[Conditioning], seeds: Sequence[int]) -> None:
+    """Raise `UsageError` unless there is one seed per clip."""
+    if len(conditionings) != len(seeds):
+        raise UsageError(f"{len(conditionings)} conditionings and {len(seeds)} seeds: one seed per clip was expected.")
+
+
 class Model(Protocol):
     """A generator of clips. Batches have the fixed `width`: a clip's bytes depend on it, not on its neighbours."""
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.errors import UsageError
-from harness.models.base import Clip, Conditioning, Progress, Sampling
+from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds
 from harness.prompts import Prompt
 
 RATE = 16_000
@@ -86,10 +86,7 @@ class ToyModel:
         sampling: Sampling | None = None,
         progress: Progress | None = None,
     ) -> list[Clip]:
-        if len(conditionings) != len(seeds):
-            raise UsageError(
-                f"{len(conditionings)} conditionings and {len(seeds)} seeds: one seed per clip was expected."
-            )
+        check_seeds(conditionings, seeds)
         sampling = sampling or Sampling()
         clips = []
         for done, (conditioning, seed) in enumerate(zip(conditionings, seeds, strict=True), start=1):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import UsageError
-from harness.models.base import Clip, Conditioning, Progress, Sampling
+from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds
 from harness.models.jukebox.checkpoint import ModelFolder
 from harness.models.jukebox.labels import Labels, clean_lyrics
 from harness.models.jukebox.sampling import ENGINE_VERSION, sample_level
@@ -144,10 +144,7 @@ class JukeboxModel:
         sampling: Sampling | None = None,
         progress: Progress | None = None,
     ) -> list[Clip]:
-        if len(conditionings) != len(seeds):
-            raise UsageError(
-                f"{len(conditionings)} conditionings and {len(seeds)} seeds: one seed a clip was expected."
-            )
+        check_seeds(conditionings, seeds)
         alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)  # clips of one batch share their lengths
         for place, conditioning in enumerate(conditionings):
             alike[conditioning.data.samples, len(conditioning.data.prompt_codes[-1])].append(place)

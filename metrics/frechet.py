@@ -174,7 +174,7 @@ class _Space:
         notes = ["corrected for bias by leaving out groups of songs"]
         if not self.enough:
             hint = "" if self.components else ", or read the distance in the reference's first components"
-            few = f"{self.songs} songs are too few for {self.dimensions} dimensions"
+            few = f"{self.songs} clips or tracks are too few for {self.dimensions} dimensions"
             notes.append(f"{few}: take {self.dimensions} on either side{hint}")
         padded = sum(len(data.provenance.get("padded", [])) for data in evaluated)
         if padded:

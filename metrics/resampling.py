@@ -63,7 +63,7 @@ def deal(data: EmbeddingSet, seed: int = 0) -> list[Dealing]:
     """
     if data.n_songs < FEWEST_SONGS:
         raise DegenerateInput(
-            f"{data.n_songs} songs were given: an error bar takes at least {FEWEST_SONGS}. Sample more clips."
+            f"{data.n_songs} clips were given: an error bar takes at least {FEWEST_SONGS}. Sample more clips."
         )
     strata = _pooled(data.song_strata(), data.n_songs)
     smallest = int(np.bincount(strata).min())

@@ -33,6 +33,7 @@ def ui(
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     server = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--workers", "1"]
     command = [*server, "--host", "127.0.0.1", "--port", str(port)]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by either signal, the server ends with us
     # In a group of its own, so that Ctrl-C reaches us and not the server, which would answer with a traceback.
     with subprocess.Popen(command, env={**os.environ, **quiet}, start_new_session=True) as process:
         try:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -174,7 +175,8 @@ def test_ui_says_when_there_is_nothing_to_show(tmp_path):
 
 
 @pytest.mark.slow
-def test_ui_shows_the_runs_and_stops_with_ctrl_c(logged):
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_ui_shows_the_runs_and_stops_with_its_server(logged, signal_number):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -195,11 +197,13 @@ def test_ui_shows_the_runs_and_stops_with_ctrl_c(logged):
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
             assert len(json.load(answer)["runs"]) == 3
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal_number)
         said, complained = process.communicate(timeout=120)
     assert process.returncode == 0
     assert url in said
     assert "Traceback" not in complained
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        urllib.request.urlopen(f"{url}/health", timeout=2)
 
 
 def test_a_notebook_runs_an_experiment_through_the_facade(tmp_path, toy_reference):

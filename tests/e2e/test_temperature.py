@@ -157,7 +157,7 @@ def test_a_run_that_is_interrupted_says_so_and_goes_on(tmp_path, toy_reference):
 def test_few_clips_are_measured_as_far_as_they_go(tmp_path, toy_reference):
     result = CliRunner().invoke(app, arguments(tmp_path, toy_reference, "--no-mlflow", "--clips", "1"))
     assert result.exit_code == 0, result.output
-    assert "1 songs were given: an error bar takes at least 3" in result.stdout
+    assert "1 clips were given: an error bar takes at least 3" in result.stdout
     assert "(3 sampled now)" in result.stdout
 
 

@@ -154,7 +154,7 @@ def test_components_are_those_of_the_reference():
 def test_fewer_songs_than_dimensions_are_called_unreliable_and_the_number_it_takes_is_named():
     score = fad(songs(10, SPECTRUM, 9), songs(40, SPECTRUM, 10))
     assert not score.reliable
-    assert "10 songs are too few for 12 dimensions: take 12 on either side" in score.note
+    assert "10 clips or tracks are too few for 12 dimensions: take 12 on either side" in score.note
     assert fad(songs(10, SPECTRUM, 9), songs(40, SPECTRUM, 10), 8).reliable
 
 

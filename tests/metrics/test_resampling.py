@@ -44,7 +44,7 @@ def test_strata_of_fewer_than_four_songs_are_pooled():
 
 
 def test_two_songs_are_too_few():
-    with pytest.raises(DegenerateInput, match="2 songs were given: an error bar takes at least 3"):
+    with pytest.raises(DegenerateInput, match="2 clips were given: an error bar takes at least 3"):
         deal(one_frame_each([1, 2]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,36 +53,31 @@ def excerpts(corpus: Corpus, tracks: Sequence[Track], per_style: int, seconds: f
 
 
 def _of_style(corpus: Corpus, tracks: list[Track], count: int, seconds: float) -> list[Excerpt]:
-    most = -(-count // len(tracks))
-    by_track = [_of_track(corpus, track, most, seconds) for track in tracks]
-    in_turn = [found[turn] for turn in range(most) for found in by_track if turn < len(found)]
-    while len(in_turn) < count:  # short tracks gave fewer than their share: the long ones make up for it
-        most += 1
-        more = [found[-1] for t in tracks if len(found := _of_track(corpus, t, most, seconds)) == most]
-        if not more:
+    """`count` excerpts, one of each track in turn; where short tracks run out, the long ones go on."""
+    supplies = [_of_track(corpus, track, seconds) for track in tracks]
+    found: list[Excerpt] = []
+    while len(found) < count:
+        turn = [excerpt for supply in supplies if (excerpt := next(supply, None)) is not None]
+        if not turn:
             raise CorpusError(
-                f"the {len(tracks)} tracks of {tracks[0].style} hold {len(in_turn)} excerpts of {seconds:g} s, and "
+                f"the {len(tracks)} tracks of {tracks[0].style} hold {len(found)} excerpts of {seconds:g} s, and "
                 f"{count} were asked for: ask for fewer or shorter ones."
             )
-        in_turn += more
-    return in_turn[:count]
+        found += turn
+    return found[:count]
 
 
-def _of_track(corpus: Corpus, track: Track, most: int, seconds: float) -> list[Excerpt]:
-    """Up to `most` excerpts that do not overlap, loud ones only, the first few spread over the track."""
+def _of_track(corpus: Corpus, track: Track, seconds: float) -> Iterator[Excerpt]:
+    """The loud excerpts of a track that do not overlap, ordered so that the first few spread over it."""
     audio, rate = soundfile.read(corpus.path(track), dtype="float32")
     length = round(seconds * rate)
     places = len(audio) // length
     margin = (len(audio) - places * length) // 2
-    found = []
     for place in _spread(places):
         start = margin + place * length
         piece = np.asarray(audio[start : start + length], np.float32)
         if loudness(piece, rate) > QUIET:
-            found.append(Excerpt(track, start / rate, piece, rate))
-        if len(found) == most:
-            break
-    return found
+            yield Excerpt(track, start / rate, piece, rate)
 
 
 def _spread(count: int) -> list[int]:

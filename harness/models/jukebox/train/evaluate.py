@@ -6,7 +6,7 @@ through the codec come from different tracks, none of which was trained on. Samp
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,9 +131,12 @@ def conditioning(sets: Sets, permutations: int = 9999) -> dict[str, Any]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    samples = sets.evaluated["samples"]
+    per_clip = len(samples.frames) // samples.n_songs  # frames; all clips are of one length
+
     def clip_means(found: EmbeddingSet) -> tuple[NDArray, NDArray]:
         assert found.strata is not None
-        frames = found.frames.reshape(-1, _frames_per_clip(found, sets), found.frames.shape[1])
+        frames = found.frames.reshape(-1, per_clip, found.frames.shape[1])
         return frames.mean(1), found.strata.reshape(len(frames), -1)[:, 0]
 
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=5000, class_weight="balanced"))
@@ -158,17 +161,14 @@ def conditioning(sets: Sets, permutations: int = 9999) -> dict[str, Any]:
     return result
 
 
-def _frames_per_clip(found: EmbeddingSet, sets: Sets) -> int:
-    clips = len(np.unique(sets.evaluated["samples"].songs))
-    return len(sets.evaluated["samples"].frames) // clips
+def likelihood(model: JukeboxModel, coded: Callable[[int, str], list[CodedTrack]]) -> dict[str, dict[str, float]]:
+    """Bits per code of the test tracks under each prior, beside an interpolated trigram model on the same windows.
 
-
-def likelihood(
-    model: JukeboxModel, train: list[CodedTrack], valid: list[CodedTrack], test: list[CodedTrack]
-) -> dict[str, dict[str, float]]:
-    """Bits per code of the test tracks under each prior, beside an interpolated trigram model on the same windows."""
+    `coded(level, split)` gives what the prior of a level learns from, so that the trigrams are counted on no less.
+    """
     result = {}
     for level, prior in enumerate(model.priors):
+        train, valid, test = (coded(level, split) for split in ("train", "valid", "test"))
         windows = Windows(model.folder, level, test).grid(400)
         trigram = Trigram.fit([t.codes[level] for t in train], [t.codes[level] for t in valid], model.folder.vqvae.bins)
         with torch.inference_mode():

@@ -94,7 +94,7 @@ class Recipe:
             "model": model.fingerprint(),
             "settings": {"clips": per_style * len(model.styles), "per_style": per_style, "seconds": seconds},
             "conditioning": conditioning(sets),
-            "likelihood": likelihood(model, *(self.coded(0, split) for split in ("train", "valid", "test"))),
+            "likelihood": likelihood(model, self.coded),
             "round_trip_by_style": by_style(sets, "round trip"),
         }
         out = self.results / "reference" / f"jukebox-{self.folder.path.name}"

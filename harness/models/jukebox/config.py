@@ -87,7 +87,7 @@ class PriorConfig:
     m_attn: float = 0.25
     m_mlp: float = 1.0
     labels_version: str = "v2"
-    artists: int = 0  # rows of the artist table
+    artists: int = 0  # rows of the artist table; 0 for a prior without labels
     genres: int = 0
     max_genres: int = 5
     n_tokens: int = 0  # lyric characters
@@ -111,6 +111,16 @@ class PriorConfig:
     @property
     def total_bins(self) -> int:
         return self.bins + (self.n_vocab if self.single_enc_dec else 0)
+
+    @property
+    def ratio(self) -> int:
+        """Codes of this level per code of the level above."""
+        return self.cond_stride**self.cond_down
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the prior is told artist, genre and time; without, it knows only the codes above."""
+        return self.artists > 0
 
     @property
     def window_samples(self) -> int:

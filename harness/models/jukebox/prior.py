@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.models.jukebox.attention import Conv1D
+from harness.models.jukebox.affine import Conv1D
 from harness.models.jukebox.config import PriorConfig
-from harness.models.jukebox.transformer import Autoregressive, Decoding
+from harness.models.jukebox.decoding import CHUNK, Decoding
+from harness.models.jukebox.transformer import Autoregressive
 from harness.models.jukebox.vqvae import DecoderBlock, Resnet1D, dilations
 
 
@@ -99,8 +100,11 @@ class Prior(nn.Module):
     def __init__(self, config: PriorConfig) -> None:
         super().__init__()
         self.config = config
-        self.prior = Autoregressive(config.transformer, config.total_bins, config.merged_decoder)
-        self.y_emb = LabelConditioner(config)
+        self.prior = Autoregressive(
+            config.transformer, config.total_bins, config.merged_decoder, start=not config.labelled
+        )
+        if config.labelled:
+            self.y_emb = LabelConditioner(config)
         if config.conditioner is not None:
             self.conditioner_blocks = nn.ModuleList([Conditioner(config)])
         if config.lyric_encoder is not None:
@@ -109,18 +113,31 @@ class Prior(nn.Module):
             self.prime_state_ln = nn.LayerNorm(config.width)
             self.prime_x_out = nn.Linear(config.width, config.n_vocab, bias=False)
 
+    def cast(self, dtype: torch.dtype) -> Prior:
+        """Make the products of the transformers in `dtype`, once and for all; sums and norms stay in float32."""
+        for module in self.modules():
+            if isinstance(module, Conv1D):
+                module.to(dtype)
+            if isinstance(module, Autoregressive):
+                module.x_emb.to(dtype)
+                if hasattr(module, "x_out"):
+                    module.x_out.to(dtype)
+        return self
+
     def lyrics(self, y: Tensor) -> Tensor:
         """The lyric characters (B, n_tokens) of label rows."""
         return y[:, 4 + self.config.max_genres :]
 
-    def conditioning(self, y: Tensor, z_cond: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Labels and the codes above (B, n_ctx / ratio or fewer) -> start embedding (B, 1, width) and what every music
-        position is given (B, n_ctx, width). Where a window is not filled, positions past the codes get nothing."""
-        start, signal = self.y_emb(y)
+    def conditioning(self, y: Tensor, z_cond: Tensor | None) -> tuple[Tensor | None, Tensor]:
+        """Labels and the codes above (B, n_ctx / ratio or fewer) -> start embedding (B, 1, width), None for a prior
+        without labels, and what every music position is given (B, n_ctx, width). Where a window is not filled,
+        positions past the codes get nothing."""
+        start, signal = self.y_emb(y) if self.config.labelled else (None, None)
         if z_cond is not None:
             upsampled = self.conditioner_blocks[0](z_cond)
             signal = F.pad(upsampled, (0, 0, 0, self.config.n_ctx - upsampled.shape[1]))
-        assert signal is not None
+        if signal is None:
+            signal = self.prior.pos_emb.pos_emb.new_zeros(len(y), self.config.n_ctx, self.config.width)
         return start, signal
 
     def encode_lyrics(self, y: Tensor) -> Tensor | None:
@@ -153,12 +170,14 @@ class Prior(nn.Module):
             return _bits(logits, z), torch.zeros(len(z), device=z.device)
         return _bits(logits, z), _bits(self.prime_x_out(encoded), lyrics)
 
-    def decoding(self, y: Tensor, z_cond: Tensor | None = None) -> Decoding:
+    def decoding(
+        self, y: Tensor, z_cond: Tensor | None = None, chunk: int = CHUNK, tables: bool | None = None
+    ) -> Decoding:
         """A window ready to be sampled under labels y. Prime it with `sequence_prompt` of the codes that are there."""
         start, x_cond = self.conditioning(y, z_cond)
         if self.config.single_enc_dec:
             x_cond = F.pad(x_cond, (0, 0, self.config.n_tokens, 0))
-        return Decoding(self.prior, start, x_cond, self.encode_lyrics(y))
+        return Decoding(self.prior, start, x_cond, self.encode_lyrics(y), chunk, tables)
 
     def sequence_prompt(self, z: Tensor, y: Tensor) -> Tensor:
         """Music codes that are there (B, T ≥ 0) -> the tokens to prime a window with."""

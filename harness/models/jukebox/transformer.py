@@ -6,11 +6,16 @@ embedding shifted by one, with the start embedding in front, plus a learned posi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.models.jukebox.attention import Cache, Conv1D, FactoredAttention
+from harness.models.jukebox.affine import Conv1D
+from harness.models.jukebox.attention import FactoredAttention
 from harness.models.jukebox.config import TransformerConfig
 
 
@@ -36,12 +41,9 @@ class ResAttnBlock(nn.Module):
         self.mlp = MLP(config)
         self.ln_1 = nn.LayerNorm(config.width)
 
-    def forward(self, x: Tensor, encoded: Tensor | None, cache: Cache | None) -> Tensor:
-        h = x + self.attn(self.ln_0(x), encoded, cache)
-        return h + self.mlp(self.ln_1(h))
-
-    def step(self, x: Tensor, cache: Cache, position: int) -> Tensor:
-        h = x + self.attn.step(self.ln_0(x), cache, position)
+    def forward(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        """`attend` is the attention of this layer to whatever the caller lets it see."""
+        h = x + attend(self.ln_0(x))
         return h + self.mlp(self.ln_1(h))
 
 
@@ -53,22 +55,17 @@ class Transformer(nn.Module):
         self.config = config
         self._attn_mods = nn.ModuleList(ResAttnBlock(config, layer) for layer in range(config.depth))
 
-    def forward(self, x: Tensor, encoded: Tensor | None = None, caches: list[Cache] | None = None) -> Tensor:
+    @property
+    def blocks(self) -> list[ResAttnBlock]:
+        return cast(list[ResAttnBlock], list(self._attn_mods))
+
+    def forward(self, x: Tensor, encoded: Tensor | None = None) -> Tensor:
         """Any T up to n_ctx: rows of block_ctx are filled up with zeros, which no earlier position sees."""
         length = x.shape[1]
         x = F.pad(x, (0, 0, 0, -length % self.config.block_ctx))
-        for layer, block in enumerate(self._attn_mods):
-            x = block(x, encoded, caches[layer] if caches else None)
+        for block in self.blocks:
+            x = block(x, partial(block.attn, encoded=encoded))
         return x[:, :length]
-
-    def step(self, x: Tensor, caches: list[Cache], position: int) -> Tensor:
-        """One position: (B, width) -> (B, width)."""
-        for block, cache in zip(self._attn_mods, caches, strict=True):
-            x = block.step(x, cache, position)  # type: ignore[operator]
-        return x
-
-    def new_caches(self, batch: int) -> list[Cache]:
-        return [block.attn.new_cache(batch) for block in self._attn_mods]  # type: ignore[union-attr]
 
 
 class PositionEmbedding(nn.Module):
@@ -98,6 +95,11 @@ class Autoregressive(nn.Module):
             if not merged:
                 self.x_out.weight = self.x_emb.weight
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which products are made."""
+        return self.x_emb.weight.dtype
+
     def inputs(self, tokens: Tensor, start: Tensor | None, x_cond: Tensor | None) -> Tensor:
         """Tokens (B, T) -> the transformer's input (B, T + 1, width) for positions 0 … T, cut at n_ctx."""
         first = self.start_token.expand(len(tokens), -1).unsqueeze(1) if start is None else start
@@ -113,38 +115,11 @@ class Autoregressive(nn.Module):
 
     def logits(self, hidden: Tensor, x_cond: Tensor | None) -> Tensor:
         """(…, width) -> (…, bins); `x_cond` has hidden's shape."""
-        return self.x_out(hidden if self.merged or x_cond is None else hidden + x_cond)
+        hidden = hidden if self.merged or x_cond is None else hidden + x_cond
+        return self.x_out(hidden.to(self.dtype))
 
     def forward(
-        self, tokens: Tensor, start: Tensor, x_cond: Tensor | None = None, encoded: Tensor | None = None
+        self, tokens: Tensor, start: Tensor | None, x_cond: Tensor | None = None, encoded: Tensor | None = None
     ) -> Tensor:
         """Teacher-forced logits (B, T, bins) of each token given the ones before."""
         return self.logits(self.hidden(tokens, start, x_cond, encoded), x_cond)
-
-
-class Decoding:
-    """A window being sampled: the caches, the conditioning, and the logits of the next token.
-
-    `start` (B, 1, width) and `x_cond` (B, n_ctx, width) as in `Autoregressive.forward`. Feed the tokens that are there
-    with `prime`, then one at a time with `feed`.
-    """
-
-    def __init__(self, model: Autoregressive, start: Tensor, x_cond: Tensor, encoded: Tensor | None = None) -> None:
-        self.model, self.start, self.x_cond, self.encoded = model, start, x_cond, encoded
-        self.bias = x_cond + model.pos_emb.pos_emb  # everything that a position adds to its token, known ahead
-        self.caches = model.transformer.new_caches(len(x_cond))
-        self.position = 0
-
-    def prime(self, tokens: Tensor) -> Tensor:
-        """Take in the first tokens (B, T), T ≥ 0, at once -> logits (B, bins) of token T."""
-        x = self.model.inputs(tokens, self.start, self.x_cond)
-        hidden = self.model.transformer(x, self.encoded, self.caches)
-        self.position = tokens.shape[1]
-        return self.model.logits(hidden[:, -1], self.x_cond[:, self.position])
-
-    def feed(self, token: Tensor) -> Tensor:
-        """Take in one more token (B,) -> logits (B, bins) of the next."""
-        self.position += 1
-        x = self.model.x_emb(token) + self.bias[:, self.position]
-        hidden = self.model.transformer.step(x, self.caches, self.position)
-        return self.model.logits(hidden, self.x_cond[:, self.position])

@@ -16,7 +16,6 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from harness.errors import UsageError
@@ -90,7 +89,7 @@ def clip_identity(
         "identity_version": IDENTITY_VERSION,
         "model": canonical(fingerprint),
         "prompt": canonical(prompt),
-        "sampling": canonical(asdict(sampling)),
+        "sampling": canonical(sampling.content()),
         "seed": seed,
         "index": index,
         "seconds": canonical(seconds),

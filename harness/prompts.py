@@ -43,10 +43,13 @@ WEAK_SIMILARITY = 0.2
 
 
 class Prompt(BaseModel):
-    """A request. At least one of `text`, `style`, `artist`, `lyrics` and `audio` is given; they can be combined.
+    """A request: at least one of `text`, `style`, `artist`, `lyrics`, `audio` and `codes`; they can be combined.
 
     `style` and `artist` are names that the model knows and go before whatever `text` would suggest. Of the sound file
-    `audio` the first `prompt_seconds` seconds are the beginning of the clip. Whatever is wrong is a `UsageError`.
+    `audio` the first `prompt_seconds` seconds are the beginning of the clip. `codes` is a file of codes that are there
+    already: the beginning of a clip to continue, or levels to upsample. The clip is an excerpt, `offset_seconds` in, of
+    a piece of `total_seconds`; a model that knows about time chooses what is not said. Whatever is wrong is a
+    `UsageError`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +60,9 @@ class Prompt(BaseModel):
     lyrics: str | None = None
     audio: Path | None = None
     prompt_seconds: float = 3.0
+    codes: Path | None = None
+    total_seconds: float | None = None
+    offset_seconds: float | None = None
 
     @model_validator(mode="wrap")
     @classmethod
@@ -70,7 +76,7 @@ class Prompt(BaseModel):
                 f"the prompt's {where} was {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}. "
                 f"A prompt has {', '.join(cls.model_fields)}."
             ) from None
-        if all(getattr(prompt, name) is None for name in ("text", "style", "artist", "lyrics", "audio")):
+        if all(getattr(prompt, name) is None for name in ("text", "style", "artist", "lyrics", "audio", "codes")):
             raise UsageError(
                 "the prompt is empty: a text, a style, an artist, lyrics or a sound file was expected, for example "
                 "harness sample 'calm spacious drones'."
@@ -94,6 +100,13 @@ class Prompt(BaseModel):
         if info.field_name in ("style", "artist"):
             return " ".join(value.split())
         return value if info.field_name == "lyrics" else value.strip()
+
+    @field_validator("total_seconds", "offset_seconds")
+    @classmethod
+    def _in_time(cls, value: float | None, info: Any) -> float | None:
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise UsageError(f"the prompt's {info.field_name} was {value}: a number of seconds from 0 on was expected.")
+        return value
 
     @field_validator("prompt_seconds")
     @classmethod
@@ -128,8 +141,12 @@ class Prompt(BaseModel):
         mono samples as little-endian float32): never its name or its container. `prompt_seconds` counts with it only.
         """
         content: dict[str, Any] = {
-            name: value for name in ("text", "style", "artist", "lyrics") if (value := getattr(self, name)) is not None
+            name: value
+            for name in ("text", "style", "artist", "lyrics", "total_seconds", "offset_seconds")
+            if (value := getattr(self, name)) is not None
         }
+        if self.codes is not None:
+            content["codes"] = {"sha256": _codes_sha256(self.codes)}
         if self.audio is not None:
             content["audio"] = {"sha256": self._audio_sha256(), "seconds": self.prompt_seconds}
         return content
@@ -137,6 +154,7 @@ class Prompt(BaseModel):
     def label(self) -> str:
         """One short line for people: "metal", "“科研创意激发”", "clip.wav (3 s) · ambient"."""
         parts = [] if self.audio is None else [f"{_shorten(self.audio.name)} ({self.prompt_seconds:g} s)"]
+        parts += [] if self.codes is None else [f"codes of {_shorten(self.codes.name)}"]
         parts += [_shorten(self.style)] if self.style else []
         parts += [f"by {_shorten(self.artist)}"] if self.artist else []
         parts += [f"“{_shorten(self.text)}”"] if self.text else []
@@ -292,6 +310,13 @@ def _decode(path: Path, seconds: float) -> tuple[NDArray[np.float32], int]:
 def _excerpt_sha256(path: Path, seconds: float, _modified: int, _size: int) -> str:
     excerpt, rate = _decode(path, seconds)
     return hashlib.sha256(f"{rate}\n".encode() + excerpt.astype("<f4").tobytes()).hexdigest()
+
+
+def _codes_sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"the codes {path} cannot be read ({error.strerror}).") from error
 
 
 def _shorten(text: str, width: int = 40) -> str:

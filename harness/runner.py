@@ -103,14 +103,17 @@ def sample_missing(plan: Plan, model: Model, store: Store, progress: Progress) -
         for batch in plan.batches(missing, model.width):
             name, start, size = batch[0].condition.name, done, len(batch)
 
-            def report(step: int, steps: int, name: str = name, start: int = start, size: int = size) -> None:
-                stage.advance(start + size * step / max(steps, 1), f"{name}, step {step}/{steps}")
+            def report(
+                step: int, steps: int, detail: str = "", name: str = name, start: int = start, size: int = size
+            ) -> None:
+                stage.advance(start + size * step / max(steps, 1), f"{name}, {detail or f'step {step}/{steps}'}")
 
             clips = model.sample(
                 [conditionings[request.prompt_index] for request in batch],
                 [request.seed for request in batch],
                 batch[0].condition.sampling,
                 report,
+                [store.unfinished(request.id) for request in batch],
             )
             _store_batch(store, batch, clips, facts, model)
             done += size

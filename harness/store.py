@@ -3,6 +3,7 @@
     <results>/store/ab/abcdef…/audio.flac          16-bit FLAC, mono
                                codes.safetensors   level_0, level_1, …: the codes the audio was decoded from, if any
                                record.json         identity, what the prompt was understood as, hashes, host facts
+    <results>/store/.unfinished/abcdef….safetensors   codes so far of a clip that is being sampled
 
 A clip's folder is named by the digest of its identity. It is filled under a temporary name in the same file system,
 flushed, and renamed: a folder that has its name is whole, and a kill in the middle leaves nothing that looks like a
@@ -26,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.codes import request_of, write_codes
 from harness.errors import HarnessError, StoreError
 from harness.identity import digest, readable_json
 from harness.models.base import Clip
@@ -67,6 +69,10 @@ class Store:
 
     def has(self, clip_id: str) -> bool:
         return self.folder(clip_id).is_dir()
+
+    def unfinished(self, clip_id: str) -> Path:
+        """Where a model may keep what it has of a clip; gone once the clip is stored."""
+        return self.root / ".unfinished" / f"{clip_id}.safetensors"
 
     def missing(self, clip_ids: Iterable[str]) -> list[str]:
         """The ids that are not stored, each once, in the order given."""
@@ -113,6 +119,7 @@ class Store:
             final = self.folder(clip_id)
             final.parent.mkdir(exist_ok=True)
             rename(temporary, final)
+            self.unfinished(clip_id).unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(refusal(self.root, error)) from error
         except HarnessError as error:
@@ -132,14 +139,11 @@ class Store:
 
 def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> dict[str, Any]:
     """Fill a clip's folder and return its record."""
-    from safetensors.numpy import save as tensor_bytes
-
     from metrics.audio import save
 
     gain = save(folder / "audio.flac", clip.audio, clip.rate)
     if clip.codes:
-        levels = {f"level_{level}": np.ascontiguousarray(codes) for level, codes in clip.codes.items()}
-        write_bytes(folder / "codes.safetensors", tensor_bytes(levels))
+        write_codes(folder / "codes.safetensors", clip.codes, request_of(identity))
     record = {
         "schema": RECORD_SCHEMA,
         "identity": dict(identity),

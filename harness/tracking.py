@@ -20,7 +20,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +152,9 @@ class _View:
         metrics = {
             key: value for name, score in result.scores.items() for key, value in score_values(name, score).items()
         }
-        self._batch(run_id, metrics, {**self._params(), "condition": condition.name, **asdict(condition.sampling)}, {})
+        self._batch(
+            run_id, metrics, {**self._params(), "condition": condition.name, **condition.sampling.content()}, {}
+        )
         rows = self.outcome.clip_rows(result)
         self.client.log_table(run_id, {key: [row[key] for row in rows] for key in rows[0]}, "clips.json")
         scores = {name: score.as_dict() for name, score in result.scores.items()}

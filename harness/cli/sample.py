@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import DEFAULT_MODEL, Model, Quiet
+from harness.cli.options import DEFAULT_MODEL, Model, Quiet, per_level
 
-CONDITIONING, DRAWING = "What it should sound like", "How it is drawn"
+CONDITIONING, DRAWING, WINDOWS = "What it should sound like", "How it is drawn", "How it is computed"
 
 
 def sample(
@@ -19,7 +19,9 @@ def sample(
     output: Annotated[Path, typer.Option("--output", "-o", help="Sound file to write, .wav or .flac.")] = Path(
         "sample.wav"
     ),
-    seconds: Annotated[float, typer.Option(help="Length of the clip, an audio prompt included.")] = 10.0,
+    seconds: Annotated[
+        float | None, typer.Option(help="Length of the clip, an audio prompt included.", show_default="10")
+    ] = None,
     style: Annotated[str | None, typer.Option(rich_help_panel=CONDITIONING, help="A style the model knows.")] = None,
     artist: Annotated[str | None, typer.Option(rich_help_panel=CONDITIONING, help="An artist the model knows.")] = None,
     lyrics: Annotated[
@@ -30,20 +32,61 @@ def sample(
         float | None,
         typer.Option(rich_help_panel=CONDITIONING, help="How much of --audio to continue from.", show_default="3"),
     ] = None,
+    codes: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=CONDITIONING,
+            help="Codes to go on from: a clip to continue, or levels to upsample. What else is not given is taken "
+            "from the file.",
+        ),
+    ] = None,
+    total_seconds: Annotated[
+        float | None,
+        typer.Option(rich_help_panel=CONDITIONING, help="Length of the piece that the clip is an excerpt of."),
+    ] = None,
+    offset_seconds: Annotated[
+        float | None, typer.Option(rich_help_panel=CONDITIONING, help="Where in that piece the clip begins.")
+    ] = None,
     temperature: Annotated[
-        float, typer.Option(rich_help_panel=DRAWING, help="Lower is safer, higher is wilder.")
-    ] = 0.99,
-    top_k: Annotated[
-        int, typer.Option(rich_help_panel=DRAWING, help="Draw from the k likeliest codes; 0 for all.")
+        Any, per_level(float, DRAWING, "Lower is safer, higher is wilder.", show_default="0.99")
+    ] = None,
+    top_k: Annotated[Any, per_level(int, DRAWING, "Draw from the k likeliest codes; 0 for all.")] = None,
+    top_p: Annotated[Any, per_level(float, DRAWING, "Draw from the likeliest codes of this mass; 0 for all.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(rich_help_panel=DRAWING, help="The same seed gives the same bytes.", show_default="0"),
+    ] = None,
+    stop_level: Annotated[
+        int, typer.Option(rich_help_panel=DRAWING, help="Finest level to sample; the codes are kept for --codes.")
     ] = 0,
-    top_p: Annotated[
-        float, typer.Option(rich_help_panel=DRAWING, help="Draw from the likeliest codes of this mass; 0 for all.")
-    ] = 0.0,
-    seed: Annotated[int, typer.Option(rich_help_panel=DRAWING, help="The same seed gives the same bytes.")] = 0,
+    save_codes: Annotated[bool, typer.Option(help="Keep the codes beside the sound file.")] = False,
+    hop_fraction: Annotated[Any, per_level(float, WINDOWS, "Part of a window that each window adds.")] = None,
+    window: Annotated[Any, per_level(int, WINDOWS, "Codes of a window, up to the model's own.")] = None,
+    chunk: Annotated[Any, per_level(int, WINDOWS, "Codes that a window takes in at once.")] = None,
+    upsampling: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=WINDOWS, help="exact, or parallel:SLICES[:OVERLAP], quicker but with seams between slices."
+        ),
+    ] = "exact",
+    width: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel=WINDOWS,
+            help="Clips sampled at a time, of which this is one; it counts in the clip's identity.",
+            show_default="1 for Jukebox",
+        ),
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(rich_help_panel=WINDOWS, help="float32, bfloat16, or float16 on a GPU.")
+    ] = None,
     model: Model = DEFAULT_MODEL,
     quiet: Quiet = False,
 ) -> None:
-    """Sample one clip from text, style, lyrics or audio.
+    """Sample one clip from text, style, lyrics, audio or codes.
+
+    An interrupted clip goes on from its last window when the same command is given again. Options that take several
+    values take one for all levels, or one for each level, the finest first: --temperature 0.98,0.99.
 
     [bold]Examples[/bold]
 
@@ -51,44 +94,41 @@ def sample(
 
     harness sample --audio clip.wav --prompt-seconds 3 --seconds 10 -o continued.flac
 
-    harness sample --style NAME --temperature 0.8 --seed 7 -o calm.flac
+    harness sample --style NAME --stop-level 1 -o sketch.wav
+
+    harness sample --codes sketch.codes.safetensors -o whole.wav
     """
     from harness.errors import UsageError
-    from harness.models.base import Sampling
+    from harness.one_clip import make, read_request
     from harness.progress import progress_for
-    from harness.prompts import Prompt
 
-    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise UsageError(f"--seconds was {seconds}: a positive number was expected.")
+    check_output(output)
     if prompt_seconds is not None and audio is None:
         raise UsageError("--prompt-seconds was given without --audio: name the sound file to continue.")
-    if not 0 <= seed < 2**63:
-        raise UsageError(f"--seed was {seed}: a whole number from 0 to 2^63 − 1 was expected.")
-    check_output(output)
-    fields: dict[str, Any] = {
-        "text": text,
-        "style": style,
-        "artist": artist,
-        "lyrics": read_lyrics(lyrics),
-        "audio": audio,
-    }
-    if prompt_seconds is not None:
-        fields["prompt_seconds"] = prompt_seconds
-    prompt = Prompt(**fields)
-
-    from harness.models.registry import load_model
-
+    words = {"text": text, "style": style, "artist": artist, "lyrics": read_lyrics(lyrics)}
+    sound = {"audio": audio, "prompt_seconds": prompt_seconds, "codes": codes}
+    place = {"total_seconds": total_seconds, "offset_seconds": offset_seconds}
+    drawing = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "stop_level": stop_level}
+    windows = {"hop_fraction": hop_fraction, "window": window, "chunk": chunk, "upsampling": upsampling}
+    asked = read_request(words | sound | place, drawing | windows, seconds, seed)
+    if width is None and model.startswith("jukebox:"):
+        width = (asked.sampling.slices() or (1, 0))[0]
+    options = {name: value for name, value in (("width", width), ("dtype", dtype)) if value is not None}
     progress = progress_for(quiet)
-    loaded = load_model(model)
-    conditioning = loaded.encode(prompt, seconds)
-    progress.note(describe(loaded.name, conditioning.record))
-    with progress.stage("sampling", 1) as stage:
-        [clip] = loaded.sample(
-            [conditioning], [seed], sampling, lambda done, total: stage.advance(done / total, f"{done}/{total} steps")
-        )
+    clip, request, unfinished = make(
+        model, options, asked, progress, lambda name, record: progress.note(describe(name, record))
+    )
     clip.save(output)
-    typer.echo(f"{output}: {clip.seconds:.2f} s at {clip.rate} Hz, {said_loudness(clip.audio, clip.rate)}, seed {seed}")
+    where = [str(output)]
+    if save_codes or stop_level:
+        from harness.codes import write_codes
+
+        kept = output.with_suffix(".codes.safetensors")
+        write_codes(kept, clip.codes, request)
+        where.append(f"codes in {kept}")
+    unfinished.unlink(missing_ok=True)
+    facts = f"{clip.seconds:.2f} s at {clip.rate} Hz, {said_loudness(clip.audio, clip.rate)}, seed {asked.seed}"
+    typer.echo(f"{', '.join(where)}: {facts}")
 
 
 def check_output(path: Path) -> None:

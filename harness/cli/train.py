@@ -56,7 +56,7 @@ def evaluate(
 
     with progress_for(quiet).stage("sampling and measuring", 1) as stage:
         text = _recipe(folder, results, corpus).evaluate(
-            clips_per_style, seconds, lambda done, total: stage.advance(done / total / 2, f"{done}/{total} steps")
+            clips_per_style, seconds, lambda done, total, detail="": stage.advance(done / total / 2, detail)
         )
     typer.echo(text)
 

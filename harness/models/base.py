@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,28 +12,94 @@ import numpy as np
 from harness.errors import UsageError
 from harness.prompts import Prompt
 
-Progress = Callable[[int, int], None]
-"""Called as `progress(done, total)` with the sampled and the wanted number of steps."""
+
+class Progress(Protocol):
+    """Told how many steps are done of how many, and perhaps where: "level 1, window 3/6"."""
+
+    def __call__(self, done: int, total: int, detail: str = "", /) -> None: ...
+
+
+PerLevel = float | tuple[float, ...]
+"""One value, or one for each level of a hierarchical model, the finest level first."""
+
+
+def scalar(value: PerLevel) -> float:
+    """The one value. Raises `UsageError` for one per level: `Sampling.at` chooses."""
+    if isinstance(value, tuple):
+        raise UsageError(f"{value} is a value for each level: one level was expected (Sampling.at).")
+    return value
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next code is drawn. `top_k=0` and `top_p=0` switch the truncation off.
+    """How the next code is drawn, and in which windows. `top_k=0` and `top_p=0` switch the truncation off.
 
-    Raises `UsageError` for a temperature that is not positive, a negative `top_k`, or `top_p` outside [0, 1).
+    Values of the first block may differ by level (a tuple, the finest level first). None leaves a choice to the model:
+    `hop_fraction` is the part of a window that every window adds, `window` its length in codes, `chunk` the number of
+    codes that a window takes in at once. `stop_level` is the finest level that is sampled; `upsampling` is "exact", or
+    "parallel:S" or "parallel:S:overlap" for lower levels that are cut in S slices sampled side by side, each beginning
+    `overlap` windows early (default 0.25). Raises `UsageError` for values that make no sense.
     """
 
-    temperature: float = 0.99
-    top_k: int = 0
-    top_p: float = 0.0
+    temperature: PerLevel = 0.99
+    top_k: PerLevel = 0
+    top_p: PerLevel = 0.0
+    hop_fraction: PerLevel | None = None
+    window: PerLevel | None = None
+    chunk: PerLevel | None = None
+    stop_level: int = 0
+    upsampling: str = "exact"
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature <= 100:
-            raise UsageError(f"temperature is {self.temperature}; expected 0 < temperature <= 100, usually 0.7 to 1.1")
-        if self.top_k < 0:
-            raise UsageError(f"top_k is {self.top_k}; expected a number of codes, or 0 for no truncation")
-        if not 0 <= self.top_p < 1:
-            raise UsageError(f"top_p is {self.top_p}; expected 0 <= top_p < 1, 0 for no truncation")
+        for name, possible, expected in (
+            ("temperature", lambda v: 0 < v <= 100, "0 < temperature <= 100, usually 0.7 to 1.1"),
+            ("top_k", lambda v: v >= 0 and v == int(v), "a whole number of codes, or 0 for no truncation"),
+            ("top_p", lambda v: 0 <= v < 1, "0 <= top_p < 1, 0 for no truncation"),
+            ("hop_fraction", lambda v: 0 < v <= 1, "0 < hop_fraction <= 1, for example 0.5"),
+            ("window", lambda v: v >= 1 and v == int(v), "a whole number of codes"),
+            ("chunk", lambda v: v >= 1 and v == int(v), "a whole number of codes"),
+            ("stop_level", lambda v: v >= 0, "a level, 0 for the finest"),
+        ):
+            value = getattr(self, name)
+            for one in value if isinstance(value, tuple) else (value,):
+                if one is not None and not possible(one):
+                    raise UsageError(f"{name} is {one}; expected {expected}")
+        self.slices()
+
+    def at(self, level: int, levels: int) -> Sampling:
+        """The values of one level of a model of `levels`, none of them a tuple any more."""
+        chosen: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, tuple):
+                if len(value) != levels:
+                    raise UsageError(
+                        f"{name} has {len(value)} values ({', '.join(f'{v:g}' for v in value)}) and the model {levels} "
+                        "levels: give one value, or one for each level, the finest first."
+                    )
+                chosen[name] = value[level]
+        return replace(self, **chosen)
+
+    def slices(self) -> tuple[int, float] | None:
+        """Number and overlap (in windows) of the slices of parallel upsampling; None when it is exact."""
+        if self.upsampling == "exact":
+            return None
+        kind, _, rest = self.upsampling.partition(":")
+        count, _, overlap = rest.partition(":")
+        try:
+            number, early = int(count), float(overlap or 0.25)
+        except ValueError:
+            number, early = 0, 0.0
+        if kind != "parallel" or number < 2 or not 0 <= early < 1:
+            raise UsageError(
+                f"upsampling is {self.upsampling!r}; expected 'exact', or 'parallel:S' with at least 2 slices, or "
+                "'parallel:S:overlap' with an overlap of 0 to 1 windows, for example parallel:8:0.25"
+            )
+        return number, early
+
+    def content(self) -> dict[str, Any]:
+        """What a clip's identity holds of it: how codes are drawn, and whatever else was not left to the model."""
+        always, left = ("temperature", "top_k", "top_p"), vars(Sampling())
+        return {name: value for name, value in vars(self).items() if name in always or value != left[name]}
 
 
 @dataclass(frozen=True)
@@ -98,6 +164,11 @@ class Model(Protocol):
         seeds: Sequence[int],
         sampling: Sampling | None = None,
         progress: Progress | None = None,
+        unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
-        """One clip per conditioning, each drawn from its own seed."""
+        """One clip per conditioning, each drawn from its own seed.
+
+        `unfinished` names a file for each clip where a slow model keeps what it has so far, and finds it again when it
+        was interrupted. The caller removes the files once the clips are safe. A quick model may ignore it.
+        """
         ...

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from typing import Any
 
+from harness.errors import UsageError
 from harness.models.base import Model
 from metrics.registry import Registry
 
-MODELS: Registry[Callable[[], Model]] = Registry(
+MODELS: Registry[Callable[..., Model]] = Registry(
     kind="model",
     entry_point_group="music_harness.models",
     targets={"jukebox:mini": "harness.models.jukebox.model:load_mini", "toy": "harness.models.toy:load"},
 )
 
 
-def load_model(name: str) -> Model:
-    """The model of that name, with its weights.
+def load_model(name: str, **options: Any) -> Model:
+    """The model of that name, with its weights. `options` go to it: Jukebox takes `width` (clips sampled at a time),
+    `dtype` and `device`.
 
-    Raises `UsageError` for an unknown name, `ModelError` for missing weights.
+    Raises `UsageError` for an unknown name or an option that the model does not take, `ModelError` for missing weights.
     """
-    return MODELS.get(name)()
+    load = MODELS.get(name)
+    try:
+        inspect.signature(load).bind(**options)
+    except TypeError:
+        raise UsageError(f"{name} takes no {', '.join(options)}: leave it out, or choose another model.") from None
+    return load(**options)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.errors import UsageError
-from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds
+from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds, scalar
 from harness.prompts import Prompt
 
 RATE = 16_000
@@ -65,6 +66,8 @@ class ToyModel:
             raise UsageError(
                 f"the duration was {seconds} s: the toy model makes more than 0 and at most {MAX_SECONDS:g} s."
             )
+        if prompt.codes is not None:
+            raise UsageError("the toy model takes no codes: give it a style, a text or a sound file.")
         style, chosen_by = self._style(prompt)
         samples = round(seconds * RATE)
         prefix = np.zeros(0, np.float32)
@@ -85,9 +88,12 @@ class ToyModel:
         seeds: Sequence[int],
         sampling: Sampling | None = None,
         progress: Progress | None = None,
+        unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
         check_seeds(conditionings, seeds)
-        sampling = sampling or Sampling()
+        sampling = (sampling or Sampling()).at(0, 1)
+        if beyond := sorted(set(sampling.content()) - {"temperature", "top_k", "top_p"}):
+            raise UsageError(f"the toy model has no {', '.join(beyond)}: only temperature, top_k and top_p.")
         clips = []
         for done, (conditioning, seed) in enumerate(zip(conditionings, seeds, strict=True), start=1):
             data: ToyData = conditioning.data
@@ -95,7 +101,7 @@ class ToyModel:
             audio = np.concatenate([data.prefix, _play(codes, STYLES[data.style])])[: data.samples]
             clips.append(Clip(audio.astype(np.float32), RATE, {0: codes}, conditioning.record))
             if progress is not None:
-                progress(done, len(seeds))
+                progress(done, len(seeds), "")
         return clips
 
     def _style(self, prompt: Prompt) -> tuple[str, str]:
@@ -122,18 +128,19 @@ def _walk(notes: int, generator: np.random.Generator, sampling: Sampling) -> np.
     last = NOTES // 2
     for n in range(notes):
         logits = -((places - last) ** 2) / 8.0 - np.abs(places - NOTES / 2) / 6.0
-        last = codes[n] = _draw(logits / sampling.temperature, generator.random(), sampling)
+        last = codes[n] = _draw(logits / scalar(sampling.temperature), generator.random(), sampling)
     return codes
 
 
 def _draw(logits: np.ndarray, uniform: float, sampling: Sampling) -> int:
     order = np.argsort(-logits, kind="stable")
     weights = np.exp(logits[order] - logits[order[0]])
-    if sampling.top_k:
-        weights[sampling.top_k :] = 0
+    top_k, top_p = int(scalar(sampling.top_k)), scalar(sampling.top_p)
+    if top_k:
+        weights[top_k:] = 0
     weights /= weights.sum()
-    if sampling.top_p:
-        weights[np.cumsum(weights) - weights >= sampling.top_p] = 0
+    if top_p:
+        weights[np.cumsum(weights) - weights >= top_p] = 0
         weights /= weights.sum()
     return int(order[min(np.searchsorted(np.cumsum(weights), uniform, side="right"), np.count_nonzero(weights) - 1)])
 

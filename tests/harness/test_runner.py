@@ -33,7 +33,7 @@ class Stopping(ToyModel):
     def __init__(self, batches: int, error: BaseException) -> None:
         self.left, self.error = batches, error
 
-    def sample(self, conditionings, seeds, sampling=None, progress=None):
+    def sample(self, conditionings, seeds, sampling=None, progress=None, unfinished=None):
         if self.left == 0:
             raise self.error
         self.left -= 1
@@ -55,7 +55,7 @@ def test_what_was_sampled_before_a_stop_is_kept_and_the_rest_is_the_same(tmp_pat
 class Spoiling(ToyModel):
     """A toy whose second clip of every batch is not finite."""
 
-    def sample(self, conditionings, seeds, sampling=None, progress=None):
+    def sample(self, conditionings, seeds, sampling=None, progress=None, unfinished=None):
         clips = super().sample(conditionings, seeds, sampling, progress)
         clips[1] = Clip(np.full_like(clips[1].audio, np.nan), clips[1].rate)
         return clips
@@ -71,7 +71,7 @@ def test_a_clip_that_is_not_finite_is_named_and_its_neighbours_are_kept(tmp_path
 class Forgetful(ToyModel):
     """A toy that returns a clip too few."""
 
-    def sample(self, conditionings, seeds, sampling=None, progress=None):
+    def sample(self, conditionings, seeds, sampling=None, progress=None, unfinished=None):
         return super().sample(conditionings, seeds, sampling, progress)[1:]
 
 

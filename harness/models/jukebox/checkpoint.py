@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from harness.errors import ModelError
@@ -108,8 +109,13 @@ class ModelFolder:
     def load_vqvae(self) -> VQVAE:
         return _load(VQVAE(self.vqvae), self.weights("vqvae"))
 
-    def load_prior(self, level: int) -> Prior:
-        return _load(Prior(self.priors[level]), self.weights(f"prior_level_{level}"))
+    def load_prior(self, level: int, dtype: torch.dtype = torch.float32) -> Prior:
+        return _load(Prior(self.priors[level]), self.weights(f"prior_level_{level}")).cast(dtype)
+
+    @property
+    def prior_bytes(self) -> int:
+        """Of the files of all priors."""
+        return sum(self.weights(f"prior_level_{level}").stat().st_size for level in range(self.vqvae.levels))
 
     @cached_property
     def sha256(self) -> str:

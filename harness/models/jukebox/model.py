@@ -1,16 +1,15 @@
 """Jukebox behind the harness's protocol: a prompt becomes labels and codes, seeded clips come out.
 
 Sampling goes from the coarsest level down, each level conditioned on the one above, and the finest level's codes are
-decoded. Every clip draws from one generator of its own, in this order: where in a longer piece the clip lies, then a
-uniform for each code of each level, the top level first.
+decoded. Whatever codes are there already are kept: none (ancestral), the beginning of every level (primed by audio, or
+continuing a clip), or whole levels from the top (upsampling, or going on after an interruption).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.codes import read_codes, unfinished_codes
 from harness.errors import UsageError
 from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds
 from harness.models.jukebox.checkpoint import ModelFolder
 from harness.models.jukebox.labels import Labels, clean_lyrics
-from harness.models.jukebox.sampling import ENGINE_VERSION, sample_level
+from harness.models.jukebox.levels import Counter, Draws, Song, sample_level
+from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.sampling import ENGINE_VERSION
+from harness.models.jukebox.threads import threads_for
 from harness.models.jukebox.transliteration import engine
 from harness.prompts import Prompt, labels_fingerprint, resolve_labels
 from metrics.audio import normalise
@@ -30,60 +33,60 @@ from metrics.audio import normalise
 PEAK = 0.98
 """A clip that would clip is turned down as a whole to this peak, and its record says by how much."""
 
+RESIDENT_BYTES = 2**30
+"""Priors that need less than this together stay loaded; of larger ones, one at a time is."""
+
 MINI = Path(__file__).parent / "mini"
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Codes do not depend on how many threads torch was given: sums over threads round differently.
-
-    For a model this small a second thread takes 45 % more processor time to be 10 % faster (16 clips of 6 s: 12.3 s of
-    processor in 13.0 s with one, 17.8 s in 11.8 s with two).
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a clip is conditioned on. `prompt_codes` (codes,) by level are the beginning of the clip."""
+    """What a clip is conditioned on. `codes` (codes,) by level are its beginning; it lies `offset` samples into a piece
+    of `piece` samples, or where its own generator says."""
 
     style: str
     artist: str
+    lyrics: str
     samples: int
-    prompt_codes: tuple[np.ndarray, ...]
-
-
-@dataclass
-class Draws:
-    """The random numbers of one clip."""
-
-    offset: float  # in [0, 1): where in the imagined piece the clip begins, of the room there is
-    uniforms: list[Tensor]  # float64 (codes,) by level
-
-    @classmethod
-    def from_seed(cls, seed: int, codes: Sequence[int]) -> Draws:
-        generator = torch.Generator().manual_seed(seed % 2**63)
-        offset = torch.rand((), generator=generator, dtype=torch.float64).item()
-        top_first = [torch.rand(count, generator=generator, dtype=torch.float64) for count in reversed(codes)]
-        return cls(offset, top_first[::-1])
+    piece: int
+    offset: int | None
+    codes: tuple[np.ndarray, ...]
 
 
 class JukeboxModel:
-    """A Jukebox read from a folder. `width` clips are sampled at a time; fewer are filled up with copies."""
+    """A Jukebox read from a folder. `width` clips are sampled at a time, fewer are filled up with copies; it and the
+    `dtype` of the products ("float32"; "bfloat16"; on a GPU "float16") count in a clip's identity."""
 
-    def __init__(self, name: str, folder: ModelFolder, device: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: ModelFolder,
+        device: str | None = None,
+        width: int | None = None,
+        dtype: str | None = None,
+    ) -> None:
         self.name, self.folder = name, folder
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.rate, self.width = folder.vqvae.rate, folder.width
+        self.dtype = dtype or ("float16" if self.device.type == "cuda" else "float32")
+        if self.dtype not in ("float32", "bfloat16") and (self.dtype, self.device.type) != ("float16", "cuda"):
+            raise UsageError(f"dtype is {self.dtype!r} on {self.device}: float32 or bfloat16 was expected.")
+        self.rate, self.width = folder.vqvae.rate, width or folder.width
+        if self.width < 1:
+            raise UsageError(f"the batch width was {self.width}: at least 1 clip at a time was expected.")
         self.levels = folder.vqvae.levels
         self.vqvae = folder.load_vqvae().to(self.device)
-        self.priors = [folder.load_prior(level).to(self.device) for level in range(self.levels)]
         self.labellers = [folder.labeller(level) for level in range(self.levels)]
+        self._priors: dict[int, Prior] = {}
+
+    def prior(self, level: int) -> Prior:
+        """The prior of a level, loaded now if it is not. Of a large model the one before is let go first, so that
+        memory holds the largest, not all."""
+        if level not in self._priors:
+            if self.folder.prior_bytes > RESIDENT_BYTES:
+                self._priors.clear()
+            prior = self.folder.load_prior(level, getattr(torch, self.dtype))
+            self._priors[level] = prior.to(self.device)
+        return self._priors[level]
 
     @property
     def styles(self) -> Sequence[str]:
@@ -94,48 +97,97 @@ class JukeboxModel:
             "name": self.name,
             "engine_version": ENGINE_VERSION,
             "weights_sha256": self.folder.sha256,
-            "dtype": "float32",
+            "dtype": self.dtype,
             "width": self.width,
             "labels": labels_fingerprint(self.folder.cards),
         }
 
     def encode(self, prompt: Prompt, seconds: float) -> Conditioning:
-        """Labels, and for an audio prompt its codes at every level. The prompt counts in `seconds`; it is brought to
-        −23 LUFS, the loudness of the music that the model was trained on."""
-        top = self.folder.vqvae.hops[-1]
-        limit = self.folder.priors[-1].max_seconds
-        if not top / self.rate <= seconds < limit:
-            raise UsageError(
-                f"the duration was {seconds:g} s: {self.name} makes at least {top / self.rate:g} and less than "
-                f"{limit:g} s."
-            )
+        """Labels and the codes that are there: of an audio prompt at every level, or of a file of codes.
+
+        An audio prompt counts in `seconds`; it is brought to −23 LUFS, the loudness of the music that the embedded
+        model was trained on. Raises `UsageError` for names, durations and offsets that the model does not know.
+        """
+        piece, offset = self._place(prompt, seconds)
         choice = resolve_labels(prompt, self.folder.cards, self.folder.artists)
+        top = self.folder.priors[-1]
         record: dict[str, Any] = choice.record()
         if prompt.lyrics is not None:
             record["lyrics"] = {
-                "read_as": clean_lyrics(prompt.lyrics, "v3"),
+                "read_as": clean_lyrics(prompt.lyrics, self.labellers[-1].version),
                 "transliteration": engine(),
-                "used": self.folder.priors[-1].n_tokens > 0,
+                "used": top.n_tokens > 0,
             }
         codes = tuple(np.zeros(0, np.int64) for _ in range(self.levels))
+        if prompt.codes is not None:
+            codes = self._given_codes(prompt.codes, seconds)
         if prompt.audio is not None:
             if prompt.prompt_seconds >= seconds:
                 raise UsageError(
                     f"the audio prompt takes {prompt.prompt_seconds:g} of {seconds:g} s: ask for more --seconds than "
                     "--prompt-seconds."
                 )
-            codes = self._encode_audio(normalise(prompt.excerpt(self.rate)[0], self.rate))
-            record["prompt_seconds"] = len(codes[-1]) * top / self.rate
-        request = Request(choice.style or "", choice.artist or "", round(seconds * self.rate), codes)
+            codes = self.encode_audio(normalise(prompt.excerpt(self.rate)[0], self.rate))
+            record["prompt_seconds"] = len(codes[-1]) * self.folder.vqvae.hops[-1] / self.rate
+        request = Request(
+            choice.style or "",
+            choice.artist or "",
+            prompt.lyrics or "",
+            round(seconds * self.rate),
+            piece,
+            offset,
+            codes,
+        )
+        for level in range(self.levels):  # what a labeller refuses is refused now
+            self._labels(level, request, offset or 0)
         return Conditioning(request, seconds, record)
 
-    @one_thread()
+    def _place(self, prompt: Prompt, seconds: float) -> tuple[int, int | None]:
+        """Length of the piece that a clip is an excerpt of, and where it begins in it if that was said, in samples."""
+        shortest, top = self.folder.vqvae.hops[-1] / self.rate, self.folder.priors[-1]
+        if not shortest <= seconds < top.max_seconds:
+            raise UsageError(
+                f"the duration was {seconds:g} s: {self.name} makes at least {shortest:g} and less than "
+                f"{top.max_seconds:g} s."
+            )
+        total = prompt.total_seconds
+        offset = prompt.offset_seconds
+        if total is None:
+            total = max((offset or 0.0) + seconds, self.folder.total_seconds)
+        if not max(top.min_seconds, seconds) <= total < top.max_seconds:
+            raise UsageError(
+                f"the whole piece was {total:g} s: for a clip of {seconds:g} s, {self.name} takes pieces of at least "
+                f"{max(top.min_seconds, seconds):g} and less than {top.max_seconds:g} s (--total-seconds)."
+            )
+        if offset is not None and not 0 <= offset <= total - seconds:
+            raise UsageError(
+                f"the offset was {offset:g} s: a clip of {seconds:g} s out of a piece of {total:g} s begins at 0 to "
+                f"{total - seconds:g} s (--offset-seconds)."
+            )
+        return round(total * self.rate), None if offset is None else round(offset * self.rate)
+
+    def _given_codes(self, path: Path, seconds: float) -> tuple[np.ndarray, ...]:
+        """The codes of a file by level, none for levels that it lacks."""
+        found, totals = read_codes(path).levels, self._totals(round(seconds * self.rate))
+        for level, codes in found.items():
+            if level >= self.levels or (codes.size and not 0 <= codes.min() <= codes.max() < self.folder.vqvae.bins):
+                raise UsageError(
+                    f"{path} holds codes of level {level} up to {codes.max(initial=0)}: {self.name} has levels 0 to "
+                    f"{self.levels - 1} and codes below {self.folder.vqvae.bins}. It was made by another model."
+                )
+            if len(codes) > totals[level]:
+                held = len(codes) * self.folder.vqvae.hops[level] / self.rate
+                raise UsageError(f"{path} holds {held:g} s: ask for at least as many --seconds.")
+        return tuple(found.get(level, np.zeros(0, np.int64)) for level in range(self.levels))
+
     @torch.inference_mode()
-    def _encode_audio(self, audio: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Audio (samples,) -> codes by level, of as many whole top-level codes as there are."""
+    def encode_audio(self, audio: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Mono audio (samples,) at the model's rate -> int64 codes by level, of as many whole top-level codes as
+        there are."""
         top = self.folder.vqvae.hops[-1]
         whole = torch.from_numpy(audio[: len(audio) // top * top]).to(self.device).unsqueeze(0)
-        return tuple(self.vqvae.encode(whole, level)[0].cpu().numpy() for level in range(self.levels))
+        with threads_for(self.folder.vqvae.width):
+            return tuple(self.vqvae.encode(whole, level)[0].cpu().numpy() for level in range(self.levels))
 
     def sample(
         self,
@@ -143,21 +195,43 @@ class JukeboxModel:
         seeds: Sequence[int],
         sampling: Sampling | None = None,
         progress: Progress | None = None,
+        unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
         check_seeds(conditionings, seeds)
-        alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)  # clips of one batch share their lengths
-        for place, conditioning in enumerate(conditionings):
-            alike[conditioning.data.samples, len(conditioning.data.prompt_codes[-1])].append(place)
-        batches = [group[i : i + self.width] for group in alike.values() for i in range(0, len(group), self.width)]
-        counter = Counter(sum(self._steps(conditionings[batch[0]].data) for batch in batches), progress)
-        clips: dict[int, Clip] = {}
-        for batch in batches:
-            made = self._sample_batch(
-                [conditionings[place] for place in batch], [seeds[place] for place in batch],
-                sampling or Sampling(), counter,
-            )  # fmt: skip
-            clips |= dict(zip(batch, made, strict=True))
-        return [clips[place] for place in range(len(seeds))]
+        sampling = sampling or Sampling()
+        stop = sampling.stop_level
+        if stop >= self.levels:
+            raise UsageError(f"the level to stop at was {stop}: {self.name} has levels 0 to {self.levels - 1}.")
+        paths = unfinished or [None] * len(seeds)
+        songs = [self._begin(c.data, seed, path) for c, seed, path in zip(conditionings, seeds, paths, strict=True)]
+        counter = Counter(sum(song.missing(level) for song in songs for level in range(stop, self.levels)), progress)
+        with torch.inference_mode():
+            for level in reversed(range(stop, self.levels)):
+                unready = [song for song in songs if song.missing(level)]
+                if unready:
+                    config = self.folder.priors[level]
+                    chosen, hop_fraction = sampling.at(level, self.levels), self.folder.hop_fractions[level]
+                    with threads_for(config.width):
+                        sample_level(self.prior(level), unready, self.width, chosen, hop_fraction, counter)
+            return [self._clip(c, song, stop) for c, song in zip(conditionings, songs, strict=True)]
+
+    def _begin(self, request: Request, seed: int, path: Path | None) -> Song:
+        draws = Draws.from_seed(seed, self._totals(request.samples))
+        offset = request.offset
+        if offset is None:
+            offset = round(draws.offset * max(0, request.piece - request.samples))
+        labels = [
+            partial(self._window_labels, level, self._labels(level, request, offset)) for level in range(self.levels)
+        ]
+        codes = [torch.from_numpy(codes).to(self.device) for codes in unfinished_codes(path, request.codes)]
+        return Song(labels, [u.to(self.device) for u in draws.uniforms], codes, path, offset)
+
+    def _labels(self, level: int, request: Request, offset: int) -> Labels:
+        lyrics = request.lyrics if self.folder.priors[level].n_tokens else ""
+        return self.labellers[level].label(request.artist, request.style, lyrics, request.piece, offset)
+
+    def _window_labels(self, level: int, labels: Labels, start: int) -> Tensor:
+        return torch.from_numpy(self.labellers[level].window(labels, start)).to(self.device)
 
     def _totals(self, samples: int) -> list[int]:
         """Codes by level that cover `samples`: a whole number of top-level codes."""
@@ -165,79 +239,24 @@ class JukeboxModel:
         covered = -(-samples // hops[-1]) * hops[-1]
         return [covered // hop for hop in hops]
 
-    def _steps(self, request: Request) -> int:
-        return sum(self._totals(request.samples)) - sum(len(codes) for codes in request.prompt_codes)
-
-    @one_thread()
-    @torch.inference_mode()
-    def _sample_batch(
-        self, conditionings: list[Conditioning], seeds: list[int], sampling: Sampling, counter: Counter
-    ) -> list[Clip]:
-        requests: list[Request] = [conditioning.data for conditioning in conditionings]
-        totals = self._totals(requests[0].samples)
-        draws = [Draws.from_seed(seed, totals) for seed in seeds]
-        rows = [min(row, len(requests) - 1) for row in range(self.width)]  # padded with copies of the last clip
-        above: Tensor | None = None
-        codes: dict[int, Tensor] = {}
-        offsets = [
-            round(draw.offset * max(0, self._piece(r) - r.samples)) for draw, r in zip(draws, requests, strict=True)
-        ]
-        for level in reversed(range(self.levels)):
-            prior = self.priors[level]
-            labels = [self._labels(level, request, offset) for request, offset in zip(requests, offsets, strict=True)]
-            above = sample_level(
-                prior,
-                lambda start, level=level, labels=labels: self._window_labels(
-                    level, [labels[row] for row in rows], start
-                ),
-                above,
-                torch.from_numpy(np.stack([requests[row].prompt_codes[level] for row in rows])).to(self.device),
-                torch.stack([draws[row].uniforms[level] for row in rows]).to(self.device),
-                sampling,
-                int(self.folder.hop_fractions[level] * prior.config.n_ctx),
-                counter.step,
-            )
-            codes[level] = above
-        return [
-            self._clip(conditioning, {level: codes[level][row].cpu() for level in codes}, offset)
-            for row, (conditioning, offset) in enumerate(zip(conditionings, offsets, strict=True))
-        ]
-
-    def _piece(self, request: Request) -> int:
-        """Samples of the piece that a clip is an excerpt of."""
-        return max(request.samples, round(self.folder.total_seconds * self.rate))
-
-    def _labels(self, level: int, request: Request, offset: int) -> Labels:
-        return self.labellers[level].label(request.artist, request.style, "", self._piece(request), offset)
-
-    def _window_labels(self, level: int, labels: list[Labels], start: int) -> Tensor:
-        return torch.from_numpy(np.stack([self.labellers[level].window(row, start) for row in labels])).to(self.device)
-
-    def _clip(self, conditioning: Conditioning, codes: dict[int, Tensor], offset: int) -> Clip:
-        """Decode the finest level, one clip at a time so that its audio is its own."""
-        audio = self.vqvae.decode(codes[0].unsqueeze(0).to(self.device), 0)[0].cpu().numpy()
-        audio = audio[: conditioning.data.samples]
+    def _clip(self, conditioning: Conditioning, song: Song, level: int) -> Clip:
+        """Decode the codes of a level, one clip at a time so that its audio is its own."""
+        request: Request = conditioning.data
+        with threads_for(self.folder.vqvae.width):
+            audio = self.vqvae.decode(song.codes[level].unsqueeze(0), level)[0].cpu().numpy()
+        audio = audio[: request.samples]
         gain = min(1.0, PEAK / max(float(np.abs(audio).max()), 1e-9))
         record = conditioning.record | {
-            "offset_seconds": offset / self.rate,
-            "piece_seconds": self._piece(conditioning.data) / self.rate,
+            "offset_seconds": song.offset / self.rate,
+            "piece_seconds": request.piece / self.rate,
             "gain": gain,
         }
-        return Clip(audio * np.float32(gain), self.rate, {level: c.numpy() for level, c in codes.items()}, record)
+        if level:
+            record["stopped_at_level"] = level
+        codes = {n: codes.cpu().numpy() for n, codes in enumerate(song.codes) if n >= level}
+        return Clip(audio * np.float32(gain), self.rate, codes, record)
 
 
-class Counter:
-    """Counts sampled steps and tells `progress`."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self.done, self.total, self.progress = 0, total, progress
-
-    def step(self) -> None:
-        self.done += 1
-        if self.progress is not None:
-            self.progress(self.done, self.total)
-
-
-def load_mini() -> JukeboxModel:
+def load_mini(**options: Any) -> JukeboxModel:
     """The model that ships in the package."""
-    return JukeboxModel("jukebox:mini", ModelFolder(MINI))
+    return JukeboxModel("jukebox:mini", ModelFolder(MINI), **options)

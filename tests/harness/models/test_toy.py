@@ -86,6 +86,8 @@ def test_top_k_of_one_draws_no_lots(model):
 def test_progress_ends_at_its_total(model):
     seen = []
     model.sample(
-        [model.encode(Prompt(text="x"), 0.2)] * 3, [1, 2, 3], progress=lambda done, total: seen.append((done, total))
+        [model.encode(Prompt(text="x"), 0.2)] * 3,
+        [1, 2, 3],
+        progress=lambda done, total, detail: seen.append((done, total)),
     )
     assert seen == [(1, 3), (2, 3), (3, 3)]

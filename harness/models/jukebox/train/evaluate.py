@@ -167,7 +167,8 @@ def likelihood(model: JukeboxModel, coded: Callable[[int, str], list[CodedTrack]
     `coded(level, split)` gives what the prior of a level learns from, so that the trigrams are counted on no less.
     """
     result = {}
-    for level, prior in enumerate(model.priors):
+    for level in range(model.levels):
+        prior = model.prior(level)
         train, valid, test = (coded(level, split) for split in ("train", "valid", "test"))
         windows = Windows(model.folder, level, test).grid(400)
         trigram = Trigram.fit([t.codes[level] for t in train], [t.codes[level] for t in valid], model.folder.vqvae.bins)

@@ -142,11 +142,11 @@ def test_a_continuation_begins_with_the_codes_of_its_prompt(model, tmp_path):
     soundfile.write(path, 0.2 * rng.standard_normal(1500), model.rate)
     encoded = model.encode(Prompt(audio=path, prompt_seconds=0.5), 1.0)
     first, second = model.sample([encoded] * 2, [0, 1], Sampling())
-    prompted = len(encoded.data.prompt_codes[0])
+    prompted = len(encoded.data.codes[0])
     assert encoded.record["prompt_seconds"] == pytest.approx(0.496)  # whole top-level codes
     for level in range(2):
-        there = len(encoded.data.prompt_codes[level])
-        assert np.array_equal(first.codes[level][:there], encoded.data.prompt_codes[level])
+        there = len(encoded.data.codes[level])
+        assert np.array_equal(first.codes[level][:there], encoded.data.codes[level])
     assert not np.array_equal(first.codes[0][prompted:], second.codes[0][prompted:])
 
 
@@ -157,12 +157,15 @@ def test_the_place_in_the_piece_is_the_clips_own_and_recorded(model):
     assert first.record["offset_seconds"] != second.record["offset_seconds"]
 
 
-def test_progress_counts_every_step_once(model):
-    seen: list[tuple[int, int]] = []
+def test_progress_counts_every_code_once_and_says_where(model):
+    seen: list[tuple[int, int, str]] = []
     encoded = model.encode(Prompt(style="calm"), 0.5)
-    model.sample([encoded] * 9, list(range(9)), Sampling(), lambda done, total: seen.append((done, total)))
-    assert [done for done, _ in seen] == list(range(1, len(seen) + 1))
-    assert seen[-1] == (len(seen), len(seen))
+    model.sample([encoded] * 9, list(range(9)), Sampling(), lambda *told: seen.append(told))
+    total = 9 * sum(model._totals(500))
+    assert [done for done, _, _ in seen] == sorted({done for done, _, _ in seen})
+    assert seen[-1][:2] == (total, total)
+    assert {detail.split(",")[0] for _, _, detail in seen} == {"level 1", "level 0"}
+    assert seen[0][2].startswith("level 1, window 1/")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 app = typer.Typer(add_completion=False)
@@ -31,3 +33,39 @@ def fetch() -> None:
     typer.echo(f"embedder      {embedder.name}: {embedder.dim} dimensions")
     [vector] = text_encoder.encode(["music"])
     typer.echo(f"text encoder  {text_encoder.PACKAGE} {text_encoder.VERSION}: {len(vector)} dimensions")
+
+
+@app.command("check-golden")
+def check_golden(
+    folder: Path = typer.Argument(help="Folder of golden vectors: a subfolder per case."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="A line per check, not only those that failed."),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress on standard error."),
+) -> None:
+    """Check the Jukebox engine against vectors that the original implementation computed.
+
+    Codes, labels and windows must be equal, float values within 1e-5, decoded audio within 1e-4; exit code 1 otherwise.
+
+        harness models check-golden tests/golden
+    """
+    from harness.models.jukebox.golden import check_folder
+    from harness.progress import progress_for
+
+    cases = []
+    for case in check_folder(folder, progress_for(quiet)):
+        cases.append(case)
+        word = "PASS" if case.passed else "FAIL"
+        typer.echo(
+            f"{word}  {case.name:<28} {len(case.checks):>4} checks  largest difference {case.largest_difference:.1e}"
+        )
+        for check in case.checks:
+            if verbose or not check.passed:
+                typer.echo(f"      {check}")
+        if case.unread:
+            typer.echo(f"      not checked: {', '.join(case.unread)}")
+    failed = sum(not check.passed for case in cases for check in case.checks)
+    total = sum(len(case.checks) for case in cases)
+    typer.echo(
+        f"{total - failed} of {total} checks passed, {sum(case.passed for case in cases)} of {len(cases)} cases."
+    )
+    if failed:
+        raise typer.Exit(1)

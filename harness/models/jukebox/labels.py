@@ -211,6 +211,13 @@ class Labeller:
         self._set_lyrics(y, labels.full_tokens, np.float32)
         return y
 
+    def window_characters(self, labels: Labels, start_tokens: int) -> NDArray[np.int64]:
+        """Which of the song's lyric characters that window is given: indices of shape (n_tokens,), -1 for padding."""
+        total_length, offset = (int(v) for v in labels.y[:2])
+        offset += start_tokens * self.raw_to_tokens
+        full = len(labels.full_tokens)
+        return lyric_window(full, self.n_tokens, total_length, offset, self.window_samples, np.float32)
+
     def _set_lyrics(self, y: NDArray[np.int64], full_tokens: NDArray[np.int64], float_type: type[np.floating]) -> None:
         if self.n_tokens == 0:
             return

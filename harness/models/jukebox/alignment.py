@@ -36,9 +36,10 @@ def align(
 
     `codes` (B, T) int64 are the piece's codes at the prior's level, `labels` the B songs they were sampled for, and
     `hop` the codes by which windows move. Entry [t, c] is the weight that the code at t gives to character c of
-    `labels[row].full_tokens`. A row sums to 1 for a CROSS layer if the whole lyrics fit a window without padding, to
-    less otherwise; a PRIME layer may also look at the first music codes, which are left out. Where windows overlap the
-    earlier one is heard, for the characters that it was given; characters that no window was given stay 0.
+    `labels[row].full_tokens`; characters that no window over t was given have 0. Where windows overlap the earlier one
+    is heard, but only for the characters that it was given, as in the original: the row of a code in several windows
+    may sum to more than 1. The attention of one window is `window_attention`: there a row of a CROSS layer sums to 1,
+    one of a PRIME layer to less, as it may also look at the first music codes, which are left out.
 
     To plot: `plt.imshow(weights.T, aspect="auto", origin="lower")`, time to the right, the lyrics upwards.
 

@@ -211,7 +211,7 @@ def _check_windows_of(pieces: Pieces, run: str, report: Report) -> None:
             report.equal(f"{run}.window_y_level_{level}", y, vectors[f"{run}.window_y_level_{level}"])
 
 
-def extend_level(pieces: Pieces, level: int, codes: Tensor, n: int) -> tuple[Tensor, Window]:
+def _extend_level(pieces: Pieces, level: int, codes: Tensor, n: int) -> tuple[Tensor, Window]:
     """Grow codes (B, T) of the top level by `n` ≤ n_ctx in one window that ends with the new codes and slides once the
     old and the new no longer fit."""
     config, total = pieces.prior(level).config, codes.shape[1] + n
@@ -230,7 +230,7 @@ def _check_partial(pieces: Pieces, report: Report) -> None:
         codes = torch.zeros(pieces.hparams["n_samples"], 0, dtype=torch.long)
         windows: list[Window] = []
         for step, size in enumerate(sizes):
-            codes, window = extend_level(pieces, pieces.top, codes, size)
+            codes, window = _extend_level(pieces, pieces.top, codes, size)
             windows.append(window)
             key = f"partial.codes_level_{pieces.top}_after_{step}"
             report.equal(key, codes, pieces.case.codes(key))

@@ -37,6 +37,11 @@ TOP = PRIOR | {
     "labels_v3": True, "max_bow_genre_size": 1, "n_tokens": 6, "n_vocab": 79, "single_enc_dec": True,
     "prime_loss_fraction": 0.3, "alignment_layer": 15, "alignment_head": 2,
 }  # fmt: skip
+SUNG = PRIOR | {
+    "level": 1, "n_ctx": 20, "prior_width": 12, "prior_depth": 19, "heads": 2, "attn_order": 10, "blocks": 5,
+    "n_tokens": 8, "merged_decoder": True, "prime_loss_fraction": 0.3, "prime_width": 10, "prime_depth": 3,
+    "prime_heads": 1, "prime_attn_order": 2, "prime_blocks": 2, "prime_m_attn": 0.4, "prime_m_mlp": 1.0,
+}  # fmt: skip
 FINE = PRIOR | {
     "level": 0, "n_ctx": 32, "prior_width": 8, "prior_depth": 4, "heads": 2, "attn_order": 2, "blocks": 4,
     "cond_width": 7, "cond_depth": 2, "cond_dilation_growth_rate": 3, "cond_dilation_cycle": None,
@@ -56,13 +61,13 @@ METAS = [
 
 
 def write_folder(path: Path) -> None:
-    """Cases `codec`, `words and music`, `fine` and `whole`, of batch 3, and the id tables `ids`, also as `names`."""
+    """Cases `codec`, `words and music`, `sung`, `fine` and `whole`, of batch 3, and id tables `ids`, also as `names`."""
     torch.manual_seed(11)
     for ids in ("ids", "names"):
         shutil.copytree(GOLDEN / "ids", path / ids)
     with torch.inference_mode():
         _write_codec(path)
-        for name, hps in (("words and music", TOP), ("fine", FINE)):
+        for name, hps in (("words and music", TOP), ("sung", SUNG), ("fine", FINE)):
             _write_prior(path, name, hps)
         _write_whole(path)
 
@@ -117,6 +122,8 @@ def _write_prior(path: Path, name: str, hps: dict[str, Any]) -> None:
         songs = song_labels(labeller, values[f"metas_{labels}"])
         y = torch.stack([torch.from_numpy(labeller.window(song, start)) for song in songs])
         y_cond, x_cond = prior.conditioning(y, above)
+        encoded = prior.encode_lyrics(y)
+        vectors |= {} if encoded is None else {f"encoder_kv_{labels}": encoded}
         preds, (music, lyrics) = prior(z, y, above), prior.bits(z, y, above)
         loss = combined_loss(config, music, lyrics)
         vectors |= {

@@ -48,7 +48,7 @@ def written(tmp_path_factory) -> Path:
 
 def test_other_shapes_and_names_are_read_from_the_folder(written: Path):
     cases = {case.name: case for case in check_folder(written)}
-    assert set(cases) == {"codec", "fine", "whole", "words and music"}
+    assert set(cases) == {"codec", "fine", "sung", "whole", "words and music"}
     for case in cases.values():
         assert failures(case) == []
         assert case.unread == ()
@@ -129,7 +129,7 @@ def test_a_missing_file_is_a_failure_with_the_reason(part: str, copy: Path):
 def test_missing_weights_fail_what_is_sampled_with_them_as_well(copy: Path):
     (copy / "fine" / "state_dict.safetensors").unlink()
     passed = {case.name: case.passed for case in check_folder(copy)}
-    assert passed == {"codec": True, "fine": False, "whole": False, "words and music": True}
+    assert passed == {"codec": True, "fine": False, "sung": True, "whole": False, "words and music": True}
 
 
 def test_half_a_file_is_a_failure(copy: Path):

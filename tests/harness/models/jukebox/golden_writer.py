@@ -61,7 +61,7 @@ METAS = [
 
 
 def write_folder(path: Path) -> None:
-    """Cases `codec`, `words and music`, `sung`, `fine` and `whole`, of batch 3, and id tables `ids`, also as `names`."""
+    """Cases `codec`, `words and music`, `sung`, `fine` and `whole`, of batch 3, and id tables `ids` and `names`."""
     torch.manual_seed(11)
     for ids in ("ids", "names"):
         shutil.copytree(GOLDEN / "ids", path / ids)

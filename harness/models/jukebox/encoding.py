@@ -1,0 +1,69 @@
+"""What a model makes of sound that is there already: its codes, level by level, and the prior that knows them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from harness.errors import AudioError
+from harness.models.jukebox.config import VQVAEConfig
+from harness.models.jukebox.model import JukeboxModel
+from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.vqvae import VQVAE, dilations
+from metrics.audio import normalise, resample
+
+CHUNK = 2**19
+"""Samples encoded at a time, so that memory does not grow with the piece: mini's widest activation takes 32 MB."""
+
+
+def prior_of(model: JukeboxModel, level: int) -> Prior:
+    """The prior of a level. Who needs several takes one level after the other, so that one is in memory at a time."""
+    return model.priors[level]
+
+
+def prepare(audio: ArrayLike, rate: int, model: JukeboxModel, lufs: float | None) -> NDArray[np.float32]:
+    """Mono audio (samples,) at `rate` Hz → at the model's rate and loudness, cut to whole codes of the top level.
+
+    Raises `AudioError` for audio that is not finite, silent (unless `lufs` is None) or shorter than one such code.
+    """
+    resampled = resample(audio, rate, model.rate)
+    hop = model.folder.vqvae.hops[-1]
+    if len(resampled) < hop:
+        raise AudioError(
+            f"the audio lasts {len(resampled) / model.rate:.4f} s: {model.name} reads at least one code of its top "
+            f"level, {hop / model.rate:.4f} s. Use a longer clip."
+        )
+    levelled = resampled if lufs is None else normalise(resampled, model.rate, lufs)
+    return levelled[: len(levelled) // hop * hop]
+
+
+def reach(config: VQVAEConfig, level: int) -> int:
+    """Samples on either side of a code, at most, that have a say in it."""
+    growth = dilations(config.depth * config.multipliers[level], config.dilation_growth, config.dilation_cycle)
+    samples, step = 0, 1  # `step` samples lie between two positions of the layer at hand
+    for block in range(level + 1):
+        for _ in range(config.downs[block]):
+            samples += 2 * config.strides[block] * step
+            step *= config.strides[block]
+            samples += sum(growth) * step
+        samples += step
+    return samples
+
+
+@torch.inference_mode()
+def encode(vqvae: VQVAE, audio: NDArray[np.float32], level: int, chunk: int = CHUNK) -> NDArray[np.uint16]:
+    """Audio (samples,), a whole number of hops → codes (samples / hop,) of `level`.
+
+    Encoded in chunks with as much on either side as the encoder sees, so that the codes are those of the whole piece.
+    """
+    hop = vqvae.config.hops[level]
+    chunk, context = -(-chunk // hop) * hop, -(-reach(vqvae.config, level) // hop) * hop
+    device = vqvae.codebook(level).k.device
+    codes = []
+    for start in range(0, len(audio), chunk):
+        first = max(0, start - context)
+        piece = torch.from_numpy(audio[first : start + chunk + context]).to(device).unsqueeze(0)
+        before = (start - first) // hop
+        codes.append(vqvae.encode(piece, level)[0, before : before + chunk // hop].cpu())
+    return torch.cat(codes).numpy().astype(np.uint16)

@@ -25,17 +25,12 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from harness.errors import UsageError
-from harness.models.jukebox.encoding import encode, prepare, prior_of
+from harness.models.jukebox.encoding import device_of, encode, prepare, prior_of, windows_at_once
 from harness.models.jukebox.labels import Labels
 from harness.models.jukebox.model import JukeboxModel
 from harness.models.jukebox.prior import Prior
 from harness.models.jukebox.sampling import window_starts
 from harness.prompts import Prompt, resolve_labels
-
-CODES_AT_ONCE = {"cpu": 2048, "cuda": 32768}
-"""Windows of a piece are batched up to so many codes. On a CPU a window of mini costs the same alone as among 8 (65 ms
-of 512 codes, 95 ms of 1024, one thread); so pieces are not batched with one another, and the figures of one do not
-depend on what else is scored."""
 
 LUFS = -23.0
 """The loudness that audio prompts are brought to before they are encoded."""
@@ -235,10 +230,10 @@ def window_nats(
     `labels_at(start)` gives the label vector of the window that starts at that code, `above` the whole level above, and
     `hop` is the number of codes that a window adds.
     """
-    device, ratio = prior.prior.x_emb.weight.device, prior.config.cond_stride**prior.config.cond_down
+    device, ratio = device_of(prior), prior.config.cond_stride**prior.config.cond_down
     length = min(prior.config.n_ctx, len(codes))
     starts = window_starts(len(codes), prior.config.n_ctx, hop)
-    at_once = max(1, CODES_AT_ONCE.get(device.type, CODES_AT_ONCE["cpu"]) // length)
+    at_once = windows_at_once(prior, length)
     scored = 0
 
     def rows(arrays: Iterable[NDArray[np.integer]]) -> Tensor:

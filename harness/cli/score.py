@@ -1,0 +1,166 @@
+"""`harness score`: figures of sound files that are there already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.options import DEFAULT_MODEL, Quiet
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from harness.likelihoods import Request, Scored
+
+PER = {"nats_per_token": ("nats/token", 3), "bits_per_token": ("bits/token", 3), "bits_per_second": ("bits/s", 0)}
+"""Heading and decimals of each figure that files of different lengths can be compared by."""
+
+FIGURES, LABELS, OUTPUT = "What is measured", "What the model is told", "What is printed"
+
+
+class OnError(StrEnum):
+    """What a file that cannot be read does."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+def score(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Sound files, and folders that are searched for them.", show_default=False)
+    ],
+    likelihood: Annotated[
+        bool, typer.Option("--likelihood", rich_help_panel=FIGURES, help="How likely each file is under a model.")
+    ] = False,
+    model: Annotated[
+        str, typer.Option("--model", "-m", rich_help_panel=FIGURES, help="The model, a Jukebox.")
+    ] = DEFAULT_MODEL,
+    as_it_is: Annotated[
+        bool, typer.Option("--as-it-is", rich_help_panel=FIGURES, help="Leave the loudness; else it is −23 LUFS.")
+    ] = False,
+    style: Annotated[str | None, typer.Option(rich_help_panel=LABELS, help="A style the model knows.")] = None,
+    artist: Annotated[str | None, typer.Option(rich_help_panel=LABELS, help="An artist the model knows.")] = None,
+    lyrics: Annotated[
+        str | None, typer.Option(rich_help_panel=LABELS, help="The words sung, or a text file of them.")
+    ] = None,
+    offset: Annotated[
+        float, typer.Option(rich_help_panel=LABELS, help="Where in a longer piece the files begin, in seconds.")
+    ] = 0.0,
+    total: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel=LABELS, help="Length of that piece, in seconds.", show_default="as the model samples"
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", rich_help_panel=OUTPUT, help="JSON, with the surprise second by second.")
+    ] = False,
+    csv: Annotated[
+        Path | None, typer.Option(rich_help_panel=OUTPUT, help="A CSV file to write, beside what is printed.")
+    ] = None,
+    on_error: Annotated[
+        OnError, typer.Option(rich_help_panel=OUTPUT, help="After a file that cannot be read.")
+    ] = OnError.CONTINUE,
+    quiet: Quiet = False,
+) -> None:
+    """Measure sound files: how likely a model thinks they are.
+
+    It is the likelihood of the codes that a file becomes, level by level, given what sampling would have given.
+    The exit code is 1 if a file could not be read.
+
+    [bold]Examples[/bold]
+
+    harness score clips/ --likelihood
+
+    harness score one.wav two.flac --likelihood --style metal --csv likelihood.csv
+    """
+    from harness.errors import UsageError
+    from harness.likelihoods import as_csv, as_json, load_scorer, score_files, sound_files
+    from harness.progress import progress_for
+    from metrics.files import write_bytes
+
+    if not likelihood:
+        raise UsageError(
+            "nothing to measure was named. There is --likelihood, how likely each file is under a model: "
+            f"harness score {paths[0]} --likelihood"
+        )
+    if csv is not None:
+        check_csv(csv)
+    files = sound_files(paths)
+    request = request_of({"style": style, "artist": artist, "lyrics": lyrics}, offset, total, as_it_is)
+    scored = score_files(load_scorer(model), files, request, on_error is OnError.STOP, progress_for(quiet))
+    if csv is not None:
+        write_bytes(csv, as_csv(scored).encode())
+    if json:
+        typer.echo(as_json(scored))
+    elif any(one.likelihood for one in scored):
+        print_table(likelihood_table(scored))
+    failed = [one for one in scored if one.error]
+    for one in failed:
+        typer.echo(f"Left out: {one.error}", err=True)
+    if failed:
+        typer.echo(f"{len(failed)} of {len(scored)} files could not be scored.", err=True)
+        raise typer.Exit(1)
+
+
+def check_csv(path: Path) -> None:
+    """Find out before scoring whether the table can be written after it. Raises `UsageError`."""
+    from harness.errors import UsageError
+
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"the table {path} cannot be written: a file in a folder you may write to was expected.")
+
+
+def request_of(labels: dict[str, Any], offset: float, total: float | None, as_it_is: bool) -> Request:
+    """The options as a `Request`; without labels there is no prompt."""
+    from harness.cli.sample import read_lyrics
+    from harness.likelihoods import Request
+    from harness.models.jukebox.likelihood import LUFS, Place
+    from harness.prompts import Prompt
+
+    named: dict[str, Any] = labels | {"lyrics": read_lyrics(labels["lyrics"])}
+    prompt = Prompt(**named) if any(value is not None for value in named.values()) else None
+    return Request(prompt, Place(offset, total), None if as_it_is else LUFS)
+
+
+def likelihood_table(scored: Sequence[Scored]) -> Table:
+    """File × level: nats and bits per token, bits per second of audio; below them the means over the files."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.likelihoods import means, rows
+
+    table = Table("file", "level")
+    for heading in ("codes", "nats", *(heading for heading, _ in PER.values())):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows(scored):
+        if "level" in row:
+            name = Text(row["file"] if row["level"] == 0 else "")
+            figures = [f"{row[figure]:,.{places}f}" for figure, (_, places) in PER.items()]
+            last = row["level"] == "all"
+            table.add_row(
+                name, str(row["level"]), f"{row['codes']:,}", f"{row['nats']:,.1f}", *figures, end_section=last
+            )
+    over_files = {figure: means(scored, figure) for figure in PER}
+    for level in over_files["bits_per_token"]:
+        cells = []
+        for figure, (_, places) in PER.items():
+            value, error = over_files[figure][level]
+            cells.append(f"{value:,.{places}f} ± {error:,.{places}f}")
+        table.add_row("mean ± standard error" if level == 0 else "", str(level), "", "", *cells)
+    return table
+
+
+def print_table(table: Table) -> None:
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:  # a pipe has no width to fit into
+        console = Console(file=console.file, width=max(console.width, 132))
+    console.print(table)

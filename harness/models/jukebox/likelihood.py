@@ -165,7 +165,7 @@ def read_piece(
     """Codes and labels of audio, as for `likelihood`: whatever can be wrong with a clip is found out here."""
     if prompt is not None and prompt.audio is not None:
         raise UsageError(
-            "the prompt has a sound file: the audio to score is given by itself, the prompt has its labels."
+            "the prompt has a sound file: the audio to score is given by itself, a prompt only says its labels."
         )
     prepared, place = prepare(audio, rate, model, lufs), place or Place()
     usual = max(len(prepared), round(model.folder.total_seconds * model.rate))

@@ -1,0 +1,62 @@
+"""Embedders that other distributions bring, by family: `family:rest`."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from metrics.embeddings import load_embedder
+from metrics.embeddings.toy import ToyEmbedder
+from metrics.errors import UsageError
+
+GROUP = "music_harness.embedders"
+
+
+class Made(ToyEmbedder):
+    """Remembers what it was made with."""
+
+    def __init__(self, rest: str = "", pool: str = "second") -> None:
+        self.name, self.pool = rest, pool
+
+
+@pytest.fixture(autouse=True)
+def _plugins(monkeypatch):
+    points = [EntryPoint(name, f"{__name__}:Made", GROUP) for name in ("family", "whole:name")]
+    monkeypatch.setattr(EntryPoint, "load", lambda self: Made)
+    monkeypatch.setattr("metrics.registry.entry_points", lambda group: points if group == GROUP else [])
+
+
+def made(name: str, **options: str) -> Made:
+    embedder = load_embedder(name, **options)
+    assert isinstance(embedder, Made)
+    return embedder
+
+
+def test_the_rest_of_a_name_goes_to_its_family():
+    assert made("family:mini@6").name == "mini@6"
+    assert made("family:a:b", pool="clip").name == "a:b"
+    assert made("family:a", pool="clip").pool == "clip"
+    assert made("family").name == ""
+
+
+def test_a_name_that_is_known_as_a_whole_is_not_split():
+    assert made("whole:name").name == ""
+
+
+def test_an_unknown_family_is_answered_with_what_is_known():
+    with pytest.raises(UsageError, match=r"unknown embedder 'famly:x'.*family, musicnn, toy, whole:name"):
+        load_embedder("famly:x")
+
+
+def test_what_an_embedder_does_not_take_is_said():
+    with pytest.raises(UsageError, match=r"'toy' cannot be made from 'toy:x' and \{\}"):
+        load_embedder("toy:x")
+    with pytest.raises(UsageError, match=r"cannot be made from 'family:x' and \{'hop': 1\}"):
+        load_embedder("family:x", hop=1)
+
+
+def test_the_families_of_this_project_are_declared():
+    import tomllib
+    from pathlib import Path
+
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["entry-points"][GROUP]["jukebox"] == "harness.models.jukebox.embedder:load"

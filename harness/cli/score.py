@@ -136,7 +136,9 @@ def likelihood_table(scored: Sequence[Scored]) -> Table:
 
     from harness.likelihoods import means, rows
 
-    table = Table("file", "level")
+    table = Table()
+    table.add_column("file", overflow="fold")
+    table.add_column("level")
     for heading in ("codes", "nats", *(heading for heading, _ in PER.values())):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows(scored):
@@ -158,9 +160,11 @@ def likelihood_table(scored: Sequence[Scored]) -> Table:
 
 
 def print_table(table: Table) -> None:
+    """To standard output, as wide as it wants to be where there is no terminal."""
     from rich.console import Console
 
     console = Console()
-    if not console.is_terminal:  # a pipe has no width to fit into
-        console = Console(file=console.file, width=max(console.width, 132))
+    if not console.is_terminal:
+        wanted = Console(width=10_000).measure(table).maximum
+        console = Console(file=console.file, width=max(console.width, wanted))
     console.print(table)

@@ -26,7 +26,7 @@ def test_help_imports_nothing_heavy():
     assert HEAVY.isdisjoint(run.stdout.split("\n")[-2].split())
 
 
-@pytest.mark.parametrize("verb", ["sample", "run", "ui", "models"])
+@pytest.mark.parametrize("verb", ["sample", "run", "score", "ui", "models"])
 def test_every_verb_has_help(verb):
     result = CliRunner().invoke(app, [verb, "--help"])
     assert result.exit_code == 0

@@ -5,9 +5,12 @@ windows of `window_starts`, given the codes before it in its window, the codes a
 counts once, in the window in which sampling would draw it; what a window shares with the one before is context. All
 codes of a window are scored in one teacher-forced pass.
 
-This is the likelihood of the codes, not of the waveform: what the codec throws away costs nothing. Where lyrics and
-music share one sequence (1b_lyrics) the distribution is over the joint vocabulary, lyric characters included, as in the
-original's loss: a code is never cheaper for it.
+This is the likelihood of the codes, not of the waveform: what the codec throws away costs nothing. Nor is it quality:
+what is simple is likely. Under mini's top prior white noise costs 3.5 bits a code and a sine 0.9; 12 s of calm music
+6.2, played backwards 6.4, its tenths of a second shuffled 7.6. Compare like with like.
+
+Where lyrics and music share one sequence (1b_lyrics) the distribution is over the joint vocabulary, lyric characters
+included, as in the original's loss: a code is never cheaper for it.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ def test_the_surprise_over_time_averages_to_the_whole(nats, code_seconds):
 
 
 def test_surprise_shows_where_it_is():
-    nats = np.repeat(np.float32([1.0, 3.0, 2.0]) * math.log(2), [250, 250, 100])
+    nats = np.repeat(np.array([1.0, 3.0, 2.0], np.float32) * np.float32(math.log(2)), [250, 250, 100])
     np.testing.assert_allclose(LevelLikelihood(0, nats, 0.004).by_second(), [1.0, 3.0, 2.0], rtol=1e-6)
 
 

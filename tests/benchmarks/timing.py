@@ -1,9 +1,10 @@
-"""Timing two ways of doing one thing."""
+"""Timing two ways of doing one thing, and the steps of a loop. Nothing but the standard library: workers import it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 
 def best(action: Callable[[], object], repeats: int = 5) -> float:
@@ -21,3 +22,25 @@ def compare(ours: str, our_seconds: float, theirs: str, their_seconds: float) ->
     """Print both and their ratio."""
     ratio = our_seconds / their_seconds
     print(f"  {ours}: {our_seconds * 1000:.1f} ms; {theirs}: {their_seconds * 1000:.1f} ms; ratio {ratio:.2f}")
+
+
+class StepClock:
+    """Times a loop that calls it once a step, without touching the steps in between: the clock is read at `marks` only
+    (numbers of calls, from 0), after `synchronise`, which on a GPU waits for the work that was asked for."""
+
+    def __init__(self, marks: Sequence[int], synchronise: Callable[[], object] = lambda: None) -> None:
+        self.marks, self.synchronise = list(marks), synchronise
+        self.calls, self.times = 0, []
+
+    def __call__(self) -> None:
+        if self.calls in self.marks:
+            self.synchronise()
+            self.times.append(time.perf_counter())
+        self.calls += 1
+
+    def seconds_per_step(self) -> list[float]:
+        """Mean seconds of a step between each mark and the next."""
+        if len(self.times) != len(self.marks):
+            raise ValueError(f"the loop made {self.calls} steps: marks were wanted at {self.marks}")
+        spans = zip(pairwise(self.marks), pairwise(self.times), strict=True)
+        return [(end - start) / (last - first) for (first, last), (start, end) in spans]

@@ -5,13 +5,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
+BENCH_VENV ?= .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.set-up
 RESULTS ?= $(or $(HARNESS_RESULTS),results)
 # Set TORCH_INDEX to take torch from an index of its own, for example https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMP) ## Make .venv with everything at the versions of constraints.txt (nothing to do the second time)
@@ -40,3 +42,14 @@ lint: $(STAMP) ## Check style, formatting and types
 .PHONY: bench
 bench: $(STAMP) ## Measure the speed of the parts that matter, printed as ratios
 	$(BIN)/python -m tests.benchmarks
+
+.PHONY: bench-sampling
+bench-sampling: $(STAMP) $(BENCH_STAMP) ## Measure tokens/s beside Hugging Face's Jukebox and the byte floor (OPTIONS="--widths 512")
+	$(BIN)/python -m tests.benchmarks sampling --hf $(BENCH_VENV)/bin/python $(OPTIONS)
+
+# The peer's environment has its own transformers and, at the end of its path, what .venv has: one build of torch on both sides.
+$(BENCH_STAMP): tests/benchmarks/peer.txt constraints.txt
+	$(BIN)/python -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -r tests/benchmarks/peer.txt
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(BENCH_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch-of-the-project.pth"
+	@touch $@

@@ -40,11 +40,11 @@ def small(width: int) -> PriorConfig:
     return replace(SMALL, width=width, heads=max(1, width // 256))
 
 
-def random_prior(config: PriorConfig, device: torch.device, dtype: torch.dtype) -> Prior:
+def random_prior(config: PriorConfig, device: torch.device) -> Prior:
     torch.manual_seed(0)
     with device:
         prior = Prior(config)
-    return prior.to(dtype).eval().requires_grad_(False)
+    return prior.eval().requires_grad_(False)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def random_window(config: PriorConfig, batch: int, prompt: int, tokens: int, dev
     """Seeded; every row has codes, artist, genre and lyrics of its own."""
     generator = torch.Generator().manual_seed(1)
     pick = lambda high, *size: torch.randint(0, high, size, generator=generator)  # noqa: E731
-    lengths = torch.tensor([round(config.min_seconds + 100) * config.rate, 0, config.window_samples]).expand(batch, 3)
+    piece = int((config.min_seconds + config.max_seconds) / 2 * config.rate)
+    lengths = torch.tensor([piece, 0, config.window_samples]).expand(batch, 3)
     genres = torch.full((batch, config.max_genres), -1)
     genres[:, 0] = pick(config.genres, batch)
     labels = [lengths, pick(config.artists, batch, 1), genres, pick(max(config.n_vocab, 1), batch, config.n_tokens)]

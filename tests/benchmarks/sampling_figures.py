@@ -1,4 +1,4 @@
-"""The arithmetic of the sampling benchmark: rounds of timings become speeds and paired ratios, printed, written, drawn."""
+"""The arithmetic of the sampling benchmark: rounds of timings become speeds and paired ratios, written and drawn."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Series:
 
 
 def better(series: Sequence[Series], *engines: str) -> Series | None:
-    """Of the series of these engines the one of the lowest median; None without any."""
-    return min(
-        (one for one in series if one.engine in engines), key=lambda one: median(one.seconds), default=None
-    )  # fmt: skip
+    """Of the series of these engines that went all rounds the one of the lowest median; None without any."""
+    found = [one for one in series if one.engine in engines]
+    rounds = max((len(one.seconds) for one in found), default=0)
+    return min((one for one in found if len(one.seconds) == rounds), key=lambda o: median(o.seconds), default=None)
 
 
 def ratio(ours: Series, other: Series) -> dict[str, float]:
@@ -80,7 +80,7 @@ def describe(series: Sequence[Series], batch: int) -> list[str]:
         others = [one for one in series if one.engine == engine and one is not best]
         line = f"{name:>16}: {batch / median(best.seconds):8.1f} tokens/s"
         line += f", {median(best.seconds) * 1e3:.2f} ms a step (min {min(best.seconds) * 1e3:.2f}), {best.threads} thr."
-        line += "".join(f"; {one.threads} thr. {batch / median(one.seconds):.1f} tokens/s" for one in others)
+        line += "".join(f"; with {one.threads} {batch / median(one.seconds):.1f} tokens/s" for one in others)
         lines.append(line)
     found = ratios(series)
     for key, text in (("to_hf", "ours / HF"), ("of_floor", "ours / floor")):

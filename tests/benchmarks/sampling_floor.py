@@ -17,7 +17,8 @@ GEMV_WIDTH = 1024
 
 
 class Floor:
-    """The passes of one prior and batch. Each holds the numbers that a step's weights hold, so caches help it as they help an engine."""
+    """The passes of one prior and batch, over as many bytes as a step's weights have: a processor's caches help a pass
+    as they help an engine."""
 
     def __init__(self, prior: Prior, batch: int, synchronise: Callable[[], object]) -> None:
         weights = step_weights(prior)

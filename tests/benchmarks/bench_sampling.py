@@ -77,6 +77,7 @@ class Setting:
     checked: int  # greedy codes a row that must be equal
     graph: bool | None
     hf: Path | None  # the Python that has the port
+    clock: str = "wall"  # a key of timing.CLOCKS
 
     def synchronise(self) -> None:
         if self.device.type == "cuda":
@@ -91,7 +92,7 @@ class Ours:
         if setting.graph is not None:
             if not hasattr(prior, "cuda_graph"):
                 raise UsageError("this engine has no CUDA graph to switch: leave --graph and --no-graph out.")
-            prior.cuda_graph = setting.graph
+            prior.cuda_graph = setting.graph  # type: ignore[assignment]
 
     @torch.inference_mode()
     def codes(self, window: Window, sampling: Sampling, stepped: Callable[[], None] = lambda: None) -> Tensor:
@@ -103,7 +104,7 @@ class Ours:
     def seconds_per_step(self, window: Window, marks: Sequence[int], threads: int) -> list[float]:
         """Between each mark and the next, counted in drawn tokens: what comes before the first draw is not in it."""
         torch.set_num_threads(threads)
-        clock = StepClock(marks, self.setting.synchronise)
+        clock = StepClock(marks, self.setting.synchronise, self.setting.clock)
         self.codes(window, Sampling(), clock)
         return clock.seconds_per_step()
 
@@ -114,7 +115,7 @@ Engines = dict[str, Ours | HuggingFace]
 def make_engines(prior: Prior, setting: Setting, stack: ExitStack) -> Engines:
     engines: Engines = {"ours": Ours(prior, setting)}
     if setting.hf is not None:
-        engines["hf"] = stack.enter_context(HuggingFace(setting.hf, prior))
+        engines["hf"] = stack.enter_context(HuggingFace(setting.hf, prior, setting.clock))
     return engines
 
 
@@ -170,7 +171,7 @@ def measure_row(config: PriorConfig, batch: int, setting: Setting) -> dict[str, 
         for engine in engines.values():
             if isinstance(engine, HuggingFace):
                 engine.cast(setting.dtype)
-        floor = Floor(prior, batch, setting.synchronise)
+        floor = Floor(prior, batch, setting.synchronise, setting.clock)
         probe = random_window(config, batch, PROMPT, PROBE, setting.device)
         series = time_rounds(engines, floor, probe, window, setting)
     print(
@@ -239,6 +240,9 @@ def measure(
     graph: Annotated[
         bool | None, typer.Option(help="a step as a CUDA graph or not; else the engine's own choice")
     ] = None,
+    processor_time: Annotated[
+        bool, typer.Option("--processor-time", help="clock one thread's own time: for a CPU that others use")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="where to write [results/benchmarks; nothing under --skip-hf]")
     ] = None,
@@ -246,8 +250,18 @@ def measure(
     """Print tokens/s of both engines and of the floor with their ratios, and write them as a table and a plot."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     counts = tuple(threads if device.type == "cpu" else threads[:1])
+    if processor_time and (device.type != "cpu" or counts != (1,)):
+        raise UsageError("--processor-time counts what one thread of a CPU does: add --threads 1, without a GPU.")
     setting = Setting(
-        device, getattr(torch, dtype), counts, rounds, tokens, checked, graph, None if skip_hf else hf.absolute()
+        device,
+        getattr(torch, dtype),
+        counts,
+        rounds,
+        tokens,
+        checked,
+        graph,
+        None if skip_hf else hf.absolute(),
+        "processor" if processor_time else "wall",
     )
     configs = [small(width) for width in widths] if shape is Shape.SMALL else [RELEASED[shape]]
     print(f"  {device_name(device)}, {dtype}, {shape}; {rounds} rounds, threads {', '.join(map(str, counts))}")
@@ -274,6 +288,7 @@ def describe_run(setting: Setting, shape: Shape, configs: Sequence[PriorConfig])
         "configs": [asdict(config) for config in configs],
         "threads": list(setting.threads),
         "rounds": setting.rounds,
+        "clock": setting.clock,
         "cpus": os.cpu_count(),
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -36,7 +36,8 @@ class HuggingFace:
     Raises `UsageError` where that Python is missing or its process ends early.
     """
 
-    def __init__(self, python: Path, prior: Prior) -> None:
+    def __init__(self, python: Path, prior: Prior, clock: str = "wall") -> None:
+        self.clock = clock
         if not python.exists():
             raise UsageError(
                 f"{python} is not there: Hugging Face's Jukebox needs an environment of its own. Run "
@@ -80,7 +81,7 @@ class HuggingFace:
     def seconds_per_step(self, window: Window, marks: Sequence[int], threads: int) -> list[float]:
         """Between each mark and the next, counted in drawn tokens: what comes before the first draw is not in it."""
         request = _request(window, Sampling())
-        return self._ask("time", threads=threads, marks=list(marks), **request)["seconds_per_step"]
+        return self._ask("time", threads=threads, marks=list(marks), clock=self.clock, **request)["seconds_per_step"]
 
 
 def _request(window: Window, sampling: Sampling) -> dict[str, Any]:

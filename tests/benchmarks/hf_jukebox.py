@@ -17,7 +17,7 @@ from typing import Any
 os.environ |= {"TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1"}
 
 import torch
-import transformers
+import transformers  # type: ignore[import-not-found]
 from safetensors.torch import load_file
 from transformers.models.deprecated.jukebox.configuration_jukebox import (  # type: ignore[import-not-found]
     JukeboxPriorConfig,
@@ -55,15 +55,15 @@ class Worker:
         )  # fmt: skip
         return {"codes": codes.tolist()}
 
-    def time(self, threads: int, marks: list[int], **window: Any) -> dict[str, Any]:
+    def time(self, threads: int, marks: list[int], clock: str, **window: Any) -> dict[str, Any]:
         torch.set_num_threads(threads)
-        clock = StepClock(marks, torch.cuda.synchronize if self.device.type == "cuda" else lambda: None)
-        hook = self.prior.prior.fc_proj_out.register_forward_hook(lambda *_: clock())
+        steps = StepClock(marks, torch.cuda.synchronize if self.device.type == "cuda" else lambda: None, clock)
+        hook = self.prior.prior.fc_proj_out.register_forward_hook(lambda *_: steps())
         try:
             self.codes(**window)
         finally:
             hook.remove()
-        return {"seconds_per_step": clock.seconds_per_step()}
+        return {"seconds_per_step": steps.seconds_per_step()}
 
 
 def main() -> None:

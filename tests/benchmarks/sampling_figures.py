@@ -109,9 +109,10 @@ def cpu_name() -> str:
 
 
 def write(result: dict[str, Any], folder: Path) -> list[Path]:
-    """`sampling-<device>.json` and its plot; a shape or a type other than the default's is named too."""
+    """`sampling-<device>.json` and its plot; a shape, type or clock other than the default is named too."""
     extras = [result["shape"]] if result["shape"] != "small" else []
     extras += [result["dtype"]] if result["dtype"] != "float32" else []
+    extras += ["processor-time"] if result["clock"] != "wall" else []
     stem = "-".join(["sampling", device_slug(result["device"]), *(extra.replace("_", "-") for extra in extras)])
     folder.mkdir(parents=True, exist_ok=True)
     table, picture = folder / f"{stem}.json", folder / f"{stem}.png"
@@ -155,7 +156,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
         positions.legend(fontsize=8)
     figure.suptitle(
         f"Jukebox priors on {result['device']}, {result['dtype']}, shape {result['shape']} (w width, b batch): "
-        f"median of {result['rounds']} paired rounds, bars from least to most",
+        f"median of {result['rounds']} paired rounds of {result['clock']} time, bars from least to most",
         fontsize=9,
     )
     figure.savefig(path, dpi=120)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import re
 from dataclasses import replace
@@ -16,7 +17,7 @@ from harness.models.base import Sampling
 from harness.models.jukebox.config import PriorConfig
 from harness.models.jukebox.hparams import prior_config
 from harness.models.jukebox.prior import Prior
-from tests.benchmarks import bench_sampling, hf_client, sampling_figures
+from tests.benchmarks import bench_sampling, hf_client, hf_names, sampling_figures
 from tests.benchmarks.bench_sampling import CodesDiffer, Ours, Setting, check_codes
 from tests.benchmarks.hf_names import hf_config, hf_name
 from tests.benchmarks.jukebox_shapes import RELEASED, SMALL, random_prior, random_window, small, step_weights
@@ -57,6 +58,12 @@ def test_an_engine_that_was_spared_rounds_is_not_the_better():
     assert better([Series("ours", 1, (1.0, 1.1)), Series("ours", 2, (0.5,))], "ours") == Series("ours", 1, (1.0, 1.1))
     assert better([], "ours") is None
     assert ratios([Series("ours", 1, (1.0,))]) == {}
+
+
+@pytest.mark.parametrize("module", [sampling_figures, hf_names])
+def test_the_examples_in_the_docstrings_hold(module):
+    assert doctest.testmod(module).failed == 0
+    assert doctest.testmod(module).attempted > 0
 
 
 def test_flatness_is_the_furthest_from_the_mean():

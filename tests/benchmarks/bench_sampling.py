@@ -30,6 +30,7 @@ from harness.models.base import Sampling
 from harness.models.jukebox.config import PriorConfig
 from harness.models.jukebox.prior import Prior
 from harness.models.jukebox.sampling import ENGINE_VERSION, sample_window
+from harness.models.jukebox.threads import threads as use_threads
 from tests.benchmarks.hf_client import ROOT, HuggingFace
 from tests.benchmarks.jukebox_shapes import RELEASED, Window, random_prior, random_window, small
 from tests.benchmarks.sampling_figures import FLOORS, Series, better, cpu_name, describe, flatness, ratios, write
@@ -89,10 +90,7 @@ class Ours:
 
     def __init__(self, prior: Prior, setting: Setting) -> None:
         self.prior, self.setting = prior, setting
-        if setting.graph is not None:
-            if not hasattr(prior, "cuda_graph"):
-                raise UsageError("this engine has no CUDA graph to switch: leave --graph and --no-graph out.")
-            prior.cuda_graph = setting.graph  # type: ignore[assignment]
+        prior.graph = setting.graph
 
     @torch.inference_mode()
     def codes(self, window: Window, sampling: Sampling, stepped: Callable[[], None] = lambda: None) -> Tensor:
@@ -103,9 +101,9 @@ class Ours:
 
     def seconds_per_step(self, window: Window, marks: Sequence[int], threads: int) -> list[float]:
         """Between each mark and the next, counted in drawn tokens: what comes before the first draw is not in it."""
-        torch.set_num_threads(threads)
         clock = StepClock(marks, self.setting.synchronise, self.setting.clock)
-        self.codes(window, Sampling(), clock)
+        with use_threads(threads):
+            self.codes(window, Sampling(), clock)
         return clock.seconds_per_step()
 
 
@@ -167,7 +165,8 @@ def measure_row(config: PriorConfig, batch: int, setting: Setting) -> dict[str, 
         engines = make_engines(prior, setting, stack)
         torch.set_num_threads(1)
         check = check_codes(engines, random_window(config, batch, PROMPT, setting.checked, setting.device))
-        prior.to(setting.dtype)
+        prior = random_prior(config, setting.device).cast(setting.dtype)  # sampling has packed the other's weights
+        engines["ours"] = Ours(prior, setting)
         for engine in engines.values():
             if isinstance(engine, HuggingFace):
                 engine.cast(setting.dtype)

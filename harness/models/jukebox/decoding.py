@@ -194,7 +194,7 @@ class Decoding:
 
     `start` (B, 1, width) and `x_cond` (B, n_ctx, width) as in `Autoregressive.forward`. Feed the tokens that are there
     with `prime`, `chunk` positions at a time (a whole number of rows), then one at a time with `feed`. To be used under
-    `torch.inference_mode`. `tables` chooses how places are found; by default a graph on CUDA and numbers elsewhere.
+    `torch.inference_mode`. `graph` chooses how a step is launched; by default as a CUDA graph where there is one.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class Decoding:
         x_cond: Tensor,
         encoded: Tensor | None = None,
         chunk: int = CHUNK,
-        tables: bool | None = None,
+        graph: bool | None = None,
     ) -> None:
         self.model, self.start, self.x_cond = model, start, x_cond
         self.bias = x_cond + model.pos_emb.pos_emb  # everything that a position adds to its token, known ahead
@@ -218,7 +218,7 @@ class Decoding:
         self.chunk = -(-chunk // columns) * columns
         self.position = 0
         self.graph = None
-        if tables if tables is not None else device.type == "cuda":
+        if graph if graph is not None else device.type == "cuda":
             self.graph = Graph(self, batch, device)
 
     def prime(self, tokens: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def device_of(prior: Prior) -> torch.device:
 
 def prior_of(model: JukeboxModel, level: int) -> Prior:
     """The prior of a level. Who needs several takes one level after the other, so that one is in memory at a time."""
-    return model.priors[level]
+    return model.prior(level)
 
 
 def prepare(audio: ArrayLike, rate: int, model: JukeboxModel, lufs: float | None) -> NDArray[np.float32]:

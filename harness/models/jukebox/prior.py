@@ -100,6 +100,7 @@ class Prior(nn.Module):
     def __init__(self, config: PriorConfig) -> None:
         super().__init__()
         self.config = config
+        self.graph: bool | None = None  # whether steps are launched as CUDA graphs; None: on a GPU
         self.prior = Autoregressive(
             config.transformer, config.total_bins, config.merged_decoder, start=not config.labelled
         )
@@ -170,14 +171,12 @@ class Prior(nn.Module):
             return _bits(logits, z), torch.zeros(len(z), device=z.device)
         return _bits(logits, z), _bits(self.prime_x_out(encoded), lyrics)
 
-    def decoding(
-        self, y: Tensor, z_cond: Tensor | None = None, chunk: int = CHUNK, tables: bool | None = None
-    ) -> Decoding:
+    def decoding(self, y: Tensor, z_cond: Tensor | None = None, chunk: int = CHUNK) -> Decoding:
         """A window ready to be sampled under labels y. Prime it with `sequence_prompt` of the codes that are there."""
         start, x_cond = self.conditioning(y, z_cond)
         if self.config.single_enc_dec:
             x_cond = F.pad(x_cond, (0, 0, self.config.n_tokens, 0))
-        return Decoding(self.prior, start, x_cond, self.encode_lyrics(y), chunk, tables)
+        return Decoding(self.prior, start, x_cond, self.encode_lyrics(y), chunk, self.graph)
 
     def sequence_prompt(self, z: Tensor, y: Tensor) -> Tensor:
         """Music codes that are there (B, T ≥ 0) -> the tokens to prime a window with."""

@@ -9,7 +9,7 @@ of how many torch was given, for sums over threads round differently.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 
 import torch
@@ -18,11 +18,15 @@ from threadpoolctl import ThreadpoolController
 WIDE = 1024
 
 
+def threads_for(width: int) -> AbstractContextManager[None]:
+    """One thread for a model narrower than 1024, as many as torch was given for a wider one."""
+    return threads(1 if width < WIDE else torch.get_num_threads())
+
+
 @contextmanager
-def threads_for(width: int) -> Iterator[None]:
-    """One thread for a model narrower than 1024, as many as torch was given for a wider one; torch's and numpy's."""
+def threads(count: int) -> Iterator[None]:
+    """So many threads for torch and for numpy."""
     before = torch.get_num_threads()
-    count = 1 if width < WIDE else before
     torch.set_num_threads(count)
     try:
         with _controller().limit(limits=count, user_api="blas"):

@@ -16,7 +16,7 @@ from harness.models.jukebox.train.loop import Schedule, Trainer
 from harness.models.jukebox.train.losses import spectral_distance
 from harness.models.jukebox.train.prior import Windows, mean_bits, train_prior
 from harness.models.jukebox.vqvae import VQVAE
-from tests.harness.models.jukebox.test_model import CONFIG, STYLES
+from tests.harness.models.jukebox.conftest import CONFIG, STYLES
 
 
 @pytest.fixture

@@ -55,6 +55,12 @@ class Registry(Generic[T]):
 
 def unknown_name(kind: str, name: str, known: list[str]) -> str:
     """The message for a name that is not known, with the nearest known one when there is one that is near."""
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    nearest = nearest_name(name, known)
+    hint = f" Did you mean {nearest!r}?" if nearest else ""
     return f"unknown {kind} {name!r}.{hint} Known: {', '.join(known) or 'none'}."
+
+
+def nearest_name(name: str, known: list[str]) -> str | None:
+    """The known name that is nearest, when one is near."""
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return nearest[0] if nearest else None

@@ -13,7 +13,13 @@ from metrics.registry import Registry
 MODELS: Registry[Callable[..., Model]] = Registry(
     kind="model",
     entry_point_group="music_harness.models",
-    targets={"jukebox:mini": "harness.models.jukebox.model:load_mini", "toy": "harness.models.toy:load"},
+    targets={
+        "jukebox:mini": "harness.models.jukebox.model:load_mini",
+        "jukebox:1b_lyrics": "harness.models.jukebox.released:load_1b_lyrics",
+        "jukebox:5b": "harness.models.jukebox.released:load_5b",
+        "jukebox:5b_lyrics": "harness.models.jukebox.released:load_5b_lyrics",
+        "toy": "harness.models.toy:load",
+    },
 )
 
 

@@ -1,15 +1,23 @@
-"""A model on disk: a folder with `config.toml`, `styles.toml` and one safetensors file per module.
+"""A model on disk: a configuration, and a folder with one safetensors file per module.
 
-Weights may be stored in half precision; they run in float32.
+The embedded model is a folder of its own with `config.toml` and `styles.toml`. A released model is a configuration in
+the package (see `released`), whose weights and label lists lie in the user's cache. A configuration may begin from
+another one (`base`), table by table; these tables are optional:
+
+    [files]             where a module's weights lie below the folder, without the suffix; else under its name
+    [labels.VERSION]    where the id lists of artists and genres lie; else styles.toml and `artists` make them
+    [dtypes]            in what type a module's matrices are published, where that is not float32
+    [licence]           the terms of the weights, and the notice that what they make must carry
+
+Weights may be stored in half precision; they run in float32 unless another type is asked for.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,35 +25,69 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from harness.errors import ModelError
-from harness.models.jukebox.config import ConditionerConfig, PriorConfig, VQVAEConfig
-from harness.models.jukebox.labels import Labeller, id_table
+from harness.errors import ModelError, UsageError
+from harness.models.jukebox.config import ConditionerConfig, PriorConfig, TransformerConfig, VQVAEConfig
+from harness.models.jukebox.configuration import read_config, shape
+from harness.models.jukebox.labels import Labeller, Version, genre_words, id_table, normalise_name
+from harness.models.jukebox.manifest import Manifest, differences, manifest
+from harness.models.jukebox.names import find_name, known_names, read_lists
+from harness.models.jukebox.pins import Pins
 from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.tensors import load_module, read_header, read_tensors
 from harness.models.jukebox.vqvae import VQVAE
 from harness.prompts import read_cards
+from metrics.weights import file_sha256
 
 M = TypeVar("M", bound=nn.Module)
-C = TypeVar("C")
+
+SILENT_TABLES = ("training", "name", "files", "licence")
+"""What a configuration holds that changes no sound."""
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """The files of one model."""
+    """The files of one model: weights below `path`, its configuration there too unless it is given."""
 
     path: Path
+    config_file: Path | None = None
 
     @cached_property
     def _config(self) -> dict[str, Any]:
-        return tomllib.loads((self.path / "config.toml").read_text("utf-8"))
-
-    @cached_property
-    def cards(self) -> Mapping[str, tuple[str, ...]]:
-        """Each style with phrases that describe it."""
-        return read_cards(self.path / "styles.toml")
+        return read_config(self.config_file or self.path / "config.toml")
 
     @property
-    def artists(self) -> tuple[str, ...]:
-        return tuple(self._config["artists"])
+    def name(self) -> str | None:
+        """The name by which a released model is pulled; None for a model that is a folder."""
+        return self._config.get("name")
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return ("vqvae", *(f"prior_level_{level}" for level in range(self.vqvae.levels)))
+
+    @cached_property
+    def vqvae(self) -> VQVAEConfig:
+        return shape(VQVAEConfig, self._config["vqvae"])
+
+    @cached_property
+    def priors(self) -> tuple[PriorConfig, ...]:
+        """By level, the top one last."""
+        common: dict[str, Any] = {"bins": self.vqvae.bins, "rate": self.vqvae.rate}
+        if "labels" not in self._config:
+            common |= {"labels_version": "v3", "genres": len(self.cards) + 1, "artists": len(self.artists) + 1}
+        priors = []
+        for table in self._config["priors"].values():
+            parts = {
+                name: shape(kind, table[name])
+                for name, kind in {"conditioner": ConditionerConfig, "lyric_encoder": TransformerConfig}.items()
+                if name in table
+            }
+            priors.append(shape(PriorConfig, common | table | parts | {"hop": self.vqvae.hops[table["level"]]}))
+        return tuple(sorted(priors, key=lambda prior: prior.level))
+
+    def manifest(self, module: str) -> Manifest:
+        """What the checkpoint of a module holds."""
+        dtype = self._config.get("dtypes", {}).get(module, "float32")
+        return manifest(self._builder(module), getattr(torch, dtype))
 
     @property
     def hop_fractions(self) -> tuple[float, ...]:
@@ -60,39 +102,91 @@ class ModelFolder:
     def total_seconds(self) -> float:
         return self._config["sampling"]["total_seconds"]
 
-    @cached_property
-    def vqvae(self) -> VQVAEConfig:
-        return _shape(VQVAEConfig, self._config["vqvae"])
-
-    @cached_property
-    def priors(self) -> tuple[PriorConfig, ...]:
-        """By level, the top one last."""
-        common = {
-            "bins": self.vqvae.bins,
-            "rate": self.vqvae.rate,
-            "labels_version": "v3",
-            "genres": len(self.cards) + 1,
-            "artists": len(self.artists) + 1,
-        }
-        priors = []
-        for table in self._config["priors"].values():
-            conditioner = _shape(ConditionerConfig, table["conditioner"]) if "conditioner" in table else None
-            hop = self.vqvae.hops[table["level"]]
-            priors.append(_shape(PriorConfig, common | table | {"conditioner": conditioner, "hop": hop}))
-        return tuple(sorted(priors, key=lambda prior: prior.level))
-
     @property
     def training(self) -> Mapping[str, dict[str, Any]]:
         """The schedule of each part, by name."""
         return self._config["training"]
 
+    @property
+    def licence(self) -> str | None:
+        """The terms of the weights in a word or two, for a record; None where the configuration gives none."""
+        return self._config.get("licence", {}).get("name")
+
+    @property
+    def licence_text(self) -> str | None:
+        """Their full name and where they stand."""
+        table = self._config.get("licence", {})
+        return f"{table['title']}, {table['url']}" if "title" in table else None
+
+    @property
+    def notice(self) -> str | None:
+        """What the licence wants said with everything that the model makes."""
+        return self._config.get("licence", {}).get("notice")
+
+    @cached_property
+    def cards(self) -> Mapping[str, tuple[str, ...]]:
+        """Each style with phrases that describe it: for a released model the genres of its top prior, each its own."""
+        if "labels" not in self._config:
+            return read_cards(self.path / "styles.toml")
+        return {name: (name.replace("_", " "),) for name in known_names(self._ids[self.labels_version]["genres"])}
+
+    @cached_property
+    def artists(self) -> tuple[str, ...]:
+        if "labels" not in self._config:
+            return tuple(self._config["artists"])
+        return tuple(known_names(self._ids[self.labels_version]["artists"]))
+
+    @property
+    def labels_version(self) -> Version:
+        """Of the top prior."""
+        return "v3" if self.priors[-1].labels_version == "v3" else "v2"
+
+    @property
+    def id_lists(self) -> tuple[str, ...]:
+        """The files of label ids, below the folder."""
+        return tuple(file for kinds in self._config.get("labels", {}).values() for file in kinds.values())
+
+    def rows(self, id_list: str) -> int:
+        """How many ids the model has room for in one of the `id_lists`."""
+        for version, kinds in self._config["labels"].items():
+            for kind, file in kinds.items():
+                if file == id_list:
+                    return next(getattr(prior, kind) for prior in self.priors if prior.labels_version == version)
+        raise KeyError(id_list)
+
+    def style(self, name: str) -> str:
+        """The style `name` as this model writes it. Under v2 labels a style is a bag of words, each of them a genre.
+
+        Raises `UsageError` naming the nearest for a name, or a word of it, that the model does not know.
+        """
+        if "labels" not in self._config:
+            return find_name("style", name, self.cards, None)
+        words = genre_words(name, self.labels_version)
+        most = self.priors[-1].max_genres
+        if len(words) > most:
+            raise UsageError(f"the style {name!r} has {len(words)} words, and {self.name} takes at most {most}.")
+        place = self.path / self._config["labels"][self.labels_version]["genres"]
+        return " ".join(find_name("style", name, self.cards, place, word) for word in words)
+
+    def artist(self, name: str) -> str:
+        """The artist `name` as this model writes it. Raises `UsageError` naming the nearest for an unknown one."""
+        if "labels" not in self._config:
+            return find_name("artist", name, self.artists, None)
+        place = self.path / self._config["labels"][self.labels_version]["artists"]
+        return find_name("artist", name, self.artists, place, normalise_name(name, self.labels_version))
+
     def labeller(self, level: int) -> Labeller:
         prior = self.priors[level]
         timed = prior.conditioner is None
+        version: Version = "v3" if prior.labels_version == "v3" else "v2"
+        if "labels" in self._config:
+            artists, genres = self._ids[version]["artists"], self._ids[version]["genres"]
+        else:
+            artists, genres = id_table(self.artists), id_table(sorted(self.cards))
         return Labeller(
-            artists=id_table(self.artists),
-            genres=id_table(sorted(self.cards)),
-            version="v3",
+            artists=artists,
+            genres=genres,
+            version=version,
             max_genres=prior.max_genres,
             n_tokens=prior.n_tokens,
             window_samples=prior.window_samples,
@@ -102,28 +196,76 @@ class ModelFolder:
             max_seconds=prior.max_seconds if timed else float("inf"),
         )
 
+    @cached_property
+    def _ids(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+        """Version -> artists or genres -> name -> id."""
+        tables = self._config["labels"]
+        return {version: read_lists(self.path, files, self.name) for version, files in tables.items()}
+
     def weights(self, module: str) -> Path:
         """Of `vqvae` or `prior_level_N`."""
-        return self.path / f"{module}.safetensors"
+        return self.path / f"{self.file(module)}.safetensors"
 
-    def load_vqvae(self) -> VQVAE:
-        return _load(VQVAE(self.vqvae), self.weights("vqvae"))
+    def file(self, module: str) -> str:
+        """A module's place below the folder, without the suffix."""
+        return self._config.get("files", {}).get(module, module)
+
+    def load_vqvae(self, dtype: torch.dtype = torch.float32) -> VQVAE:
+        return self._load("vqvae", lambda: VQVAE(self.vqvae), dtype)
 
     def load_prior(self, level: int, dtype: torch.dtype = torch.float32) -> Prior:
-        return _load(Prior(self.priors[level]), self.weights(f"prior_level_{level}")).cast(dtype)
+        return self._load(f"prior_level_{level}", lambda: Prior(self.priors[level]), dtype)
 
-    @property
-    def prior_bytes(self) -> int:
-        """Of the files of all priors."""
-        return sum(self.weights(f"prior_level_{level}").stat().st_size for level in range(self.vqvae.levels))
+    def _builder(self, module: str) -> Callable[[], nn.Module]:
+        if module == "vqvae":
+            return lambda: VQVAE(self.vqvae)
+        return lambda: Prior(self.priors[int(module.removeprefix("prior_level_"))])
+
+    def _load(self, module: str, build: Callable[[], M], dtype: torch.dtype) -> M:
+        self.check(module)
+        path = self.weights(module)
+        return load_module(build, read_tensors(path, read_header(path)), dtype)
+
+    def check(self, module: str) -> None:
+        """Raises `ModelError` unless the weights are there, have the module's shapes and were kept as this module's:
+        upsamplers of two levels have the same shapes. Values are not looked at (see `inventory.verify`)."""
+        path = self.weights(module)
+        again = f"harness models pull {self.name}" if self.name else "Restore the folder, or install the package again"
+        try:
+            header = read_header(path)
+        except OSError as error:
+            if self.name:
+                raise ModelError(
+                    f"{self.name} is not here, {path} is missing ({error.strerror}). Fetch it: {again}"
+                ) from error
+            raise ModelError(
+                f"the model file {path} cannot be read ({error.strerror}). Install the package again, or train the "
+                "model: harness train --help."
+            ) from error
+        if wrong := differences(header.tensors, self.manifest(module)):
+            raise ModelError(f"{path} does not hold the weights that the configuration describes: {wrong}. {again}.")
+        kept_as = header.metadata.get("module", self.file(module))
+        if kept_as != self.file(module):
+            raise ModelError(f"{path} holds {kept_as}: {self.file(module)} was expected. Delete it, then {again}.")
 
     @cached_property
     def sha256(self) -> str:
-        """Of everything in the folder that changes the sound: the weights and the shapes, not the training schedule."""
-        shapes = {key: value for key, value in self._config.items() if key != "training"}
+        """Of everything in the folder that changes the sound: the weights and the shapes, not the training schedule.
+
+        A released model has 8 to 20 GB: its files count with the hashes that were pinned when they were fetched.
+        """
+        shapes = {key: value for key, value in self._config.items() if key not in SILENT_TABLES}
         digest = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode())
-        for module in ("vqvae", *(f"prior_level_{level}" for level in range(self.vqvae.levels))):
-            digest.update(_read(self.weights(module)))
+        pins = Pins(self.path).read() if self.name else {}
+        for module in self.modules:
+            self.check(module)
+            if self.name:
+                pin = pins.get(f"{self.file(module)}.safetensors")
+                digest.update((pin.sha256 if pin else file_sha256(self.weights(module))).encode())
+            else:
+                digest.update(self.weights(module).read_bytes())
+        for file in self.id_lists:
+            digest.update(file_sha256(self.path / file).encode())
         return digest.hexdigest()
 
 
@@ -140,34 +282,3 @@ def save_weights(module: nn.Module, path: Path) -> None:
             seen.add(tensor.data_ptr())
             state[key] = tensor.detach().half().contiguous()
     write_bytes(path, save(state))
-
-
-def _load(module: M, path: Path) -> M:
-    from safetensors.torch import load
-
-    state = {key: tensor.float() for key, tensor in load(_read(path)).items()}
-    missing, unexpected = module.load_state_dict(state, strict=False)
-    tied = {"prior.x_out.weight"}
-    if set(missing) - tied or unexpected:
-        raise ModelError(
-            f"{path} does not hold the weights that config.toml describes: missing {sorted(set(missing) - tied)[:3]}, "
-            f"unexpected {sorted(unexpected)[:3]}. Restore the folder, or install the package again."
-        )
-    return module.eval().requires_grad_(False)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"the model file {path} cannot be read ({error.strerror}). Install the package again, or train the model: "
-            "harness train --help."
-        ) from error
-
-
-def _shape(kind: type[C], table: Mapping[str, Any]) -> C:
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if unknown := set(table) - known:
-        raise ModelError(f"config.toml gives {kind.__name__} {sorted(unknown)}; it takes {sorted(known)}.")
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})

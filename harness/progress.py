@@ -53,6 +53,10 @@ class _Silent:
         pass
 
 
+NO_STAGE: Stage = _Silent()
+"""For work that nobody watches."""
+
+
 class Lines:
     """Plain lines: when a stage begins, now and then, and when it ends."""
 

@@ -89,6 +89,14 @@ class ModelFolder:
         dtype = self._config.get("dtypes", {}).get(module, "float32")
         return manifest(self._builder(module), getattr(torch, dtype))
 
+    def hps(self, module: str) -> dict[str, Any]:
+        """Hyper-parameters, in the original's names, that tell apart modules of the same shapes."""
+        if module == "vqvae":
+            return {}
+        prior = self.priors[int(module.removeprefix("prior_level_"))]
+        scaled = {"cond_res_scale": prior.conditioner.res_scale} if prior.conditioner else {}
+        return {"level": prior.level} | scaled
+
     @property
     def hop_fractions(self) -> tuple[float, ...]:
         """By level: the part of a window that each window adds."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from harness.models.jukebox.checkpoint import ModelFolder
+
 app = typer.Typer(add_completion=False)
+
+Name = Annotated[str, typer.Argument(help="A model ('harness models list').")]
 
 
 @app.callback(invoke_without_command=True)
@@ -69,3 +75,127 @@ def check_golden(
     )
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def pull(
+    name: Name,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="URL|DIR",
+            help="A mirror, or a folder with the files as they were published (5b/vqvae.pth.tar, …).",
+            show_default="where they were published",
+        ),
+    ] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(help="Your copy of the original repository, for its lists of artists and genres.", exists=True),
+    ] = None,
+    trust_pickle: Annotated[
+        bool,
+        typer.Option("--trust-pickle", help="Load checkpoints that can run any program. Only for files you trust."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Fetch a released model and convert it to safetensors. Goes on where it stopped.
+
+    [bold]Example[/bold]: harness models pull jukebox:1b_lyrics --from https://mirror.example/models --ids ~/jukebox
+    """
+    from harness.models.jukebox.inventory import pullable
+    from harness.models.jukebox.pull import PUBLISHED, Options
+    from harness.models.jukebox.pull import pull as pull_model
+    from harness.progress import progress_for
+
+    folder = pullable(name)
+    typer.echo(licence_lines(folder))
+    pulled = pull_model(folder, Options(source or PUBLISHED, ids, trust_pickle), progress_for(quiet))
+    typer.echo(f"{name}: {len(pulled.fetched)} files fetched, {len(pulled.kept)} were there, in {folder.path}")
+
+
+@app.command("list")
+def list_models() -> None:
+    """Every model with its size, its licence and whether it is here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.models.jukebox.inventory import folder_of, take
+    from harness.models.registry import MODELS
+
+    table = Table("model", "parameters", "disk", "state", "licence")
+    for name in MODELS.names():
+        folder = folder_of(name)
+        if folder is None:
+            table.add_row(name, "–", "–", "ready", "–")
+            continue
+        there = take(folder)
+        disk = gigabytes(there.bytes) if there.state == "ready" else f"needs {gigabytes(there.needed)}"
+        table.add_row(name, f"{there.parameters / 1e6:,.0f} M", disk, there.state, folder.licence or "–")
+    Console().print(table)
+
+
+@app.command()
+def show(name: Name) -> None:
+    """The modules of a model, what is missing, where it lies, its styles and artists."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.models.jukebox.inventory import folder_of, shape_of, take
+
+    folder = folder_of(name)
+    if folder is None:
+        typer.echo(f"{name}: ready; it has no weights of its own to show.")
+        return
+    there = take(folder)
+    table = Table("module", "shape", "parameters", "disk", "state")
+    for part in there.parts:
+        state = "ready" if not part.problem else part.problem if part.here else "missing"
+        if part.module is None:
+            table.add_row(part.file, "label list", "", gigabytes(part.bytes or 0), state)
+            continue
+        manifest = folder.manifest(part.module)
+        size = gigabytes(part.bytes if part.bytes is not None else manifest.unique_bytes)
+        table.add_row(part.module, shape_of(folder, part.module), f"{manifest.parameters / 1e6:,.1f} M", size, state)
+    Console().print(table)
+    typer.echo(f"{name}: {there.state}, in {folder.path}")
+    if not any(part.problem for part in there.parts if part.module is None):
+        typer.echo(f"{len(folder.cards)} styles, {len(folder.artists):,} artists")
+    if folder.licence:
+        typer.echo(licence_lines(folder))
+    if there.missing:
+        typer.echo(f"To fetch what is missing: harness models pull {name}")
+
+
+@app.command()
+def verify(name: Name) -> None:
+    """Compare the files of a model with the hashes they were fetched with, and with its shapes."""
+    from harness.errors import ModelError
+    from harness.models.jukebox.inventory import folder_of
+    from harness.models.jukebox.inventory import verify as verify_files
+
+    folder = folder_of(name)
+    if folder is None:
+        typer.echo(f"{name}: it has no weights of its own to verify.")
+        return
+    files, problems = 0, []
+    for part, finding in verify_files(folder):
+        typer.echo(f"{part.file}: {finding}")
+        files += 1
+        problems += [part.file] if part.problem else []
+    if problems:
+        raise ModelError(
+            f"{len(problems)} of {files} files of {name} are missing or not what they should be: "
+            f"{', '.join(problems)}. Delete what is wrong, then harness models pull {name}"
+        )
+
+
+def licence_lines(folder: ModelFolder) -> str:
+    """The terms of a model's weights, and what is to be said with what it makes."""
+    terms = f"The weights are under the licence {folder.licence}: {folder.licence_text}."
+    return f"{terms}\nWhat it makes is to be marked “{folder.notice}”." if folder.notice else terms
+
+
+def gigabytes(size: int) -> str:
+    """A number of bytes as a person says it."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

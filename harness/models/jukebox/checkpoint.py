@@ -18,7 +18,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from harness.errors import ModelError, UsageError
 from harness.models.jukebox.config import ConditionerConfig, PriorConfig, TransformerConfig, VQVAEConfig
-from harness.models.jukebox.configuration import read_config, shape
+from harness.models.jukebox.configuration import read_config, read_shape
 from harness.models.jukebox.labels import Labeller, Version, genre_words, id_table, normalise_name
 from harness.models.jukebox.manifest import Manifest, differences, manifest
 from harness.models.jukebox.names import find_name, known_names, read_lists
@@ -66,7 +66,7 @@ class ModelFolder:
 
     @cached_property
     def vqvae(self) -> VQVAEConfig:
-        return shape(VQVAEConfig, self._config["vqvae"])
+        return read_shape(VQVAEConfig, self._config["vqvae"])
 
     @cached_property
     def priors(self) -> tuple[PriorConfig, ...]:
@@ -77,23 +77,26 @@ class ModelFolder:
         priors = []
         for table in self._config["priors"].values():
             parts = {
-                name: shape(kind, table[name])
+                name: read_shape(kind, table[name])
                 for name, kind in {"conditioner": ConditionerConfig, "lyric_encoder": TransformerConfig}.items()
                 if name in table
             }
-            priors.append(shape(PriorConfig, common | table | parts | {"hop": self.vqvae.hops[table["level"]]}))
+            priors.append(read_shape(PriorConfig, common | table | parts | {"hop": self.vqvae.hops[table["level"]]}))
         return tuple(sorted(priors, key=lambda prior: prior.level))
 
     def manifest(self, module: str) -> Manifest:
         """What the checkpoint of a module holds."""
-        dtype = self._config.get("dtypes", {}).get(module, "float32")
-        return manifest(self._builder(module), getattr(torch, dtype))
+        return _manifest(self.shape(module), self._config.get("dtypes", {}).get(module, "float32"))
+
+    def shape(self, module: str) -> VQVAEConfig | PriorConfig:
+        """Of `vqvae` or `prior_level_N`."""
+        return self.vqvae if module == "vqvae" else self.priors[int(module.removeprefix("prior_level_"))]
 
     def hps(self, module: str) -> dict[str, Any]:
         """Hyper-parameters, in the original's names, that tell apart modules of the same shapes."""
-        if module == "vqvae":
+        prior = self.shape(module)
+        if isinstance(prior, VQVAEConfig):
             return {}
-        prior = self.priors[int(module.removeprefix("prior_level_"))]
         scaled = {"cond_res_scale": prior.conditioner.res_scale} if prior.conditioner else {}
         return {"level": prior.level} | scaled
 
@@ -224,11 +227,6 @@ class ModelFolder:
     def load_prior(self, level: int, dtype: torch.dtype = torch.float32) -> Prior:
         return self._load(f"prior_level_{level}", lambda: Prior(self.priors[level]), dtype)
 
-    def _builder(self, module: str) -> Callable[[], nn.Module]:
-        if module == "vqvae":
-            return lambda: VQVAE(self.vqvae)
-        return lambda: Prior(self.priors[int(module.removeprefix("prior_level_"))])
-
     def _load(self, module: str, build: Callable[[], M], dtype: torch.dtype) -> M:
         self.check(module)
         path = self.weights(module)
@@ -275,6 +273,13 @@ class ModelFolder:
         for file in self.id_lists:
             digest.update(file_sha256(self.path / file).encode())
         return digest.hexdigest()
+
+
+@cache
+def _manifest(config: VQVAEConfig | PriorConfig, matrices: str) -> Manifest:
+    """Of the module with that shape. Building one of the large ones takes a few tenths of a second."""
+    build = (lambda: VQVAE(config)) if isinstance(config, VQVAEConfig) else (lambda: Prior(config))
+    return manifest(build, getattr(torch, matrices))
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

@@ -33,7 +33,7 @@ def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
-def shape(kind: type[C], table: Mapping[str, Any]) -> C:
+def read_shape(kind: type[C], table: Mapping[str, Any]) -> C:
     """A table as one of the dataclasses of `config`."""
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if unknown := set(table) - known:

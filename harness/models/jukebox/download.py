@@ -64,7 +64,7 @@ def download(url: str, target: Path, check_size: Callable[[int], None], progress
     elif target.exists():
         return target
     have = part.stat().st_size if part.exists() else 0
-    if begun is None or begun.bytes is None or have < begun.bytes:
+    if begun is None or begun.bytes is None or have != begun.bytes:
         with _open(url, begun, have) as response:
             if "html" in response.headers.get_content_type():
                 raise ModelError(

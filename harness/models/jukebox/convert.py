@@ -65,9 +65,12 @@ def convert(source: Path, target: Path, wanted: Wanted, trust_pickle: bool = Fal
         held = [key for key in (first, *others) if key in state]
         if not all(torch.equal(state[held[0]], state[key]) for key in held[1:]):
             raise ModelError(f"{source} is not the checkpoint {wanted.file}: {' and '.join(held)} differ in it.")
-        state = {first: state.pop(held[0])} | {key: value for key, value in state.items() if key not in held}
-    kept = layout({key: Spec(tuple(state[key].shape), state[key].dtype) for key in wanted.manifest.unique})
-    sha256 = write_tensors(target, kept, _drain(state, kept, stage or NO_STAGE), {"module": wanted.file})
+        kept = state[held[0]]
+        for key in held:
+            del state[key]
+        state[first] = kept
+    order = layout({key: Spec(tuple(state[key].shape), state[key].dtype) for key in wanted.manifest.unique})
+    sha256 = write_tensors(target, order, _drain(state, order, stage or NO_STAGE), {"module": wanted.file})
     return Pin(sha256, target.stat().st_size)
 
 

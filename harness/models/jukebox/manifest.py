@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from harness.models.jukebox.tensors import Spec, tied_names
+from harness.models.jukebox.tensors import Spec, tied_names, without_memory
 
 FAMILIES = (
     "encoders", "decoders", "bottleneck",
@@ -59,7 +59,7 @@ class Manifest:
 def manifest(build: Callable[[], nn.Module], matrices: torch.dtype = torch.float32) -> Manifest:
     """The manifest of the module that `build` makes; nothing is allocated. `matrices` is the type of the affine maps'
     `.w`, everything else is float32."""
-    with torch.device("meta"):
+    with without_memory():
         module = build()
     state = module.state_dict()
     keys = sorted(state, key=lambda key: FAMILIES.index(key.split(".")[0]))

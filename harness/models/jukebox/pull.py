@@ -71,6 +71,8 @@ def pull(folder: ModelFolder, options: Options | None = None, progress: Progress
 
 
 def _pull(folder: ModelFolder, options: Options, progress: Progress) -> Pulled:
+    for left_by_a_kill in folder.path.rglob(".*.part"):
+        left_by_a_kill.unlink()
     done = Pulled()
     missing = []
     for module in folder.modules:
@@ -105,7 +107,9 @@ def _check_space(folder: ModelFolder, missing: list[str], options: Options) -> N
     manifests = [folder.manifest(module) for module in missing]
     need = sum(manifest.unique_bytes for manifest in manifests)
     if options.folder is None:
-        need += max((manifest.bytes for manifest in manifests), default=0)
+        largest = max((manifest.bytes for manifest in manifests), default=0)
+        arrived = sum(path.stat().st_size for path in _downloads(folder).rglob("*") if path.is_file())
+        need += max(0, largest - arrived)
     free = shutil.disk_usage(folder.path).free
     if missing and need + MARGIN > free:
         raise ModelError(

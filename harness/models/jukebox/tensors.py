@@ -12,12 +12,14 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from harness.errors import ModelError
 from metrics.files import atomic_writer
@@ -126,11 +128,33 @@ def read_tensors(path: Path, header: Header) -> Iterator[tuple[str, Tensor]]:
             yield key, tensor
 
 
+class _Uninitialised(TorchFunctionMode):
+    """Draws no initial values. On the meta device they have none, and yet drawing and scaling them makes torch import
+    its compiler: 815 modules, 1.3 s of processor."""
+
+    FILL = frozenset({"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "zero_", "fill_"})
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name, kwargs = getattr(func, "__name__", ""), kwargs or {}
+        if name in self.FILL:
+            return args[0] if args else kwargs["tensor"]
+        if name == "mul" and isinstance(args[1], int | float):
+            return args[0]
+        return (torch.empty if func is torch.randn else func)(*args, **kwargs)
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Modules built here have shapes and no values."""
+    with torch.device("meta"), _Uninitialised():
+        yield
+
+
 def load_module(build: Callable[[], M], tensors: Iterable[tuple[str, Tensor]], dtype: torch.dtype) -> M:
     """A module with these weights in `dtype`, for inference. It takes memory once: it is built without any, and each
     tensor is converted as it comes. Tied parameters may come under any or all of their names; the keys and shapes
     have been checked."""
-    with torch.device("meta"):
+    with without_memory():
         module = build()
     names = tied_names(module)
     placed: set[str] = set()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -140,3 +142,14 @@ def test_tied_parameters_come_under_any_of_their_names_and_integers_stay(keys):
 def test_a_tensor_that_never_came_is_a_defect_of_ours():
     with pytest.raises(RuntimeError, match=r"Tied is without values for \['a\.weight'\]"):
         load_module(Tied, [("steps", torch.tensor([7]))], torch.float32)
+
+
+def test_a_model_loads_without_torch_s_compiler():
+    """Importing it takes longer than loading the embedded model. Drawing a module's initial values brings it in: see
+    `without_memory`."""
+    code = (
+        "import sys; from harness.models.jukebox.model import load_mini; before = set(sys.modules); load_mini(); "
+        "print(*(set(sys.modules) - before))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"sympy", "torch._dynamo"}.isdisjoint(run.stdout.split())

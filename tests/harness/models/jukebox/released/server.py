@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -68,5 +69,6 @@ class Server:
             to.send_header(name, value)
         to.send_header("Content-Length", str(len(body)))
         to.end_headers()
-        to.wfile.write(sent)
+        with suppress(ConnectionError):  # whoever asked has seen enough
+            to.wfile.write(sent)
         to.close_connection = len(sent) < len(body)

@@ -290,6 +290,14 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(folder, ser
     assert server.requests == []
 
 
+def test_what_a_kill_left_behind_is_cleared_away(folder, releases):
+    (folder.path / "5b").mkdir(parents=True)
+    left = folder.path / "5b/.vqvae.safetensors.0123abcd.part"
+    left.write_bytes(bytes(1000))
+    pull(folder, Options(str(releases[False])))
+    assert not left.exists()
+
+
 def test_two_pulls_at_once(folder, releases):
     folder.path.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.path / ".lock"), pytest.raises(ModelError, match=r"another pull into .* is running"):

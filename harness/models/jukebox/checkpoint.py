@@ -136,10 +136,14 @@ class ModelFolder:
 
     @cached_property
     def cards(self) -> Mapping[str, tuple[str, ...]]:
-        """Each style with phrases that describe it: for a released model the genres of its top prior, each its own."""
+        """Each style with phrases that describe it: for a released model the genres of its top prior, each its own.
+
+        Short words, as v2 labels have them for "r&b" or "lo-fi", describe nothing alone: `style` knows them.
+        """
         if "labels" not in self._config:
             return read_cards(self.path / "styles.toml")
-        return {name: (name.replace("_", " "),) for name in known_names(self._ids[self.labels_version]["genres"])}
+        genres = known_names(self._ids[self.labels_version]["genres"])
+        return {name: (name.replace("_", " "),) for name in genres if len(name) > 2}
 
     @cached_property
     def artists(self) -> tuple[str, ...]:
@@ -177,7 +181,8 @@ class ModelFolder:
         if len(words) > most:
             raise UsageError(f"the style {name!r} has {len(words)} words, and {self.name} takes at most {most}.")
         place = self.path / self._config["labels"][self.labels_version]["genres"]
-        return " ".join(find_name("style", name, self.cards, place, word) for word in words)
+        genres = known_names(self._ids[self.labels_version]["genres"])
+        return " ".join(find_name("style", name, genres, place, word) for word in words)
 
     def artist(self, name: str) -> str:
         """The artist `name` as this model writes it. Raises `UsageError` naming the nearest for an unknown one."""

@@ -181,18 +181,20 @@ def _pull_id_list(folder: ModelFolder, id_list: str, options: Options, progress:
     """Copy a list of artists or genres, once it is seen to fit the model."""
     name = Path(id_list).name
     brought = _find_id_list(folder, name, options, progress)
-    highest, rows = max(read_ids(brought).values(), default=-1), folder.rows(id_list)
-    if not 0 < highest < rows:
-        raise ModelError(
-            f"{brought} has ids up to {highest:,}: {folder.name} has room for {rows:,} there. It is not the {name} of "
-            "the original repository."
-        )
-    pins, found = Pins(folder.path), Pin.of(brought)
-    pins.check(id_list, found, str(brought))
-    write_bytes(folder.path / id_list, brought.read_bytes())
-    pins.add({id_list: found})
-    if _downloads(folder) in brought.parents:
-        discard(brought)
+    try:
+        highest, rows = max(read_ids(brought).values(), default=-1), folder.rows(id_list)
+        if not 0 < highest < rows:
+            raise ModelError(
+                f"{brought} has ids up to {highest:,}: {folder.name} has room for {rows:,} there. It is not the {name} "
+                "of the original repository."
+            )
+        pins, found = Pins(folder.path), Pin.of(brought)
+        pins.check(id_list, found, str(brought))
+        write_bytes(folder.path / id_list, brought.read_bytes())
+        pins.add({id_list: found})
+    finally:
+        if _downloads(folder) in brought.parents:
+            discard(brought)
 
 
 def _find_id_list(folder: ModelFolder, name: str, options: Options, progress: Progress) -> Path:

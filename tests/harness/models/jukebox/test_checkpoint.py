@@ -49,6 +49,7 @@ def test_styles_are_the_genres_of_the_top_prior_s_labels(v2, v3):
 def test_a_v2_style_is_a_bag_of_known_words(v2):
     assert v2.style("Blues Rock") == "blues rock"
     assert v2.style("FOLK") == "folk"
+    assert v2.style("R&B") == "r b"
     with pytest.raises(
         UsageError, match=r"unknown style 'Blus Rock', of which 'blus' is not known\. Did you mean 'blues'"
     ):

@@ -94,7 +94,7 @@ width = 2
 
 IDS = {
     "v2_artist_ids.txt": "unknown;0\nvarious;0\n;0\nzo_kestrel;1\nthe_paper_lanterns;2\n",
-    "v2_genre_ids.txt": "unknown;0\nfolk;1\nrock;2\nblues;3\n",
+    "v2_genre_ids.txt": "unknown;0\nfolk;1\nrock;2\nblues;3\nr;4\nb;5\n",
     "v3_artist_ids.txt": "unknown;0\nzoë kestrel;1\nmarrow & pine;2\n",
     "v3_genre_ids.txt": "unknown;0\nfolk rock;1\nblues;2\n",
 }

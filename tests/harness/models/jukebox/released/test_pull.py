@@ -11,7 +11,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from harness.errors import ModelError
+from harness.errors import HarnessError, ModelError
 from harness.models.jukebox import pull as pulling
 from harness.models.jukebox.convert import PickleRefused
 from harness.models.jukebox.pins import Pins
@@ -274,12 +274,13 @@ def test_label_lists_come_from_a_copy_of_the_original_repository(folder, server,
     ("text", "message"),
     [("folk;1\nrock;200\n", "ids up to 200: .* room for 14"), ("folk\n", "line 1"), ("", "ids up to -1")],
 )
-def test_a_label_list_that_does_not_fit_is_refused(folder, release, text, message):
+def test_a_label_list_that_does_not_fit_is_refused(folder, release, server, text, message):
     (release / "ids/v2_genre_ids.txt").write_text(text)
-    with pytest.raises(Exception, match=message) as caught:
-        pull(folder, Options(str(release)))
-    assert "v2_genre_ids.txt" in str(caught.value)
-    assert not (folder.path / "ids/v2_genre_ids.txt").exists()
+    for source in (str(release), server.url):
+        with pytest.raises(HarnessError, match=message) as caught:
+            pull(folder, Options(source))
+        assert "v2_genre_ids.txt" in str(caught.value)
+        assert not list(folder.path.rglob("v2_genre_ids.txt")), "a mended one will be fetched again"
 
 
 def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(folder, server, monkeypatch):

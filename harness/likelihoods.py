@@ -85,11 +85,10 @@ def score_files(
     for labels that the model does not know.
     """
     from harness.models.jukebox.likelihood import Piece, likelihoods, read_piece
-    from harness.prompts import resolve_labels
     from metrics.audio import load
 
     if request.prompt is not None:  # a mistake in it is no file's: say it once
-        resolve_labels(request.prompt, model.folder.cards, model.folder.artists)
+        model.understand(request.prompt)
     pieces: dict[Path, Piece] = {}
     errors: dict[Path, str] = {}
     with progress.stage("encoding", len(files)) as stage:

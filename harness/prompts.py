@@ -12,8 +12,8 @@ import itertools
 import math
 import tomllib
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -238,19 +238,20 @@ def choose_labels(text: str, cards: Mapping[str, Sequence[str]]) -> LabelChoice:
     return LabelChoice(style=candidates[0][0], similarity=candidates[0][1], candidates=candidates)
 
 
-def resolve_labels(prompt: Prompt, cards: Mapping[str, Sequence[str]], artists: Sequence[str] = ()) -> LabelChoice:
-    """The labels that `prompt` asks a model for: named ones checked against what it knows, else by its text.
+def resolve_labels(
+    prompt: Prompt, cards: Mapping[str, Sequence[str]], style: Callable[[str], str], artist: Callable[[str], str]
+) -> LabelChoice:
+    """The labels that `prompt` asks a model for: named ones as the model writes them, else by its text.
 
-    The style is None when the prompt neither names nor describes one. Capitals do not matter in names. Raises
-    `UsageError` for a style or an artist that the model does not know, with the nearest name.
+    `style` and `artist` give a model's own spelling of a name, and raise `UsageError` with the nearest for one that it
+    does not know. The style is None when the prompt neither names nor describes one.
     """
-    artist = None if prompt.artist is None else _known("artist", prompt.artist, artists)
+    named = None if prompt.artist is None else artist(prompt.artist)
     if prompt.style is not None:
-        return LabelChoice(style=_known("style", prompt.style, list(cards)), artist=artist, chosen_by="name")
+        return LabelChoice(style(prompt.style), named, chosen_by="name")
     if prompt.text is None:
-        return LabelChoice(style=None, artist=artist, chosen_by="nothing")
-    choice = choose_labels(prompt.text, cards)
-    return LabelChoice(choice.style, artist, choice.similarity, choice.candidates, "text")
+        return LabelChoice(None, named, chosen_by="nothing")
+    return replace(choose_labels(prompt.text, cards), artist=named)
 
 
 def labels_fingerprint(cards: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -259,15 +260,6 @@ def labels_fingerprint(cards: Mapping[str, Sequence[str]]) -> dict[str, Any]:
 
     ordered = repr(sorted((name, tuple(card)) for name, card in cards.items()))
     return {"cards_sha256": hashlib.sha256(ordered.encode()).hexdigest(), "text_encoder": provenance()}
-
-
-def _known(kind: str, name: str, known: Sequence[str]) -> str:
-    from metrics.registry import unknown_name
-
-    for candidate in known:
-        if candidate.casefold() == name.casefold():
-            return candidate
-    raise UsageError(unknown_name(kind, name, sorted(known)))
 
 
 @lru_cache(maxsize=8)

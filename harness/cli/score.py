@@ -48,14 +48,12 @@ def score(
     lyrics: Annotated[
         str | None, typer.Option(rich_help_panel=LABELS, help="The words sung, or a text file of them.")
     ] = None,
-    offset: Annotated[
-        float, typer.Option(rich_help_panel=LABELS, help="Where in a longer piece the files begin, in seconds.")
+    offset_seconds: Annotated[
+        float, typer.Option(rich_help_panel=LABELS, help="Where in a longer piece the files begin.")
     ] = 0.0,
-    total: Annotated[
+    total_seconds: Annotated[
         float | None,
-        typer.Option(
-            rich_help_panel=LABELS, help="Length of that piece, in seconds.", show_default="as the model samples"
-        ),
+        typer.Option(rich_help_panel=LABELS, help="Length of that piece.", show_default="as the model samples"),
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", rich_help_panel=OUTPUT, help="JSON, with the surprise second by second.")
@@ -92,7 +90,7 @@ def score(
     if csv is not None:
         check_csv(csv)
     files = sound_files(paths)
-    request = request_of({"style": style, "artist": artist, "lyrics": lyrics}, offset, total, as_it_is)
+    request = request_of({"style": style, "artist": artist, "lyrics": lyrics}, offset_seconds, total_seconds, as_it_is)
     scored = score_files(load_scorer(model), files, request, on_error is OnError.STOP, progress_for(quiet))
     if csv is not None:
         write_bytes(csv, as_csv(scored).encode())

@@ -165,7 +165,7 @@ def measure_row(config: PriorConfig, batch: int, setting: Setting) -> dict[str, 
         engines = make_engines(prior, setting, stack)
         torch.set_num_threads(1)
         check = check_codes(engines, random_window(config, batch, PROMPT, setting.checked, setting.device))
-        prior = random_prior(config, setting.device).cast(setting.dtype)  # sampling has packed the other's weights
+        prior = random_prior(config, setting.device, setting.dtype)  # sampling has packed the other's weights
         engines["ours"] = Ours(prior, setting)
         for engine in engines.values():
             if isinstance(engine, HuggingFace):

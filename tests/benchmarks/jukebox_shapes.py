@@ -40,10 +40,14 @@ def small(width: int) -> PriorConfig:
     return replace(SMALL, width=width, heads=max(1, width // 256))
 
 
-def random_prior(config: PriorConfig, device: torch.device) -> Prior:
+def random_prior(config: PriorConfig, device: torch.device, dtype: torch.dtype = torch.float32) -> Prior:
+    """The same weights each time; products are made in `dtype`."""
     torch.manual_seed(0)
     with device:
         prior = Prior(config)
+    for key in prior.products():
+        weight = prior.get_parameter(key)
+        weight.data = weight.data.to(dtype)
     return prior.eval().requires_grad_(False)
 
 

@@ -9,14 +9,14 @@ another one (`base`), table by table; these tables are optional:
     [dtypes]            in what type a module's matrices are published, where that is not float32
     [licence]           the terms of the weights, and the notice that what they make must carry
 
-Weights may be stored in half precision; they run in float32 unless another type is asked for.
+Weights may be stored in half precision; they run in float32 unless another type is asked for their products.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -226,16 +226,23 @@ class ModelFolder:
         """A module's place below the folder, without the suffix."""
         return self._config.get("files", {}).get(module, module)
 
-    def load_vqvae(self, dtype: torch.dtype = torch.float32) -> VQVAE:
-        return self._load("vqvae", lambda: VQVAE(self.vqvae), dtype)
+    def load_vqvae(self) -> VQVAE:
+        return load_module(lambda: VQVAE(self.vqvae), self._tensors("vqvae"))
 
     def load_prior(self, level: int, dtype: torch.dtype = torch.float32) -> Prior:
-        return self._load(f"prior_level_{level}", lambda: Prior(self.priors[level]), dtype)
+        """The products of the prior are made in `dtype`, its sums and norms in float32."""
+        tensors = self._tensors(f"prior_level_{level}")
+        return load_module(lambda: Prior(self.priors[level]), tensors, dtype, Prior.products)
 
-    def _load(self, module: str, build: Callable[[], M], dtype: torch.dtype) -> M:
+    @property
+    def prior_bytes(self) -> int:
+        """Of all priors in float32."""
+        return sum(4 * self.manifest(module).parameters for module in self.modules if module != "vqvae")
+
+    def _tensors(self, module: str) -> Iterator[tuple[str, Tensor]]:
         self.check(module)
         path = self.weights(module)
-        return load_module(build, read_tensors(path, read_header(path)), dtype)
+        return read_tensors(path, read_header(path))
 
     def check(self, module: str) -> None:
         """Raises `ModelError` unless the weights are there, have the module's shapes and were kept as this module's:

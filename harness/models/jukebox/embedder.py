@@ -105,11 +105,7 @@ def hidden_after(prior: Prior, z: Tensor, y: Tensor, layer: int) -> Tensor:
     tokens = prior.sequence_prompt(z, y)
     lyrics = tokens.shape[1] - z.shape[1]  # where lyrics share the sequence they come first
     x = prior.prior.inputs(tokens[:, :-1], start, F.pad(x_cond, (0, 0, lyrics, 0)))
-    encoded, transformer = prior.encode_lyrics(y), prior.prior.transformer
-    x = F.pad(x, (0, 0, 0, -x.shape[1] % transformer.config.block_ctx))
-    for block in list(transformer._attn_mods)[:layer]:
-        x = block(x, encoded, None)
-    return x[:, lyrics : tokens.shape[1]]
+    return prior.prior.transformer(x, prior.encode_lyrics(y), layer)[:, lyrics:]
 
 
 def load(name: str = "", **options: Any) -> JukeboxEmbedder:

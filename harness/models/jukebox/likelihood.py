@@ -33,7 +33,7 @@ from harness.models.jukebox.labels import Labels
 from harness.models.jukebox.model import JukeboxModel
 from harness.models.jukebox.prior import Prior
 from harness.models.jukebox.sampling import window_starts
-from harness.prompts import Prompt, resolve_labels
+from harness.prompts import Prompt
 
 LUFS = -23.0
 """The loudness that audio prompts are brought to before they are encoded."""
@@ -173,7 +173,7 @@ def read_piece(
     prepared, place = prepare(audio, rate, model, lufs), place or Place()
     usual = max(len(prepared), round(model.folder.total_seconds * model.rate))
     total = usual if place.total is None else round(place.total * model.rate)
-    choice = None if prompt is None else resolve_labels(prompt, model.folder.cards, model.folder.artists)
+    choice = None if prompt is None else model.understand(prompt)
     style, artist = (choice.style or "", choice.artist or "") if choice else ("", "")
     lyrics = (prompt.lyrics if prompt else None) or ""
     labels = tuple(

@@ -27,7 +27,7 @@ from harness.models.jukebox.prior import Prior
 from harness.models.jukebox.sampling import ENGINE_VERSION
 from harness.models.jukebox.threads import threads_for
 from harness.models.jukebox.transliteration import engine
-from harness.prompts import Prompt, labels_fingerprint, resolve_labels
+from harness.prompts import LabelChoice, Prompt, labels_fingerprint, resolve_labels
 from metrics.audio import normalise
 
 PEAK = 0.98
@@ -109,12 +109,12 @@ class JukeboxModel:
         model was trained on. Raises `UsageError` for names, durations and offsets that the model does not know.
         """
         piece, offset = self._place(prompt, seconds)
-        choice = resolve_labels(prompt, self.folder.cards, self.folder.artists)
+        choice = self.understand(prompt)
         top = self.folder.priors[-1]
         record: dict[str, Any] = choice.record()
         if prompt.lyrics is not None:
             record["lyrics"] = {
-                "read_as": clean_lyrics(prompt.lyrics, self.labellers[-1].version),
+                "read_as": clean_lyrics(prompt.lyrics, self.folder.labels_version),
                 "transliteration": engine(),
                 "used": top.n_tokens > 0,
             }
@@ -141,6 +141,10 @@ class JukeboxModel:
         for level in range(self.levels):  # what a labeller refuses is refused now
             self._labels(level, request, offset or 0)
         return Conditioning(request, seconds, record)
+
+    def understand(self, prompt: Prompt) -> LabelChoice:
+        """The labels of a prompt. Raises `UsageError` for names that the model does not know."""
+        return resolve_labels(prompt, self.folder.cards, self.folder.style, self.folder.artist)
 
     def _place(self, prompt: Prompt, seconds: float) -> tuple[int, int | None]:
         """Length of the piece that a clip is an excerpt of, and where it begins in it if that was said, in samples."""
@@ -253,10 +257,14 @@ class JukeboxModel:
         }
         if level:
             record["stopped_at_level"] = level
+        if self.folder.licence:
+            record["licence"] = self.folder.licence
+        if self.folder.notice:
+            record["notice"] = self.folder.notice
         codes = {n: codes.cpu().numpy() for n, codes in enumerate(song.codes) if n >= level}
         return Clip(audio * np.float32(gain), self.rate, codes, record)
 
 
-def load_mini(**options: Any) -> JukeboxModel:
+def load_mini(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
     """The model that ships in the package."""
-    return JukeboxModel("jukebox:mini", ModelFolder(MINI), **options)
+    return JukeboxModel("jukebox:mini", ModelFolder(MINI), width=width, dtype=dtype, device=device)

@@ -114,16 +114,17 @@ class Prior(nn.Module):
             self.prime_state_ln = nn.LayerNorm(config.width)
             self.prime_x_out = nn.Linear(config.width, config.n_vocab, bias=False)
 
-    def cast(self, dtype: torch.dtype) -> Prior:
-        """Make the products of the transformers in `dtype`, once and for all; sums and norms stay in float32."""
-        for module in self.modules():
-            if isinstance(module, Conv1D):
-                module.to(dtype)
-            if isinstance(module, Autoregressive):
-                module.x_emb.to(dtype)
-                if hasattr(module, "x_out"):
-                    module.x_out.to(dtype)
-        return self
+    def products(self) -> list[str]:
+        """The keys of the tensors that the transformers multiply with: what a lower precision is for. Sums and norms
+        stay in float32."""
+        owners = {name for name, module in self.named_modules() if isinstance(module, Conv1D)}
+        owners |= {
+            f"{name}.{part}"
+            for name, module in self.named_modules()
+            if isinstance(module, Autoregressive)
+            for part in ("x_emb", "x_out")
+        }
+        return [key for key in self.state_dict() if key.rpartition(".")[0] in owners]
 
     def lyrics(self, y: Tensor) -> Tensor:
         """The lyric characters (B, n_tokens) of label rows."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,18 +150,25 @@ def without_memory() -> Iterator[None]:
         yield
 
 
-def load_module(build: Callable[[], M], tensors: Iterable[tuple[str, Tensor]], dtype: torch.dtype) -> M:
-    """A module with these weights in `dtype`, for inference. It takes memory once: it is built without any, and each
-    tensor is converted as it comes. Tied parameters may come under any or all of their names; the keys and shapes
-    have been checked."""
+def load_module(
+    build: Callable[[], M],
+    tensors: Iterable[tuple[str, Tensor]],
+    dtype: torch.dtype = torch.float32,
+    products: Callable[[M], Collection[str]] = lambda module: (),
+) -> M:
+    """A module with these weights, for inference: in float32, and in `dtype` those that it names as its `products`. It
+    takes memory once: it is built without any, and each tensor is converted as it comes. Tied parameters may come under
+    any or all of their names; the keys and shapes have been checked."""
     with without_memory():
         module = build()
     names = tied_names(module)
+    reduced = set(products(module))
     placed: set[str] = set()
     for key, tensor in tensors:
         if key in placed:
             continue
-        value = tensor.to(dtype) if tensor.is_floating_point() else tensor
+        wanted = dtype if key in reduced else torch.float32
+        value = tensor.to(wanted) if tensor.is_floating_point() else tensor
         parameter = nn.Parameter(value, requires_grad=False)
         for name in names[key]:
             owner, _, attribute = name.rpartition(".")

@@ -59,11 +59,12 @@ class Transformer(nn.Module):
     def blocks(self) -> list[ResAttnBlock]:
         return cast(list[ResAttnBlock], list(self._attn_mods))
 
-    def forward(self, x: Tensor, encoded: Tensor | None = None) -> Tensor:
-        """Any T up to n_ctx: rows of block_ctx are filled up with zeros, which no earlier position sees."""
+    def forward(self, x: Tensor, encoded: Tensor | None = None, layers: int | None = None) -> Tensor:
+        """Any T up to n_ctx: rows of block_ctx are filled up with zeros, which no earlier position sees. `layers` stops
+        after so many."""
         length = x.shape[1]
         x = F.pad(x, (0, 0, 0, -length % self.config.block_ctx))
-        for block in self.blocks:
+        for block in self.blocks[:layers]:
             x = block(x, partial(block.attn, encoded=encoded))
         return x[:, :length]
 

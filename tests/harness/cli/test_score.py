@@ -47,7 +47,7 @@ def test_a_table_has_every_file_and_level_and_their_means(folder):
 def test_labels_change_the_figures_and_json_says_which(folder):
     plain, styled = (
         json.loads(score(folder / "two.wav", "--likelihood", "--json", "-q", *more).stdout)[0]
-        for more in ((), ("--style", "loud", "--offset", "2", "--total", "30", "--as-it-is"))
+        for more in ((), ("--style", "loud", "--offset-seconds", "2", "--total-seconds", "30", "--as-it-is"))
     )
     assert plain["nats"] != styled["nats"]
     assert styled["provenance"]["labels"]["style"] == "loud"

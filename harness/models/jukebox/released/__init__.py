@@ -7,7 +7,7 @@ from where the user has them. Both are under a noncommercial licence.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.models.jukebox.checkpoint import ModelFolder
 from metrics.weights import cache_dir
@@ -26,22 +26,22 @@ def released(name: str, path: Path | None = None) -> ModelFolder:
     return ModelFolder(path or cache_dir() / "models" / "jukebox", config)
 
 
-def load_1b_lyrics() -> JukeboxModel:
-    return _load("jukebox:1b_lyrics")
+def load_1b_lyrics(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    return _load("jukebox:1b_lyrics", width=width, dtype=dtype, device=device)
 
 
-def load_5b() -> JukeboxModel:
-    return _load("jukebox:5b")
+def load_5b(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    return _load("jukebox:5b", width=width, dtype=dtype, device=device)
 
 
-def load_5b_lyrics() -> JukeboxModel:
-    return _load("jukebox:5b_lyrics")
+def load_5b_lyrics(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    return _load("jukebox:5b_lyrics", width=width, dtype=dtype, device=device)
 
 
-def _load(name: str) -> JukeboxModel:
+def _load(name: str, **options: Any) -> JukeboxModel:
     from harness.models.jukebox.model import JukeboxModel
 
     folder = released(name)
     for module in reversed(folder.modules):  # what is missing is said before gigabytes are read
         folder.check(module)
-    return JukeboxModel(name, folder)
+    return JukeboxModel(name, folder, **options)

@@ -72,7 +72,7 @@ def test_frames_are_means_over_seconds_of_windows_that_do_not_overlap(model, at_
     codes = torch.from_numpy(encode(model.vqvae, audio[: len(audio) // HOP * HOP], 2).astype(np.int64))
     y = torch.from_numpy(model.labellers[2].label("", "", "", 20 * RATE).y).unsqueeze(0)
     with torch.inference_mode():
-        states = torch.cat([hidden_after(model.priors[2], part.unsqueeze(0), y, 2)[0] for part in codes.split(16)])
+        states = torch.cat([hidden_after(model.prior(2), part.unsqueeze(0), y, 2)[0] for part in codes.split(16)])
     seconds = np.arange(len(codes)) * HOP // RATE
     frames = embedder.embed(audio)
     assert frames.dtype == np.float32

@@ -133,7 +133,7 @@ def test_a_level_is_that_of_its_prior_given_the_codes_above_and_the_labels(model
         assert y.y[3:5].tolist() == [artist, genre]
         above = piece.codes[level + 1] if level < 2 else None
         expected = nats_of(
-            model.priors[level], piece.codes[level], lambda s, y=y, k=labeller: k.window(y, s), above, hop
+            model.prior(level), piece.codes[level], lambda s, y=y, k=labeller: k.window(y, s), above, hop
         )
         np.testing.assert_array_equal(found.levels[level].nats_by_code, expected)
     other = likelihood(model, sound(), 1000)

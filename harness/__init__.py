@@ -3,7 +3,7 @@
     import harness
 
     prompt = harness.Prompt(text="科研创意激发")
-    model = harness.load_model("jukebox:mini")
+    model = harness.load_model("jukebox:mini", width=1)
     encoded = model.encode(prompt, seconds=30)
     [clip] = model.sample([encoded], seeds=[0])
     clip.save("output.wav")

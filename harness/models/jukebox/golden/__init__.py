@@ -9,6 +9,8 @@ holds one subfolder a case, of any name; what a case is, its `hparams.json` says
     labels          {"labellers", ...}    label vectors
     time_bins       nothing of its own    bins of the time signal; sizes stand in the rows of `vectors.json`
 
+Beside them `manifests.json.gz` may list the tensors of the released modules.
+
 Float values may differ by 1e-5, decoded audio by 1e-4, everything that is a whole number not at all.
 `harness models check-golden FOLDER` prints the results of `check_folder`.
 """
@@ -23,6 +25,7 @@ from pathlib import Path
 from harness.errors import ModelError, UsageError
 from harness.models.jukebox.golden.case import Case, Folder
 from harness.models.jukebox.golden.labels import check_labels, check_time_bins
+from harness.models.jukebox.golden.manifests import check_manifests
 from harness.models.jukebox.golden.modules import check_prior, check_vqvae
 from harness.models.jukebox.golden.orchestration import check_orchestration
 from harness.models.jukebox.golden.report import Check, Report
@@ -38,7 +41,7 @@ KINDS: tuple[tuple[str, Callable[[Case, Report], None]], ...] = (
 )
 """What a case is by the first of these keys that its hyper-parameters have."""
 
-FILES: dict[str, Callable[[Path, Report], None]] = {}
+FILES: dict[str, Callable[[Path, Report], None]] = {"manifests.json.gz": check_manifests}
 """Checks of single files beside the cases, by file name: each is run where its file is, as a case of that name."""
 
 PARTS = ("hparams.json", "vectors.json", "vectors.safetensors", "state_dict.safetensors")

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.errors import DegenerateInput, HarnessError, UsageError
 from metrics.files import write_bytes
 
-Direction = Literal["lower", "higher"]
+Direction = Literal["lower", "higher", "none"]
 Estimand = Literal["fixed reference", "population", "population at this n"]
 
 # The parts of a provenance that must agree before two sets, or two scores, are compared.
@@ -28,9 +28,9 @@ class Score:
 
     `value` is the estimate (corrected for its bias where the metric has one: `note` says so) and `plain` the
     uncorrected plug-in; `stderr` and the 95 % `interval` are for `value`. `n_songs` counts the sampling units (clips,
-    tracks) of the evaluated set and `n_frames` its embedded frames. `direction` says which way is better. `estimand`
-    says what is estimated: the distance to this very reference, or to the population it is a sample of. `reliable` is
-    False where the sample is too small for the estimator; `note` then says how many units it would take.
+    tracks) of the evaluated set and `n_frames` its embedded frames. `direction` says which way is better, if either is.
+    `estimand` says what is estimated: the distance to this very reference, or to the population it is a sample of.
+    `reliable` is False where the sample is too small for the estimator; `note` then says how many units it would take.
     """
 
     name: str

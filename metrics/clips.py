@@ -2,8 +2,8 @@
 
 What is measured on the audio itself is one figure per clip. The sampling unit is the song (a clip of generated music, a
 track of real music): excerpts of one song count once, and songs are left out in groups within their strata
-(`metrics.resampling`). A clip may have no value for a figure (silence has no loudness): it is left out of that mean, the
-note counts it, and the score is unreliable once a tenth of the clips lack one.
+(`metrics.resampling`). A clip may have no value for a figure (silence has no loudness): it is left out of that mean,
+the note counts it, and the score is unreliable once more than a tenth of the clips lack one.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from metrics.audio import Audio
 from metrics.errors import DegenerateInput, UsageError
 from metrics.registry import unknown_name
 from metrics.resampling import estimate, jackknife
@@ -34,7 +33,7 @@ class AudioSet:
     Raises `UsageError` when lengths or types do not fit, or a song is in two strata.
     """
 
-    clips: Sequence[Audio]
+    clips: Sequence[NDArray[np.floating[Any]]]
     rate: int
     songs: Sequence[int] | Sequence[str]
     strata: Sequence[str] | None = None
@@ -50,9 +49,9 @@ class AudioSet:
         EmbeddingSet.from_clips([np.zeros((1, 1))] * len(clips), self.songs, {}, self.strata)  # checks the ids
         object.__setattr__(self, "clips", clips)
 
-    def measure(self, figure: Callable[[Audio, int], T]) -> list[T]:
-        """`figure(audio, rate)` of each clip, in order."""
-        return [figure(clip, self.rate) for clip in self.clips]
+    def measure(self, figures: Callable[[ArrayLike, int], T]) -> list[T]:
+        """`figures(audio, rate)` of each clip, in order."""
+        return [figures(clip, self.rate) for clip in self.clips]
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def mean_score(
     )
 
 
-def _song_means(values: np.ndarray, songs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _song_means(values: NDArray[Any], songs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
     # In float64: an EmbeddingSet would round to float32.
     ids, inverse = np.unique(songs, return_inverse=True)
     return ids, np.bincount(inverse, weights=values) / np.bincount(inverse)

@@ -1,22 +1,27 @@
-"""How close clips are to what was asked for: to their audio prompt, and to the centre of their style.
+"""How close clips are to what was asked for: to their audio prompt, to the centre of their style, to a harmony.
 
-A similarity is the cosine between mean embeddings, seen from the centre of the reference (`diversity.centre_of`). The
-centre is what makes it speak: over 84 tracks, two of one kind and two of different kinds are at cosines of .60 and .45
-from the origin, of .30 and −.05 from the centre.
+A similarity of embeddings is the cosine between mean embeddings, seen from the centre of the reference
+(`diversity.centre_of`). The centre is what makes it speak: over 84 tracks, two of one kind and two of different kinds
+are at cosines of .60 and .45 from the origin, of .30 and −.05 from the centre. A similarity of chroma is the cosine
+between two clips' pitch classes, seen from where all twelve are alike, for the same reason; no embedder is asked.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from metrics.audio import Audio, check
+from metrics.audio import Audio, check, resample
+from metrics.clips import AudioSet, mean_score
 from metrics.diversity import centred_means, unit_rows
 from metrics.errors import DegenerateInput, UsageError
-from metrics.resampling import check_paired, estimate, jackknife
+from metrics.resampling import check_paired
 from metrics.score import EmbeddingSet, Score, check_comparable
+from metrics.structure import RATE as CHROMA_RATE
+from metrics.structure import chroma
 
 
 def split_prompt(audio: ArrayLike, rate: int, prompt_seconds: float) -> tuple[Audio, Audio]:
@@ -98,28 +103,84 @@ def paired_similarity(name: str, first: dict[Any, float], second: dict[Any, floa
     return _mean(f"{name} difference", {song: second[song] - first[song] for song in first}, like, None)
 
 
-def _mean(name: str, by_song: dict[Any, float], data: EmbeddingSet, reference: EmbeddingSet | None) -> Score:
-    """The mean over songs with its jackknife error, leaving songs out within strata."""
-    songs, values = np.array(list(by_song)), np.array(list(by_song.values()))
-    strata = data.song_strata()  # in the order of the sorted ids, as `by_song` is
-    table = EmbeddingSet(values[:, None], songs, data.provenance, strata)
-    plain = float(values.mean())
-    result = estimate(plain, [jackknife(lambda part: float(part.frames.mean(dtype=np.float64)), table)], correct=False)
-    provenance: dict[str, Any] = {**data.provenance, "df": result.df}
-    if reference is not None:
-        provenance["reference"] = reference.provenance
-    return Score(
-        name=name,
-        value=plain,
-        stderr=result.stderr,
-        interval=result.interval,
-        n_songs=len(songs),
-        n_frames=len(data.frames),
+@dataclass(frozen=True)
+class ChromaMatch:
+    """The cosine of two clips' chroma, as they are (`cosine`) and at best when the second is moved by `semitones`
+    (`transposed`), of −5 to 6: positive for up."""
+
+    cosine: float
+    transposed: float
+    semitones: int
+
+
+def chroma_match(first: ArrayLike, second: ArrayLike) -> ChromaMatch:
+    """Compare the summed chroma (12,) of two clips, C first. Both cosines lie in −1 … 1.
+
+    The best of twelve is above 0 for unrelated music, too: read it beside that of unrelated pairs (`chroma_similarity`
+    gives it). Raises `DegenerateInput` for chroma that is flat: silence, or noise without pitch.
+
+    >>> chroma_match([9, 1, 3, 1, 5, 2, 1, 7, 1, 3, 1, 3], [3, 1, 3, 9, 1, 3, 1, 5, 2, 1, 7, 1]).semitones
+    -3
+    """
+    rows = np.asarray([first, second], dtype=np.float64)
+    if rows.shape != (2, 12):
+        raise UsageError(f"chroma of shape {rows.shape[1:]} was given: 12 pitch classes were expected.")
+    cosines = _cosines_by_shift(rows[:1], rows[1:])[:, 0, 0]
+    best = int(np.argmax(cosines))
+    return ChromaMatch(float(cosines[0]), float(cosines[best]), best if best <= 6 else best - 12)
+
+
+def chroma_similarity(first: AudioSet, second: AudioSet, transpose: bool = False) -> Score:
+    """The mean cosine between the chroma of clips that share an id, such as a prompt and its continuation.
+
+    `transpose` takes the best of twelve transpositions of the second clip. The provenance gives, under "unrelated", the
+    same mean over all pairs of different songs: what two of these clips have in common without being a pair. Raises
+    `UsageError` when the ids differ or occur twice, `DegenerateInput` for fewer than 3 pairs or a clip without pitch,
+    `AudioError` for one that is empty or not finite.
+    """
+    left, right = (dict(zip(side.songs, side.measure(_summed_chroma), strict=True)) for side in (first, second))
+    if left.keys() != right.keys() or len(left) != len(first.clips) or len(right) != len(second.clips):
+        raise UsageError("the two sides do not hold the same songs, once each: a pair is two clips of one id.")
+    songs = list(left)
+    cosines = _cosines_by_shift(np.stack([left[song] for song in songs]), np.stack([right[song] for song in songs]))
+    table = cosines.max(axis=0) if transpose else cosines[0]
+    unrelated = float(table[~np.eye(len(songs), dtype=bool)].mean()) if len(songs) > 1 else None
+    shown = "" if unrelated is None else f"; {unrelated:.2f} between clips of different songs"
+    return mean_score(
+        "chroma_similarity_transposed" if transpose else "chroma_similarity",
+        np.diag(table),
+        songs,
         unit="cosine",
         direction="higher",
+        strata=first.strata,
+        note=f"mean over pairs{shown}",
+        provenance={**first.provenance, "unrelated": unrelated},
+    )
+
+
+def _cosines_by_shift(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Chroma (n, 12) and (m, 12) → the cosines (12, n, m), `second` moved up by 0 … 11 semitones."""
+    left, right = (unit_rows(rows - rows.mean(axis=1, keepdims=True)) for rows in (first, second))
+    return np.stack([left @ np.roll(right, shift, axis=1).T for shift in range(12)])
+
+
+def _summed_chroma(audio: ArrayLike, rate: int) -> NDArray[np.floating[Any]]:
+    return chroma(resample(audio, rate, CHROMA_RATE)).sum(axis=1)
+
+
+def _mean(name: str, by_song: dict[Any, float], data: EmbeddingSet, reference: EmbeddingSet | None) -> Score:
+    """The mean over songs with its jackknife error, leaving songs out within strata."""
+    provenance = dict(data.provenance)
+    if reference is not None:
+        provenance["reference"] = reference.provenance
+    return mean_score(
+        name,
+        list(by_song.values()),
+        list(by_song),
+        unit="cosine",
+        direction="higher",
+        strata=data.song_strata(),  # in the order of the sorted ids, as `by_song` is
         estimand="fixed reference",
-        reliable=True,
-        note="mean over clips",
-        plain=plain,
+        n_frames=len(data.frames),
         provenance=provenance,
     )

@@ -6,47 +6,49 @@ from hypothesis import strategies as st
 from metrics.clips import AudioSet, Figure, figure_score, mean_score
 from metrics.errors import DegenerateInput, UsageError
 
-SHARE = {"unit": "share", "direction": "higher"}
+
+def mean(values, songs, strata=None):
+    return mean_score("x", values, songs, unit="share", direction="higher", strata=strata)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=20))
 def test_one_clip_a_song_gives_the_mean_and_its_textbook_error(values):
-    score = mean_score("x", values, range(len(values)), **SHARE)
+    score = mean(values, range(len(values)))
     assert score.value == pytest.approx(np.mean(values), abs=1e-9)
     assert score.stderr == pytest.approx(np.std(values, ddof=1) / len(values) ** 0.5, rel=1e-3, abs=1e-3)
     assert score.interval[0] <= score.value <= score.interval[1]
 
 
 def test_excerpts_of_one_song_count_once():
-    score = mean_score("x", [0.0, 0.0, 0.0, 1.0, 2.0], ["a", "a", "a", "b", "c"], **SHARE)
+    score = mean([0.0, 0.0, 0.0, 1.0, 2.0], ["a", "a", "a", "b", "c"])
     assert (score.value, score.n_songs, score.n_frames) == (1.0, 3, 5)
 
 
 def test_what_strata_share_is_no_error():
     values, strata = [0.0, 1, 0, 1, 10, 11, 10, 11], ["a"] * 4 + ["b"] * 4
-    plain, within = (mean_score("x", values, range(8), strata=given, **SHARE) for given in (None, strata))
+    plain, within = (mean(values, range(8), strata=given) for given in (None, strata))
     assert within.value == plain.value
     assert within.stderr < 0.3 * plain.stderr
 
 
 def test_a_clip_without_a_value_is_left_out_counted_and_makes_the_score_unreliable():
-    score = mean_score("x", [1.0, 2.0, None, 3.0], range(4), **SHARE)
+    score = mean([1.0, 2.0, None, 3.0], range(4))
     assert (score.value, score.n_songs, score.reliable) == (2.0, 3, False)
     assert "1 of 4 clips have no value" in score.note
-    assert mean_score("x", [1.0] * 19 + [None], range(20), **SHARE).reliable
+    assert mean([1.0] * 19 + [None], range(20)).reliable
 
 
 def test_constant_values_have_no_error():
-    assert mean_score("x", [0.5] * 4, range(4), **SHARE).stderr == 0
+    assert mean([0.5] * 4, range(4)).stderr == 0
 
 
 def test_too_few_and_values_that_are_not_finite_are_refused():
     with pytest.raises(DegenerateInput, match="at least 3"):
-        mean_score("x", [1.0, None, 2.0], range(3), **SHARE)
+        mean([1.0, None, 2.0], range(3))
     with pytest.raises(DegenerateInput, match="no value for any of 3"):
-        mean_score("x", [None] * 3, range(3), **SHARE)
+        mean([None] * 3, range(3))
     with pytest.raises(UsageError, match="Give None"):
-        mean_score("x", [1.0, np.nan, 2.0], range(3), **SHARE)
+        mean([1.0, np.nan, 2.0], range(3))
 
 
 def test_audio_sets_are_checked():
@@ -62,9 +64,11 @@ def test_audio_sets_are_checked():
 
 
 def test_a_figure_is_found_by_name():
-    clips = AudioSet([np.full(4, level) for level in (1.0, 2.0, 6.0)], 16000, ["a", "b", "c"], provenance={"of": "test"})
-    figures = {"level": Figure("V", "none", lambda level: level)}
-    levels = clips.measure(lambda audio, rate: float(audio.mean()))
+    clips = AudioSet(
+        [np.full(4, level) for level in (1.0, 2.0, 6.0)], 16000, ["a", "b", "c"], provenance={"of": "test"}
+    )
+    figures = {"level": Figure[float]("V", "none", lambda level: level)}
+    levels = clips.measure(lambda audio, rate: float(np.asarray(audio, float).mean()))
     score = figure_score("level", figures, clips, levels)
     assert (score.name, score.value, score.unit, score.direction, score.provenance["of"]) == (
         "level", 3.0, "V", "none", "test",

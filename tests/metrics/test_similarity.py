@@ -1,17 +1,23 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from metrics.clips import AudioSet
 from metrics.errors import DegenerateInput, UsageError
 from metrics.resampling import p_value
 from metrics.score import EmbeddingSet
 from metrics.similarity import (
     centroid_similarities,
     centroid_similarity,
+    chroma_match,
+    chroma_similarity,
     paired_similarity,
     prompt_similarities,
     prompt_similarity,
     split_prompt,
 )
+from tests.metrics import synthetic
 
 AXES = {"folk": [1.0, 0, 0], "jazz": [0, 1.0, 0], "rock": [0, 0, 1.0]}
 
@@ -87,3 +93,46 @@ def test_what_has_no_counterpart_is_refused():
         prompt_similarity(data, data.select(data.songs > 3))
     with pytest.raises(DegenerateInput, match="at least 3"):
         prompt_similarity(data.select(data.songs < 2), data.select(data.songs < 2))
+
+
+def harmonies(transposed=0):
+    """Four clips, each of one chord and its fifth, moved up by so many semitones."""
+    audio = [synthetic.chords([(48 + root, 52 + root, 55 + root)] * 2, transposed=transposed) for root in (0, 2, 5, 9)]
+    return AudioSet(audio, synthetic.RATE, list("abcd"))
+
+
+def test_the_same_harmony_is_found_and_another_is_not():
+    score = chroma_similarity(harmonies(), harmonies())
+    assert score.value == pytest.approx(1.0)
+    assert score.provenance["unrelated"] < 0.5
+    assert (score.n_songs, score.direction) == (4, "higher")
+
+
+@pytest.mark.parametrize(("moved", "back"), [(3, -3), (-4, 4), (6, 6)])
+def test_a_transposed_harmony_is_the_same_after_moving_it_back(moved, back):
+    assert chroma_similarity(harmonies(), harmonies(moved)).value < 0.7
+    assert chroma_similarity(harmonies(), harmonies(moved), transpose=True).value > 0.9
+    profile = np.array([9, 1, 3, 1, 5, 2, 1, 7, 1, 3, 1, 3])
+    match = chroma_match(profile, np.roll(profile, moved))
+    assert (match.transposed, match.semitones) == (pytest.approx(1.0), back)
+    assert match.cosine < match.transposed
+
+
+@given(st.lists(st.floats(0, 10), min_size=24, max_size=24))
+def test_the_best_of_twelve_is_no_worse_than_the_first(values):
+    first, second = np.reshape(values, (2, 12))
+    if min(first.std(), second.std()) < 1e-6:
+        return
+    match = chroma_match(first, second)
+    assert -1.000001 <= match.cosine <= match.transposed <= 1.000001
+
+
+def test_clips_without_pitch_or_pair_are_refused():
+    clips = harmonies()
+    silent = AudioSet([np.zeros(synthetic.RATE, np.float32)] * 4, synthetic.RATE, list("abcd"))
+    with pytest.raises(DegenerateInput, match="point nowhere"):
+        chroma_similarity(clips, silent)
+    with pytest.raises(UsageError, match="same songs"):
+        chroma_similarity(clips, AudioSet(clips.clips, synthetic.RATE, list("abce")))
+    with pytest.raises(UsageError, match="12 pitch classes"):
+        chroma_match([1, 2], [3, 4])

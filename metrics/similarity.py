@@ -160,8 +160,14 @@ def chroma_similarity(first: AudioSet, second: AudioSet, transpose: bool = False
 
 def _cosines_by_shift(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Chroma (n, 12) and (m, 12) → the cosines (12, n, m), `second` moved up by 0 … 11 semitones."""
-    left, right = (unit_rows(rows - rows.mean(axis=1, keepdims=True)) for rows in (first, second))
+    left, right = (unit_rows(_from_flat(rows)) for rows in (first, second))
     return np.stack([left @ np.roll(right, shift, axis=1).T for shift in range(12)])
+
+
+def _from_flat(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    # What rounding leaves of flat chroma points nowhere.
+    return np.where(np.abs(centred).max(axis=1, keepdims=True) > 1e-6 * np.abs(rows).max(), centred, 0.0)
 
 
 def _summed_chroma(audio: ArrayLike, rate: int) -> NDArray[np.floating[Any]]:

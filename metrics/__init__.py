@@ -16,39 +16,82 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from metrics.adherence import (
+        TextAudioPairs,
+        label_accuracy,
+        retrieval_recall,
+        tag_text_pairs,
+        tag_text_similarity,
+        text_audio_similarity,
+    )
+    from metrics.clips import AudioSet
+    from metrics.copies import CopyIndex, copied_share
     from metrics.diversity import cosine_diversity, vendi
     from metrics.embeddings import load_embedder
     from metrics.embeddings.base import embed_clip
     from metrics.frechet import fad, frechet_distance
+    from metrics.novelty import neighbour_percentile
     from metrics.reference import load_reference
     from metrics.score import EmbeddingSet, Score
-    from metrics.similarity import centroid_similarity, prompt_similarity
+    from metrics.signal import measure_signal, signal_score
+    from metrics.similarity import centroid_similarity, chroma_similarity, prompt_similarity
+    from metrics.structure import measure_structure, structure_score
 
 __all__ = [
+    "AudioSet",
+    "CopyIndex",
     "EmbeddingSet",
     "Score",
+    "TextAudioPairs",
     "centroid_similarity",
+    "chroma_similarity",
+    "copied_share",
     "cosine_diversity",
     "embed_clip",
     "fad",
     "frechet_distance",
+    "label_accuracy",
     "load_embedder",
     "load_reference",
+    "measure_signal",
+    "measure_structure",
+    "neighbour_percentile",
     "prompt_similarity",
+    "retrieval_recall",
+    "signal_score",
+    "structure_score",
+    "tag_text_pairs",
+    "tag_text_similarity",
+    "text_audio_similarity",
     "vendi",
 ]
 
 _HOMES = {
+    "AudioSet": "metrics.clips",
+    "CopyIndex": "metrics.copies",
     "EmbeddingSet": "metrics.score",
     "Score": "metrics.score",
+    "TextAudioPairs": "metrics.adherence",
     "centroid_similarity": "metrics.similarity",
+    "chroma_similarity": "metrics.similarity",
+    "copied_share": "metrics.copies",
     "cosine_diversity": "metrics.diversity",
     "embed_clip": "metrics.embeddings.base",
     "fad": "metrics.frechet",
     "frechet_distance": "metrics.frechet",
+    "label_accuracy": "metrics.adherence",
     "load_embedder": "metrics.embeddings",
     "load_reference": "metrics.reference",
+    "measure_signal": "metrics.signal",
+    "measure_structure": "metrics.structure",
+    "neighbour_percentile": "metrics.novelty",
     "prompt_similarity": "metrics.similarity",
+    "retrieval_recall": "metrics.adherence",
+    "signal_score": "metrics.signal",
+    "structure_score": "metrics.structure",
+    "tag_text_pairs": "metrics.adherence",
+    "tag_text_similarity": "metrics.adherence",
+    "text_audio_similarity": "metrics.adherence",
     "vendi": "metrics.diversity",
 }
 

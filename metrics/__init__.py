@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         retrieval_recall,
         tag_text_pairs,
         tag_text_similarity,
+        text_audio_margin,
         text_audio_similarity,
     )
     from metrics.clips import AudioSet
@@ -62,6 +63,7 @@ __all__ = [
     "structure_score",
     "tag_text_pairs",
     "tag_text_similarity",
+    "text_audio_margin",
     "text_audio_similarity",
     "vendi",
 ]
@@ -91,6 +93,7 @@ _HOMES = {
     "structure_score": "metrics.structure",
     "tag_text_pairs": "metrics.adherence",
     "tag_text_similarity": "metrics.adherence",
+    "text_audio_margin": "metrics.adherence",
     "text_audio_similarity": "metrics.adherence",
     "vendi": "metrics.diversity",
 }

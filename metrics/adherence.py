@@ -134,6 +134,28 @@ def text_audio_similarity(
     return score if count >= FEWEST_PROMPTS else _doubt(score, f"shuffling {count} prompts says little: take 5 or more")
 
 
+def text_audio_margin(pairs: TextAudioPairs, name: str = "text_audio_margin") -> Score:
+    """By how much a clip's cosine with its own text exceeds its mean cosine with the others: 0 for unrelated music.
+
+    The figure to compare conditions by, and the one whose interval tells whether texts were followed at all: what a
+    clip has in common with any text cancels. Units and errors as for `text_audio_similarity`.
+    """
+    cosines, own = pairs.table()
+    mine = cosines[np.arange(len(own)), own]
+    others = (cosines.sum(axis=1) - mine) / (cosines.shape[1] - 1)
+    units, strata = pairs.units()
+    return mean_score(
+        name,
+        mine - others,
+        _enough(units),
+        unit="difference of cosines",
+        direction="higher",
+        strata=strata,
+        note=f"mean over {pairs.by}s, over {cosines.shape[1]} texts",
+        provenance={**pairs.provenance, "prompts": cosines.shape[1], "by": pairs.by},
+    )
+
+
 def retrieval_recall(
     pairs: TextAudioPairs, k: int = 1, direction: Literal["audio_to_text", "text_to_audio"] = "audio_to_text"
 ) -> Score:

@@ -7,6 +7,9 @@ among the real songs' own likenesses to each other: 50 is as near as one real so
 two, 0 farther than all. The songs of a set are compared with the *other* songs, and a clip whose id is in the set
 likewise: frames of one song are alike, and would make all else look new.
 
+Of 59 tracks of real music in musicnn's space, random halves came to 52 against each other (the mean of ten), other
+excerpts of the known tracks themselves to 64 ± 8, and noise to 0.
+
 High values are where to listen, with `metrics.copies` for passages taken over as they are. Low ones are no merit: noise
 is new.
 """

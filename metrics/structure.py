@@ -21,6 +21,10 @@ of 0; noise has no tempo; key and density take 1 s, pulse 4 s, repetition 6 s, s
   the mean one. The self-similarity matrix is Foote's ("Visualizing music and audio using self-similarity", ACM
   Multimedia 1999). One sound held has no difference; a loop has a repetition of 1.
 - `onset_density`: onsets a second, by librosa's picking of peaks in the spectral flux.
+
+What to expect (20 s of each of 59 tracks of seven kinds: 10 %, median, 90 %; white noise): confidence .31, .60, .83;
+.04. Key strength .40, .65, .81; .41. Stability .35, .70, .98; .01. Difference 5.2, 8.2, 12.2 dB; 1.7. Repetition .27,
+.43, .58; .07. Onsets 2.8, 5.4, 7.4 a second; 3.4.
 """
 
 from __future__ import annotations

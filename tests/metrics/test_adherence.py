@@ -13,6 +13,7 @@ from metrics.adherence import (
     retrieval_recall,
     tag_text_pairs,
     tag_text_similarity,
+    text_audio_margin,
     text_audio_similarity,
 )
 from metrics.errors import DegenerateInput, UsageError
@@ -64,6 +65,17 @@ def test_texts_that_lie_close_raise_matched_and_shuffled_alike():
     score = text_audio_similarity(offset)
     assert score.provenance["shuffled"] > 0.8
     assert score.provenance["z"] == pytest.approx(text_audio_similarity(plain).provenance["z"], rel=0.3)
+
+
+def test_the_margin_is_matched_less_shuffled_for_equal_prompts_and_leaves_out_what_all_texts_share():
+    for leaning in (pairs(0.5), pairs(0.5, by="clip")):
+        margin = text_audio_margin(leaning)
+        assert margin.value == pytest.approx(text_audio_similarity(leaning).provenance["margin"])
+        assert margin.interval[0] > 0
+    unrelated = text_audio_margin(pairs(0.0))
+    assert unrelated.interval[0] < 0 < unrelated.interval[1]
+    with pytest.raises(DegenerateInput, match="at least 3"):
+        text_audio_margin(pairs(1.0, prompts=2))
 
 
 @pytest.mark.parametrize(("k", "by_text", "by_audio"), [(1, 1 / 4, 1 / 4), (2, 2 / 4, 1 - 15 / 28), (3, 3 / 4, 9 / 14)])

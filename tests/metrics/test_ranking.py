@@ -30,8 +30,8 @@ pytestmark = pytest.mark.slow
 PACKAGES = ("wizznic-data", "ardentryst", "wordwarvi-sound")
 RATE, SECONDS = 16000, 6.0
 
-# A metric is (evaluated, reference) → a figure that is lower when nearer. Add one by its name. The sets to be ranked are
-# of the reference's own tracks, so that its correction for bias, which takes them for independent, overshoots below 0.
+# A metric is (evaluated, reference) → a figure that is lower when nearer. Add one by its name. What is ranked is of the
+# reference's own tracks: fad16's correction for bias, which takes both for independent, overshoots below 0.
 METRICS: dict[str, Callable[[EmbeddingSet, EmbeddingSet], float]] = {
     "fad": lambda evaluated, reference: frechet_distance(evaluated.frames, reference.frames),
     "fad16": lambda evaluated, reference: fad(evaluated, reference, 16).value,

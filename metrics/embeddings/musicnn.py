@@ -26,6 +26,7 @@ from torch import Tensor
 from metrics import weights
 from metrics.embeddings.base import Frames
 from metrics.embeddings.tf_checkpoint import read_tensors
+from metrics.embeddings.windows import resolve_device
 from metrics.errors import UsageError
 
 PACKAGE, VERSION, MODEL = "musicnn", "0.1.0", "MTT_musicnn"
@@ -52,14 +53,16 @@ class Musicnn:
 
     `layer`: "penultimate" (200-d, for Fréchet distances), "max_pool" or "mean_pool" (753-d), "logits" (50 tags). The
     hop is rounded to whole mel frames of 16 ms, so that 1 s is 0.992 s; `hop_seconds` is the value in use. Audio
-    shorter than a patch is padded with zeros. Raises `WeightsError` when the weights cannot be fetched.
+    shorter than a patch is padded with zeros. `device` is torch's, by default a CUDA card where there is one. Raises
+    `WeightsError` when the weights cannot be fetched.
     """
 
     name = "musicnn"
     rate = RATE
     window_seconds = (PATCH - 1) * HOP / RATE
+    context_seconds = N_FFT / 2 / RATE  # the outer mel frames of a patch are centred on its ends
 
-    def __init__(self, layer: str = "penultimate", hop_seconds: float = 1.0) -> None:
+    def __init__(self, layer: str = "penultimate", hop_seconds: float = 1.0, device: str | None = None) -> None:
         if layer not in LAYERS:
             raise UsageError(f"musicnn has no layer {layer!r}. Known: {', '.join(LAYERS)}.")
         if not hop_seconds > 0:
@@ -67,7 +70,8 @@ class Musicnn:
         self.layer, self.dim = layer, LAYERS[layer]
         self._hop_frames = max(1, round(hop_seconds * RATE / HOP))
         self.hop_seconds = self._hop_frames * HOP / RATE
-        self._network = load_network()
+        self._device = resolve_device(device)
+        self._network = load_network(str(self._device))
 
     def provenance(self) -> dict[str, Any]:
         """Everything that changes the numbers, to be compared and kept with them."""
@@ -87,9 +91,9 @@ class Musicnn:
 
     def _run(self, audio: NDArray[np.float32], layer: str) -> Frames:
         with torch.inference_mode():
-            mel = log_mel(torch.as_tensor(audio, dtype=torch.float32))
+            mel = log_mel(torch.as_tensor(audio, dtype=torch.float32, device=self._device))
             starts = range(0, mel.shape[0] - PATCH + 1, self._hop_frames)
-            return self._network(mel, starts)[layer].numpy()
+            return self._network(mel, starts)[layer].cpu().numpy()
 
 
 def log_mel(audio: Tensor) -> Tensor:
@@ -99,10 +103,10 @@ def log_mel(audio: Tensor) -> Tensor:
     the ends, power, slaney bands.
     """
     audio = F.pad(audio, (N_FFT // 2, N_FFT // 2 + max(0, (PATCH - 1) * HOP - audio.numel())))
-    window = torch.hann_window(N_FFT)
+    window = torch.hann_window(N_FFT, device=audio.device)
     spectrum = torch.fft.rfft(audio.unfold(0, N_FFT, HOP) * window)
     power = spectrum.real.square() + spectrum.imag.square()
-    return torch.log10(1 + 10000 * (power @ torch.from_numpy(mel_bands())))
+    return torch.log10(1 + 10000 * (power @ torch.from_numpy(mel_bands()).to(audio.device)))
 
 
 @functools.cache
@@ -120,11 +124,11 @@ def mel_bands() -> NDArray[np.float32]:
 
 
 @functools.cache
-def load_network() -> Network:
+def load_network(device: str = "cpu") -> Network:
     """The network with its published weights, fetched when they are not in the cache, checked by hash."""
     index = weights.fetch(PACKAGE, VERSION, f"musicnn/{MODEL}/.index", INDEX_SHA256)
     data = weights.fetch(PACKAGE, VERSION, f"musicnn/{MODEL}/.data-00000-of-00001", DATA_SHA256)
-    return Network(read_tensors(index, data))
+    return Network(read_tensors(index, data), device)
 
 
 class Network:
@@ -133,8 +137,8 @@ class Network:
     Every normalisation follows its convolution's relu and is folded into a scale and a shift (epsilon 1e-3).
     """
 
-    def __init__(self, tensors: Mapping[str, NDArray[np.float32]]) -> None:
-        self._tensors = tensors
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], device: str = "cpu") -> None:
+        self._tensors, self._device = tensors, device
         self.normal = [self._affine(i) for i in range(11)]
         # (out, time, mel) for the 2-d kernels; (out, in, time) for the others.
         self.timbral = [self._kernel(i).permute(3, 2, 0, 1)[:, 0] for i in (0, 1)]
@@ -144,7 +148,8 @@ class Network:
         self.dense = [(self._get("dense", i, "kernel"), self._get("dense", i, "bias")) for i in (0, 1)]
 
     def _get(self, kind: str, number: int, part: str) -> Tensor:
-        return torch.from_numpy(self._tensors[f"{kind}_{number}/{part}" if number else f"{kind}/{part}"].copy())
+        name = f"{kind}_{number}/{part}" if number else f"{kind}/{part}"
+        return torch.from_numpy(self._tensors[name].copy()).to(self._device)
 
     def _kernel(self, number: int) -> Tensor:
         return self._get("conv2d", number, "kernel")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from metrics.embeddings import load_embedder, musicnn
+from metrics.embeddings import load_embedder, musicnn, stream
 from metrics.errors import UsageError
 
 EXPECTED = load_file(Path(__file__).parents[2] / "golden" / "musicnn" / "expected.safetensors")
@@ -43,6 +43,14 @@ def test_a_patch_is_embedded_alike_alone_and_among_others():
     mel = musicnn.log_mel(torch.from_numpy(golden_audio()))
     alone = musicnn.load_network()(mel[62 : 62 + musicnn.PATCH], range(0, 1))["penultimate"].numpy()
     assert np.abs(long[1] - alone[0]).max() < 1e-5
+
+
+def test_a_stream_in_blocks_gives_the_frames_of_the_whole(monkeypatch):
+    embedder, audio = load_embedder("musicnn", device="cpu"), np.concatenate([golden_audio(), -golden_audio()])
+    monkeypatch.setattr(stream, "BLOCK_SECONDS", 2.0)
+    blocks = list(stream.embed_stream((audio[n : n + 7000] for n in range(0, audio.size, 7000)), embedder))
+    assert len(blocks) > 2
+    assert np.abs(np.concatenate(blocks) - embedder.embed(audio)).max() < 1e-5
 
 
 def test_audio_shorter_than_a_patch_is_one_frame():

@@ -17,7 +17,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -119,6 +119,20 @@ def _only(names: list[str], archive: Path, pattern: str) -> str:
     if len(matches) != 1:
         raise WeightsError(f"{archive.name} has {len(matches)} files that match {pattern!r}: one was expected.")
     return matches[0]
+
+
+def find_file(
+    names: Sequence[str], given: str | os.PathLike[str] | None, variable: str, folders: Sequence[Path]
+) -> Path | None:
+    """A file that the user brought: where they say it is, or else in a known folder; None where there is none.
+
+    `given`, or without it the environment variable, is a file or a folder; when it is set nothing else is searched.
+    """
+    said = given or os.environ.get(variable)
+    if said and Path(said).expanduser().is_file():
+        return Path(said).expanduser()
+    searched = [Path(said).expanduser()] if said else folders
+    return next((folder / name for folder in searched for name in names if (folder / name).is_file()), None)
 
 
 def file_sha256(path: Path) -> str:

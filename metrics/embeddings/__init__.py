@@ -15,6 +15,7 @@ EMBEDDERS: Registry[Callable[..., Embedder]] = Registry(
     entry_point_group="music_harness.embedders",
     targets={
         "musicnn": "metrics.embeddings.musicnn:Musicnn",
+        "openl3": "metrics.embeddings.openl3:OpenL3",
         "soundnet": "metrics.embeddings.soundnet:SoundNet",
         "toy": "metrics.embeddings.toy:ToyEmbedder",
     },

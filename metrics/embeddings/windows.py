@@ -42,7 +42,7 @@ class WindowEmbedder:
         window, hop = samples(self.window_seconds, self.rate), samples(self.hop_seconds, self.rate)
         views = np.lib.stride_tricks.sliding_window_view(pad_to(audio, window), window)[::hop]
         parts = [
-            self.embed_windows(np.ascontiguousarray(views[n : n + self.batch], dtype=np.float32))
+            self.embed_windows(np.array(views[n : n + self.batch], dtype=np.float32))
             for n in range(0, len(views), self.batch)
         ]
         return np.concatenate(parts)

@@ -209,7 +209,7 @@ def read_layers(path: Path) -> list[NDArray[np.float32]]:
     found, expected = [array.shape for array in arrays], expected_shapes()
     if found != expected:
         raise WeightsError(
-            f"{path} holds {len(found)} arrays that are not those of OpenL3's audio network, which has {len(expected)}: "
+            f"{path} holds {len(found)} arrays, not the {len(expected)} of OpenL3's audio network: "
             "an official openl3_audio_….h5 was expected."
         )
     return arrays

@@ -18,6 +18,7 @@ EMBEDDERS: Registry[Callable[..., Embedder]] = Registry(
         "openl3": "metrics.embeddings.openl3:OpenL3",
         "soundnet": "metrics.embeddings.soundnet:SoundNet",
         "toy": "metrics.embeddings.toy:ToyEmbedder",
+        "vggish": "metrics.embeddings.vggish:VGGish",
     },
 )
 

@@ -10,7 +10,7 @@ Slaney's scale, frames from the first sample on, zeros after the last. `front_en
 frames are centred. Releases up to 0.3.1 and torchopenl3 have HTK's scale, and are not offered. With `linear` both ways
 are one. The front end is in the provenance, so that no two are compared.
 
-A window costs 0.3 s on one core, so the hop is 1 s here where the package's is 0.1 s. Windows start with the audio;
+A window costs 0.2 s on one core, so the hop is 1 s here where the package's is 0.1 s. Windows start with the audio;
 the package by default moves them half a second ahead, over zeros.
 """
 
@@ -88,7 +88,7 @@ class OpenL3(WindowEmbedder):
         self._sha256 = file_sha256(path)
         self._device = resolve_device(device)
         # A window's first activations are 13 MB: on a processor few at once are no slower.
-        self.batch = 4 if self._device.type == "cpu" else 64
+        self.batch = 2 if self._device.type == "cpu" else 64
         self._network = Network(read_layers(path), self._device)
 
     def provenance(self) -> dict[str, Any]:
@@ -152,9 +152,9 @@ class Network:
                 scale, shift = _affine(layers[6 + 6 * n : 10 + 6 * n])
                 kernel, bias = kernel * scale, bias * scale + shift
             weight = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1), dtype=np.float32)
-            self._convolutions.append(
-                (torch.from_numpy(weight).to(device), torch.from_numpy(bias.astype(np.float32)).to(device))
-            )
+            # Channels last: 1.3 times as fast on one core.
+            kernels = torch.from_numpy(weight).to(device, memory_format=torch.channels_last)
+            self._convolutions.append((kernels, torch.from_numpy(bias.astype(np.float32)).to(device)))
 
     def __call__(self, decibels: Tensor) -> Tensor:
         """(n, bands, frames) → (n, 512, bands/8, frames/8)."""

@@ -14,6 +14,9 @@ EMBEDDERS: Registry[Callable[..., Embedder]] = Registry(
     kind="embedder",
     entry_point_group="music_harness.embedders",
     targets={
+        "clap": "metrics.embeddings.transformers:Clap",
+        "encodec": "metrics.embeddings.transformers:EnCodec",
+        "hf": "metrics.embeddings.transformers:HuggingFace",
         "musicnn": "metrics.embeddings.musicnn:Musicnn",
         "openl3": "metrics.embeddings.openl3:OpenL3",
         "soundnet": "metrics.embeddings.soundnet:SoundNet",
@@ -26,17 +29,15 @@ EMBEDDERS: Registry[Callable[..., Embedder]] = Registry(
 def load_embedder(name: str, **options: Any) -> Embedder:
     """The embedder of that name, ready to use; `options` go to it, such as `hop_seconds=0.5`.
 
-    A name that is not known as a whole is split at its first colon: "jukebox:mini@6" is the embedder "jukebox", made
-    with "mini@6". Raises `UsageError` for an unknown name or an option that the embedder does not take, and
-    `WeightsError` when its weights cannot be fetched.
+    What follows a colon is the embedder's own first argument: "hf:facebook/wav2vec2-base@6", "musicnn:max_pool". Raises
+    `UsageError` for an unknown name or option and `WeightsError` when its weights cannot be fetched.
     """
-    family, _, rest = name.partition(":")
-    known = EMBEDDERS.names()
-    split = name not in known and family in known
-    make = EMBEDDERS.get(family if split else name)
-    arguments = (rest,) if split else ()
+    arguments: list[str] = []
+    if ":" in name and name not in EMBEDDERS.names():
+        name, *arguments = name.split(":", 1)
+    embedder = EMBEDDERS.get(name)
     try:
-        inspect.signature(make).bind(*arguments, **options)
+        inspect.signature(embedder).bind(*arguments, **options)
     except TypeError as error:
-        raise UsageError(f"the embedder {family!r} cannot be made from {name!r} and {options}: {error}.") from error
-    return make(*arguments, **options)
+        raise UsageError(f"the embedder {name!r} cannot be made with these options: {error}.") from error
+    return embedder(*arguments, **options)

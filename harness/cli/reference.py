@@ -1,0 +1,119 @@
+"""`harness reference`: sets of real music to measure against, built from your own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import Quiet
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Build sets of real music to measure against, and look at them."
+)
+
+
+@app.command()
+def build(
+    name: Annotated[str, typer.Argument(help="What the set is called: harness run … --reference NAME.")],
+    source: Annotated[
+        list[str],
+        typer.Option("--from", help="A folder of sound files; or corpus:STYLE, which can be given more than once."),
+    ],
+    embedder: Annotated[str, typer.Option(help="What makes embeddings.")] = "musicnn",
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.4, help="Cut into excerpts of this length.", show_default="whole files; 6 of a corpus"),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="The licence of the files, for the record.")] = None,
+    corpus: Annotated[str, typer.Option(help="Where corpus:STYLE is from.")] = "heldout",
+    clips_per_style: Annotated[int, typer.Option(min=1, help="Excerpts of each style of a corpus.")] = 30,
+    replace: Annotated[bool, typer.Option("--replace", help="Build anew over a set of this name.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Embed a folder of music, or styles of a corpus, as a reference set.
+
+    Sub-folders are styles. What was embedded before is not embedded again: after adding files, give the same command
+    with --replace.
+
+    [bold]Examples[/bold]
+
+    harness reference build jazz --from ~/music/jazz --licence CC-BY-4.0 --seconds 6
+
+    harness reference build loud --from corpus:metal --from corpus:techno
+    """
+    from harness import references
+    from harness.errors import UsageError
+    from harness.progress import progress_for
+    from metrics.embeddings import load_embedder
+
+    references.check_free(name, replace)
+    styles = [each.removeprefix("corpus:") for each in source if each.startswith("corpus:")]
+    if (styles and len(styles) < len(source)) or (not styles and len(source) > 1):
+        raise UsageError(f"--from was given {', '.join(source)}: one folder, or styles of a corpus, were expected.")
+    if styles:
+        manifest = references.build_from_corpus(name, corpus, styles, clips_per_style, seconds or 6.0, embedder)
+    else:
+        recipe = references.recipe_for(load_embedder(embedder), -23.0, seconds)
+        folder = references.Folder(Path(source[0]).expanduser(), licence)
+        manifest = references.build_from_folder(name, folder, recipe, progress_for(quiet))
+    frames = sum(entry.frames for entry in manifest.files)
+    typer.echo(f"{name}: {frames} frames of {len(manifest.files)} files; use it with --reference {name}")
+    for file, reason in manifest.left_out.items():
+        typer.echo(f"left out {file}: {reason}", err=True)
+
+
+@app.command("list")
+def list_references() -> None:
+    """The sets that --reference takes by name."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from metrics.reference import load_reference, reference_names, shipped_folder
+
+    table = Table("reference", "embedder", "songs", "frames", "styles", "whose")
+    for name in reference_names():
+        found = load_reference(name)
+        shipped = (shipped_folder() / f"{name}.safetensors").is_file()
+        strata = found.song_strata()
+        styles = "" if strata is None else ", ".join(sorted(set(strata.tolist())))
+        embedder = found.provenance.get("embedder", {}).get("name", "?")
+        whose = "shipped" if shipped else "yours"
+        table.add_row(name, embedder, str(found.n_songs), str(len(found.frames)), styles, whose)
+    Console().print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A name of 'harness reference list', or a file.")],
+    files: Annotated[bool, typer.Option("--files", help="List every file with its hash.")] = False,
+) -> None:
+    """How a set was made, what it was made from, and how much of its spread 16 components explain."""
+    from harness import references
+    from metrics.reference import load_reference
+    from metrics.reference_statistics import COMPONENTS, reference_statistics
+
+    found = load_reference(name)
+    size, dim = found.frames.shape
+    typer.echo(f"{name}: {size} frames of {dim} dimensions, {found.n_songs} songs")
+    for part in ("embedder", "preprocessing"):
+        told = ", ".join(f"{key} {value}" for key, value in found.provenance.get(part, {}).items())
+        typer.echo(f"{part:<14} {told}")
+    for key in ("excerpt_seconds", "corpus", "licences"):
+        if key in found.provenance:
+            value = found.provenance[key]
+            typer.echo(f"{key.replace('_', ' '):<14} {', '.join(value) if isinstance(value, list) else value}")
+    components = min(COMPONENTS, dim, size - 1)
+    if components > 0:
+        share = reference_statistics(found, components).explained
+        typer.echo(f"{'components':<14} {components} explain {share:.0%} of the variance")
+    manifest = references.read_manifest(name)
+    if manifest is None:
+        return
+    typer.echo(f"{'source':<14} {', '.join(f'{key} {value}' for key, value in manifest.source.items())}")
+    for entry in manifest.files if files else ():
+        again = f", also {', '.join(entry.same_as)}" if entry.same_as else ""
+        typer.echo(f"{entry.sha256[:16]}  {entry.style}  {entry.licence or 'not stated'}  {entry.file}{again}")
+    for file, reason in manifest.left_out.items():
+        typer.echo(f"left out {file}: {reason}")

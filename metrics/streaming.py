@@ -97,8 +97,8 @@ class LoudnessMeter:
     >>> meter = LoudnessMeter(16000)
     >>> for _ in range(20):
     ...     meter.add(np.sin(2 * np.pi * 1000 * np.arange(1600) / 16000))
-    >>> round(meter.integrated(), 1)
-    -3.0
+    >>> round(meter.integrated())
+    -3
     """
 
     def __init__(self, rate: int) -> None:

@@ -1,12 +1,14 @@
-"""The network on random weights against one written out in NumPy, the front ends against librosa."""
+"""On random weights: all of it against the original package (tests/golden/openl3), the parts against NumPy and librosa."""
 
 import gzip
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from metrics.embeddings import load_embedder, openl3
 from metrics.embeddings.openl3 import CHANNELS, OpenL3, spectrogram
@@ -15,6 +17,7 @@ from metrics.errors import UsageError, WeightsError
 h5py = pytest.importorskip("h5py", reason="OpenL3's files are HDF5: pip install 'music-harness[openl3]'")
 
 
+EXPECTED = load_file(Path(__file__).parents[2] / "golden" / "openl3" / "expected.safetensors")
 DECIBELS = 0.02
 """What float32 leaves of a bin where the window's samples cancel, 40 dB below its neighbours; elsewhere 1e-4."""
 
@@ -107,6 +110,15 @@ def librosas(window, representation):
         )
     decibels = librosa.power_to_db(S=magnitude, ref=1.0, amin=1e-10, top_db=80.0)
     return decibels - decibels.max()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_embedding_is_that_of_the_original_package(weights, name):
+    representation, front_end, size = name.split("-")
+    embedder = OpenL3(representation, size=int(size), front_end=front_end, weights=weights, device="cpu")
+    [frame] = embedder.embed(noise(1))
+    assert frame.shape == EXPECTED[name].shape
+    assert np.abs(frame - EXPECTED[name]).max() < 1e-4 * np.abs(EXPECTED[name]).max()
 
 
 @pytest.mark.parametrize("size", [512, 6144])

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from metrics.audio import Audio, Preprocessing
 from metrics.embeddings.base import Embedder, Frames, check_frames, check_rate
-from metrics.embeddings.windows import WindowEmbedder, pad_to, samples
+from metrics.embeddings.windows import WindowEmbedder, samples
 from metrics.errors import AudioError
 from metrics.streaming import preprocessed_blocks
 
@@ -97,7 +97,7 @@ def _batched(paths: Iterable[Path], embedder: Any, preprocessing: Preprocessing)
         batch.begin(path)
         try:
             for piece in cut(preprocessed_blocks(path, preprocessing), window, hop):
-                batch.add(piece)
+                batch.add(piece if piece.size == window else embedder.fill(piece, window))
         except AudioError as error:
             batch.abandon()
             yield path, error
@@ -107,7 +107,7 @@ def _batched(paths: Iterable[Path], embedder: Any, preprocessing: Preprocessing)
 
 
 def cut(pieces: Iterable[Audio], window: int, hop: int) -> Iterator[Audio]:
-    """The windows of audio that comes in pieces: (window,) samples every `hop`, the only one padded if need be."""
+    """The windows of audio that comes in pieces: (window,) samples every `hop`; all of it where it is shorter."""
     buffer, any_yet = np.zeros(0, np.float32), False
     skip = 0  # samples until the next window, where the hop is longer than what is held
     for piece in pieces:
@@ -118,7 +118,7 @@ def cut(pieces: Iterable[Audio], window: int, hop: int) -> Iterator[Audio]:
         drop = min(skip, buffer.size)
         buffer, skip = buffer[drop:], skip - drop
     if not any_yet:
-        yield pad_to(buffer, window)
+        yield buffer
 
 
 class _Batch:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from metrics.embeddings.base import Frames
 from metrics.embeddings.pretrained import fingerprint, import_transformers, load_extractor, load_model, model_folder
-from metrics.embeddings.windows import WindowEmbedder, positive, resolve_device, samples
+from metrics.embeddings.windows import WindowEmbedder, pad_to, positive, resolve_device, samples
 from metrics.errors import UsageError
 
 
@@ -64,8 +64,9 @@ class _Pretrained(WindowEmbedder):
 class Clap(_Pretrained):
     """CLAP: audio and texts in one space of unit vectors. Wu et al., ICASSP 2023.
 
-    `model` is an id or a folder. A window is at most the model's 10 s, and a shorter one is repeated to fill them, as
-    in its training. The hop is the window unless it is given. `embed_text` puts texts into the same space.
+    `model` is an id or a folder. A window is at most the model's 10 s; what is shorter, a window as well as a clip, is
+    repeated to fill them, as in its training. The hop is the window unless it is given. `embed_text` puts texts into
+    the same space.
     """
 
     name = "clap"
@@ -90,6 +91,10 @@ class Clap(_Pretrained):
 
     def provenance(self) -> dict[str, Any]:
         return super().provenance() | {"front_end": "ClapFeatureExtractor, short windows repeated, no fusion"}
+
+    def fill(self, audio: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+        """As often as it fits, then zeros: as the extractor fills a short window."""
+        return pad_to(np.tile(audio, length // audio.size), length)
 
     def embed_windows(self, windows: NDArray[np.float32]) -> Frames:
         """float32 (n, samples of a window) → float32 (n, dim), of length 1."""

@@ -37,10 +37,15 @@ class WindowEmbedder:
         """float32 (n, samples of a window) → float32 (n, dim)."""
         raise NotImplementedError
 
+    def fill(self, audio: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+        """Audio shorter than a window as one of `length` samples: zeros follow it, unless a subclass knows better."""
+        return pad_to(audio, length)
+
     def embed(self, audio: NDArray[np.float32]) -> Frames:
         """float32 (samples,) at `self.rate` → float32 (frames, dim), at least one frame."""
         window, hop = samples(self.window_seconds, self.rate), samples(self.hop_seconds, self.rate)
-        views = np.lib.stride_tricks.sliding_window_view(pad_to(audio, window), window)[::hop]
+        filled = self.fill(audio, window) if audio.size < window else audio
+        views = np.lib.stride_tricks.sliding_window_view(filled, window)[::hop]
         parts = [
             self.embed_windows(np.array(views[n : n + self.batch], dtype=np.float32))
             for n in range(0, len(views), self.batch)

@@ -7,8 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
+from metrics.audio import Preprocessing
 from metrics.embeddings import load_embedder, pretrained, stream
 from metrics.embeddings.transformers import Clap, EnCodec, HuggingFace
 from metrics.errors import UsageError, WeightsError
@@ -103,6 +105,19 @@ def test_claps_texts_are_in_the_same_space(models):
         embedder.embed_text([])
 
 
+def test_a_clip_shorter_than_claps_window_is_repeated_as_the_library_does(models, tmp_path):
+    audio = noise(0.45, 48000)
+    embedder = Clap(str(models / "clap"), window_seconds=2.0, device="cpu")
+    model, extractor = direct("ClapModel", models / "clap"), direct_extractor("ClapFeatureExtractor", models / "clap")
+    with torch.inference_mode():
+        expected = model.get_audio_features(**extractor(audio, sampling_rate=48000, return_tensors="pt")).pooler_output
+    [frame] = embedder.embed(audio)
+    assert np.abs(frame - expected[0].numpy()).max() < 1e-5
+    soundfile.write(tmp_path / "short.wav", audio, 48000, subtype="FLOAT")
+    [(_, streamed)] = stream.embed_files([tmp_path / "short.wav"], embedder, Preprocessing(rate=48000, lufs=None))
+    assert np.abs(streamed[0] - frame).max() < 1e-5
+
+
 def test_clap_with_fusion_draws_nothing_at_random(models):
     embedder = Clap(str(models / "clap-fusion"), window_seconds=2.0, device="cpu")
     first = embedder.embed(noise(8, 48000))
@@ -171,8 +186,6 @@ def test_short_and_silent_audio_is_one_finite_frame(models, name, rate):
 
 
 def test_files_share_batches(models, tmp_path):
-    import soundfile
-
     embedder = EnCodec(str(models / "encodec"), device="cpu")
     for n in range(3):
         soundfile.write(tmp_path / f"{n}.wav", noise(1.5 + n, 24000, n), 24000)

@@ -38,8 +38,9 @@ def embed_by_content(
     found = {sha: cached for sha, place in places.items() if (cached := _read(place)) is not None}
     missing = {path: sha for sha, path in files.items() if sha not in found}
     left_out: dict[str, str] = {}
-    title = f"embedding ({recipe.embedder.name})"
-    with progress.stage(title, len(missing)) as stage:
+    if not missing:
+        return found, left_out
+    with progress.stage(f"embedding ({recipe.embedder.name})", len(missing)) as stage:
         for path, frames, padded in _frames(list(missing), recipe, left_out, missing):
             sha = missing[path]
             flags = {"padded": [sha]} if padded else {}

@@ -30,7 +30,7 @@ TITLES = {
 def scores_figure(outcome: Outcome) -> Figure | None:
     """The primary metric large, the others as small panels beside it; None when nothing could be measured.
 
-    Bars are the scores' own intervals. An open marker is a score that calls itself unreliable.
+    Bars are the scores' own intervals, where they have one. An open marker is a score that calls itself unreliable.
     """
     from matplotlib.figure import Figure
 
@@ -75,7 +75,8 @@ def _panel(axes: Axes, outcome: Outcome, metric: str, colour: str, large: bool) 
         axes.set_xticks(places, [result.condition.name for result in results], fontsize=8)
     for place, result in zip(places, results, strict=True):
         score = result.scores[metric]
-        axes.vlines(place, *score.interval, color=colour, lw=3 if large else 2, alpha=0.45, zorder=2)
+        if score.interval is not None:
+            axes.vlines(place, *score.interval, color=colour, lw=3 if large else 2, alpha=0.45, zorder=2)
         face = colour if score.reliable else "white"
         axes.plot(place, score.value, "o", ms=9 if large else 6, mfc=face, mec=colour, mew=1.6, zorder=3)
         if large:

@@ -216,10 +216,11 @@ class _View:
 
 
 def score_values(name: str, score: Score) -> dict[str, float]:
-    """A score as MLflow metrics: `name`, `name.se`, `name.low`, `name.high` and `name.n`."""
+    """A score as MLflow metrics: `name`, `name.se`, `name.n`, and `name.low`, `name.high` where it has an interval."""
     values = {name: score.value, f"{name}.n": float(score.n_songs)}
     values[f"{name}.se"] = score.stderr
-    values[f"{name}.low"], values[f"{name}.high"] = score.interval
+    if score.interval is not None:
+        values[f"{name}.low"], values[f"{name}.high"] = score.interval
     return values
 
 

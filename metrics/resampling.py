@@ -61,10 +61,7 @@ def deal(data: EmbeddingSet, seed: int = 0) -> list[Dealing]:
 
     Raises `DegenerateInput` for fewer than 3 songs: nothing is known of their spread once one is left out.
     """
-    if data.n_songs < FEWEST_SONGS:
-        raise DegenerateInput(
-            f"{data.n_songs} clips were given: an error bar takes at least {FEWEST_SONGS}. Sample more clips."
-        )
+    check_songs(data)
     strata = _pooled(data.song_strata(), data.n_songs)
     smallest = int(np.bincount(strata).min())
     groups = min(MAX_GROUPS, smallest)
@@ -79,6 +76,14 @@ def deal(data: EmbeddingSet, seed: int = 0) -> list[Dealing]:
         dealing[order] = np.arange(data.n_songs) % groups
         dealings.append(dealing)
     return dealings
+
+
+def check_songs(data: EmbeddingSet) -> None:
+    """Raise `DegenerateInput` for fewer songs than an error bar takes."""
+    if data.n_songs < FEWEST_SONGS:
+        raise DegenerateInput(
+            f"{data.n_songs} clips were given: an error bar takes at least {FEWEST_SONGS}. Sample more clips."
+        )
 
 
 def _pooled(strata: NDArray[np.str_] | None, n_songs: int) -> NDArray[np.intp]:

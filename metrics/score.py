@@ -31,12 +31,13 @@ class Score:
     tracks) of the evaluated set and `n_frames` its embedded frames. `direction` says which way is better, if either is.
     `estimand` says what is estimated: the distance to this very reference, or to the population it is a sample of.
     `reliable` is False where the sample is too small for the estimator; `note` then says how many units it would take.
+    `interval` is None where none would cover what it claims to: a value that ranks, at best.
     """
 
     name: str
     value: float
     stderr: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     n_songs: int
     n_frames: int
     unit: str
@@ -49,7 +50,7 @@ class Score:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
-        return asdict(self) | {"interval": list(self.interval)}
+        return asdict(self) | {"interval": None if self.interval is None else list(self.interval)}
 
     def __str__(self) -> str:
         doubt = "" if self.reliable else " (unreliable)"

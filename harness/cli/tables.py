@@ -54,7 +54,7 @@ def headline(outcome: Outcome) -> str:
 
 
 def scores_table(outcome: Outcome) -> Table:
-    """Condition × metric: value ± standard error, and the 95 % interval below it."""
+    """Condition × metric: value ± standard error, and the 95 % interval below it where there is one."""
     table = Table(caption="value ± standard error, [95 % interval]", caption_justify="left")
     table.add_column("condition", no_wrap=True)
     shown = [metric for metric in HEADINGS if any(metric in result.scores for result in outcome.conditions)]
@@ -72,16 +72,16 @@ def score_cell(score: Score | None) -> Text:
     """Two lines; a tilde marks a score that calls itself unreliable, a dash one that could not be measured."""
     if score is None:
         return Text("–", style="dim")
-    value, error, low, high = figures(score)
+    value, error, interval = figures(score)
     cell = Text(f"{'' if score.reliable else '~'}{value} ± {error}")
-    return cell.append(f"\n[{low}, {high}]", style="dim")
+    return cell.append(f"\n{interval}", style="dim")
 
 
-def figures(score: Score) -> tuple[str, str, str, str]:
-    """Value, standard error and both bounds, all to the second digit of the error: more would be noise."""
+def figures(score: Score) -> tuple[str, str, str]:
+    """Value, standard error and interval, all to the second digit of the error: more would be noise."""
     places = decimals(score.stderr)
-    value, error, low, high = (f"{number:.{places}f}" for number in (score.value, score.stderr, *score.interval))
-    return value, error, low, high
+    value, error, *bounds = (f"{number:.{places}f}" for number in (score.value, score.stderr, *(score.interval or ())))
+    return value, error, f"[{', '.join(bounds)}]" if bounds else "no interval"
 
 
 def decimals(error: float) -> int:
@@ -123,9 +123,9 @@ def _print_differences(outcome: Outcome, console: Console) -> None:
 
 def said_difference(difference: Difference) -> str:
     """One line: what was subtracted, by how much, how sure."""
-    value, error, low, high = figures(difference.score)
+    value, error, interval = figures(difference.score)
     verdict = "significant at 5 %" if difference.significant else "not significant at 5 %"
     return (
         f"  {difference.second} − {difference.first}: {'+' if difference.score.value > 0 else ''}{value} ± {error} "
-        f"[{low}, {high}], p = {difference.p:.2g}, {verdict}"
+        f"{interval}, p = {difference.p:.2g}, {verdict}"
     )

@@ -1,5 +1,7 @@
 """Figures are printed to the second digit of their error, and doubts are said."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.cli.tables import figures, score_cell
@@ -16,10 +18,10 @@ def score(value: float, stderr: float, reliable: bool = True) -> Score:
 @pytest.mark.parametrize(
     ("value", "stderr", "shown"),
     [
-        (23.4567, 3.4123, ("23.5", "3.4", "16.6", "30.3")),
-        (0.00844, 0.0620, ("0.008", "0.062", "-0.116", "0.132")),
-        (1234.5, 123.4, ("1234", "123", "988", "1481")),
-        (2.0, 0.0, ("2.000", "0.000", "2.000", "2.000")),
+        (23.4567, 3.4123, ("23.5", "3.4", "[16.6, 30.3]")),
+        (0.00844, 0.0620, ("0.008", "0.062", "[-0.116, 0.132]")),
+        (1234.5, 123.4, ("1234", "123", "[988, 1481]")),
+        (2.0, 0.0, ("2.000", "0.000", "[2.000, 2.000]")),
     ],
 )
 def test_no_more_digits_than_are_known(value, stderr, shown):
@@ -30,3 +32,8 @@ def test_an_unreliable_score_has_a_tilde_and_a_missing_one_a_dash():
     assert score_cell(score(1.0, 0.1)).plain == "1.00 ± 0.10\n[0.80, 1.20]"
     assert score_cell(score(1.0, 0.1, reliable=False)).plain.startswith("~1.00")
     assert score_cell(None).plain == "–"
+
+
+def test_a_score_without_an_interval_says_so():
+    ranking = replace(score(1.0, 0.1, reliable=False), interval=None)
+    assert score_cell(ranking).plain == "~1.00 ± 0.10\nno interval"

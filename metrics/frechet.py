@@ -11,6 +11,7 @@ in full dimension is the field's figure. `metrics.reliability` holds how many so
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,13 @@ from metrics.gaussians import (
     Gaussian,
     Matrix,
     checked_rows,
-    covariance,
     frechet_distance,
     frechet_distance_of_moments,
+    principal_axes,
     subset_distances,
 )
 from metrics.reliability import effective_dimension, songs_needed
-from metrics.resampling import Dealing, Jackknife, check_paired, deal, delete_groups, estimate
+from metrics.resampling import Dealing, check_paired, deal, delete_groups, estimate
 from metrics.score import EmbeddingSet, Estimand, Score, check_comparable
 
 __all__ = ["fad", "frechet_distance", "frechet_distance_of_moments", "headline_components", "paired_fad"]
@@ -62,11 +63,12 @@ def fad(
     and `DegenerateInput` for fewer than 3 songs on either side.
     """
     space = Space(reference, components, evaluated)
-    x, y = space.project(evaluated), space.project(reference)
-    plain = frechet_distance(x, y)
-    parts = [_jackknife(x, evaluated, y)]
+    plain = frechet_distance(space.project(evaluated), space.project(reference))
+    dealings = deal(evaluated)
+    parts = [delete_groups(plain, space.without_songs(evaluated, dealings), dealings)]
     if estimand == "population":
-        parts.append(_jackknife(y, reference, x))
+        dealings = deal(reference)
+        parts.append(delete_groups(plain, space.without_references(evaluated, dealings), dealings))
     result = estimate(plain, parts)
     needed = songs_needed("fad", space.spectrum)
     reliable = space.songs >= needed
@@ -103,15 +105,15 @@ def paired_fad(
     """
     check_paired(first, second)
     space = Space(reference, components, first, second)
-    x1, x2, y = space.project(first), space.project(second), space.project(reference)
-    plain = frechet_distance(x2, y) - frechet_distance(x1, y)
+    y = space.project(reference)
+    plain = frechet_distance(space.project(second), y) - frechet_distance(space.project(first), y)
     dealings = deal(first)
-    near, far = _replicates(x1, first, dealings, y), _replicates(x2, second, dealings, y)
-    parts = [delete_groups(plain, [b - a for a, b in zip(near, far, strict=True)], dealings)]
+    near, far = space.without_songs(first, dealings), space.without_songs(second, dealings)
+    parts = [delete_groups(plain, _differences(near, far), dealings)]
     if estimand == "population":
         dealings = deal(reference)
-        near, far = _replicates(y, reference, dealings, x1), _replicates(y, reference, dealings, x2)
-        parts.append(delete_groups(plain, [b - a for a, b in zip(near, far, strict=True)], dealings))
+        near, far = space.without_references(first, dealings), space.without_references(second, dealings)
+        parts.append(delete_groups(plain, _differences(near, far), dealings))
     result = estimate(plain, parts)
     needed = songs_needed("paired fad", space.spectrum)
     reliable = space.songs >= needed
@@ -146,21 +148,47 @@ class Space:
         self.reference, self.components, self.basis = reference, components, None
         rows = checked_rows(reference.frames, "the reference's")
         most = min(rows.shape[1], len(rows) - 1)
+        whole = Gaussian.of_rows(rows)
         if components is None:
-            values = Gaussian.of_rows(rows).spectrum()
+            self.spectrum = whole.spectrum()
         elif 1 <= components <= most:
-            values, vectors = np.linalg.eigh(covariance(rows))
-            values, self.basis = values[::-1], vectors[:, : -components - 1 : -1]
+            self.basis = principal_axes(rows, components)
+            self.spectrum = np.sum((whole.factor @ self.basis) ** 2, axis=0)
         else:
             raise UsageError(f"{components} components were asked for: 1 to {most} can be had from this reference.")
-        self.spectrum = values[:components]
-        self.explained = float(self.spectrum.sum() / values.sum())
+        self.explained = float(self.spectrum.sum()) / whole.trace
         self.name = "fad" if components is None else f"fad{components}"
         self.songs = min(data.n_songs for data in (reference, *evaluated))
 
     def project(self, data: EmbeddingSet) -> Matrix:
         frames = checked_rows(data.frames, "some")
         return frames if self.basis is None else frames @ self.basis
+
+    def without_songs(self, evaluated: EmbeddingSet, dealings: Sequence[Dealing]) -> list[Matrix]:
+        """Distances to the reference without each group of the evaluated songs, for each dealing."""
+        x, side = self.project(evaluated), Gaussian.of_rows(self.project(self.reference))
+        return [subset_distances(x, masks, side) for masks in _without_each_group(evaluated, dealings)]
+
+    def without_references(self, evaluated: EmbeddingSet, dealings: Sequence[Dealing]) -> list[Matrix]:
+        """Distances without each group of the reference's songs, for each dealing."""
+        masks = _without_each_group(self.reference, dealings)
+        return [self.distances_to_subsets(evaluated, some) for some in masks]
+
+    def distances_to_subsets(self, evaluated: EmbeddingSet, subsets: Iterable[NDArray[np.bool_]]) -> Matrix:
+        """Distances to some of the reference's frames, for each mask (N,): in that subset's own first components.
+
+        The components are an estimate too. A sample varies more along its own first axes than its population does,
+        which makes a warm set seem nearer than an equally distant cold one; kept fixed, that bias would remain.
+        """
+        x, y = (checked_rows(data.frames, "some") for data in (evaluated, self.reference))
+        if self.components is None:
+            return subset_distances(y, subsets, Gaussian.of_rows(x))
+        return np.array([self._distance_in_own_components(x, y[keep]) for keep in subsets])
+
+    def _distance_in_own_components(self, x: Matrix, y: Matrix) -> float:
+        assert self.components is not None
+        axes = principal_axes(y, min(self.components, len(y) - 1))
+        return frechet_distance(x @ axes, y @ axes)
 
     def note(self, needed: int, *evaluated: EmbeddingSet) -> str:
         notes = ["corrected for bias by leaving out groups of songs"]
@@ -185,18 +213,11 @@ class Space:
         }
 
 
-def _jackknife(x: Matrix, data: EmbeddingSet, other: Matrix) -> Jackknife:
-    dealings = deal(data)
-    replicates = _replicates(x, data, dealings, other)
-    return delete_groups(frechet_distance(x, other), replicates, dealings)
-
-
-def _replicates(x: Matrix, data: EmbeddingSet, dealings: list[Dealing], other: Matrix) -> list[Matrix]:
-    """Distances between `other` and the rows of `x` without each group of songs, for each dealing."""
-    side = Gaussian.of_rows(other)
+def _without_each_group(data: EmbeddingSet, dealings: Sequence[Dealing]) -> list[list[NDArray[np.bool_]]]:
+    """For each dealing a mask of frames (N,) for each group."""
     song = np.unique(data.songs, return_inverse=True)[1]
-    return [subset_distances(x, _without_each_group(dealing[song]), side) for dealing in dealings]
+    return [[dealing[song] != group for group in range(int(dealing.max()) + 1)] for dealing in dealings]
 
 
-def _without_each_group(group: NDArray[np.intp]) -> list[NDArray[np.bool_]]:
-    return [group != g for g in range(int(group.max()) + 1)]
+def _differences(near: Sequence[Matrix], far: Sequence[Matrix]) -> list[Matrix]:
+    return [b - a for a, b in zip(near, far, strict=True)]

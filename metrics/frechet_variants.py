@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,24 +34,20 @@ def fad_infinity(
     of its bias. For "population" the reference is extrapolated as well. `fad` leaves less bias (results/calibration).
     `stderr` is that of the plug-in value. Raises as `fad`.
     """
+    check_songs(evaluated)
+    check_songs(reference)
     space = Space(reference, components, evaluated)
     x, y = space.project(evaluated), space.project(reference)
     plain = frechet_distance(x, y)
-    sides = [(x, evaluated, y)] + ([(y, reference, x)] if estimand == "population" else [])
-    value, parts, points = plain, [], []
-    for rows, data, other in sides:
-        check_songs(data)
-        side, song = Gaussian.of_rows(other), np.unique(data.songs, return_inverse=True)[1]
-        sizes, masks = _nested_subsets(data, np.random.default_rng(seed))
-        distances = subset_distances(rows, [mask[song] for mask in masks], side)
-        value += np.polyfit(1 / sizes, distances, 1)[1] - plain
-        points.append([[int(n), float(distances[sizes == n].mean())] for n in np.unique(sizes)])
-        dealings = deal(data)
-        replicates = [
-            subset_distances(rows, [dealing[song] != g for g in range(int(dealing.max()) + 1)], side)
-            for dealing in dealings
-        ]
-        parts.append(delete_groups(plain, replicates, dealings))
+    side = Gaussian.of_rows(y)
+    lines = [_extrapolate(evaluated, lambda masks: subset_distances(x, masks, side), seed)]
+    dealings = deal(evaluated)
+    parts = [delete_groups(plain, space.without_songs(evaluated, dealings), dealings)]
+    if estimand == "population":
+        lines.append(_extrapolate(reference, lambda masks: space.distances_to_subsets(evaluated, masks), seed))
+        dealings = deal(reference)
+        parts.append(delete_groups(plain, space.without_references(evaluated, dealings), dealings))
+    value = plain + sum(line.intercept - plain for line in lines)
     result = estimate(plain, parts)
     return Score(
         name=f"{space.name} extrapolated",
@@ -65,7 +62,7 @@ def fad_infinity(
         reliable=False,
         note="extrapolated to infinitely many songs: without an interval, for comparison with others; read fad",
         plain=plain,
-        provenance=space.provenance(evaluated) | {"points": points, "seed": seed},
+        provenance=space.provenance(evaluated) | {"points": [line.points for line in lines], "seed": seed},
     )
 
 
@@ -76,20 +73,34 @@ def fad_per_song(evaluated: EmbeddingSet, reference: EmbeddingSet, components: i
     many frames a song has: songs of one length can be ranked, and none of the values compared with a set's. Songs of a
     single frame have no spread and are left out. Raises `DegenerateInput` when that leaves none.
     """
+    distances: dict[Any, float] = {}
+    if not (np.unique(evaluated.songs, return_counts=True)[1] > 1).any():
+        raise DegenerateInput("no song has two frames: a distance takes a spread. Embed with a shorter hop.")
     space = Space(reference, components, evaluated)
     x, side = space.project(evaluated), Gaussian.of_rows(space.project(reference))
-    distances = {}
     for song in np.unique(evaluated.songs):
         frames = x[evaluated.songs == song]
         if len(frames) > 1:
             everything = [np.ones(len(frames), dtype=bool)]
             distances[song.item()] = max(0.0, float(subset_distances(frames, everything, side)[0]))
-    if not distances:
-        raise DegenerateInput("no song has two frames: a distance takes a spread. Embed with a shorter hop.")
     return distances
 
 
-def _nested_subsets(data: EmbeddingSet, rng: np.random.Generator) -> tuple[Matrix, list[NDArray[np.bool_]]]:
+class _Line(NamedTuple):
+    intercept: float
+    points: list[tuple[int, float]]
+
+
+def _extrapolate(data: EmbeddingSet, distances_of: Callable[[list[NDArray[np.bool_]]], Matrix], seed: int) -> _Line:
+    """A straight line in 1/n through the distances of nested subsets of the songs, at infinitely many; its points."""
+    song = np.unique(data.songs, return_inverse=True)[1]
+    sizes, masks = nested_subsets(data, np.random.default_rng(seed))
+    distances = distances_of([mask[song] for mask in masks])
+    points = [(int(n), float(distances[sizes == n].mean())) for n in np.unique(sizes)]
+    return _Line(float(np.polyfit(1 / sizes, distances, 1)[1]), points)
+
+
+def nested_subsets(data: EmbeddingSet, rng: np.random.Generator) -> tuple[Matrix, list[NDArray[np.bool_]]]:
     """Sizes and masks of songs, from half to all, nested in each random order; strata keep their shares."""
     strata = data.song_strata()
     codes = np.zeros(data.n_songs, dtype=np.intp) if strata is None else np.unique(strata, return_inverse=True)[1]

@@ -21,6 +21,7 @@ from metrics.errors import DegenerateInput, UsageError
 
 Matrix = NDArray[np.floating[Any]]
 
+LANCZOS_FROM = 400  # dimensions: with 2048, 16 axes take .2 s by Lanczos' method and 2 s otherwise
 TOLERATED_ERROR = 1e-11  # of the nuclear norm, relative
 
 
@@ -118,18 +119,45 @@ def nuclear_norm(matrix: Matrix) -> float:
 
 
 def factor_of_covariance(cov: Matrix) -> Matrix:
-    """A with AᵀA = Σ: by Cholesky, or from eigenvectors where Σ is singular."""
+    """A with AᵀA = Σ: by Cholesky, or from the eigenvectors that are more than rounding where Σ is singular."""
+    noise = len(cov) * np.finfo(np.float64).eps
     try:
-        return np.linalg.cholesky(cov).T
+        factor = np.linalg.cholesky(cov).T
+        pivots = np.diag(factor) ** 2
+        if pivots.min() > 10 * noise * pivots.max():
+            return factor
     except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(cov)
-        return np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+        pass
+    values, vectors = np.linalg.eigh(cov)
+    kept = values > noise * values[-1]
+    return np.sqrt(values[kept])[:, None] * vectors.T[kept]
 
 
 def covariance(rows: Matrix) -> Matrix:
     """The covariance (D, D) of rows (n, D), with n−1."""
     centred = rows - rows.mean(0)
     return centred.T @ centred / (len(rows) - 1)
+
+
+def principal_axes(rows: Matrix, count: int) -> Matrix:
+    """The first principal axes (D, count) of rows (n, D), by descending variance."""
+    centred = rows - rows.mean(0)
+    if len(rows) <= rows.shape[1]:
+        vectors = _first_eigenvectors(centred @ centred.T, count)
+        return np.linalg.qr(centred.T @ vectors)[0]
+    return _first_eigenvectors(centred.T @ centred, count)
+
+
+def _first_eigenvectors(matrix: Matrix, count: int) -> Matrix:
+    """(n, count), by descending eigenvalue."""
+    from scipy.linalg import eigh
+    from scipy.sparse.linalg import eigsh
+
+    if len(matrix) <= LANCZOS_FROM or count > len(matrix) // 8:
+        return eigh(matrix, subset_by_index=(len(matrix) - count, len(matrix) - 1))[1][:, ::-1]
+    start = np.random.default_rng(0).standard_normal(len(matrix))
+    values, vectors = eigsh(matrix, count, v0=start)
+    return vectors[:, np.argsort(values)[::-1]]
 
 
 def checked_rows(frames: ArrayLike, which: str) -> Matrix:

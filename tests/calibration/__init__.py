@@ -1,0 +1,1 @@
+"""What the estimators are worth, by simulation: `make calibration`. Results: results/calibration/."""

@@ -1,0 +1,174 @@
+"""The cells of the calibration: which law, how many songs on either side, in which space, and what is estimated there.
+
+A finished cell is saved before the next is begun; running again continues with those that are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metrics.files import write_bytes
+from metrics.gaussians import frechet_distance_of_moments
+from metrics.reliability import effective_dimension
+from tests.calibration.batched import flat
+from tests.calibration.estimators import ESTIMATORS, PAIRED, TESTS, Estimates, Reference, Sample
+from tests.calibration.laws import CONDITIONS, LAWS, Array, Law, draw
+
+REPETITIONS = 2000
+CHUNK = 50
+PAIRS = (("cold", "warm"), ("same", "warm"))
+"""Equal in truth, and not."""
+TESTED = ("same", "warm", "other")
+ALL = tuple(CONDITIONS)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One set-up. `components` None is full dimension; `pairs` and `tests` switch the dearer columns on."""
+
+    law: str
+    songs: int
+    reference_songs: int
+    components: int | None
+    conditions: tuple[str, ...] = ("same", "other")
+    estimators: tuple[str, ...] = ("fad",)
+    pairs: bool = False
+    tests: bool = False
+
+    @property
+    def name(self) -> str:
+        space = "full" if self.components is None else f"{self.components} components"
+        return f"{self.law}, {self.songs} songs against {self.reference_songs}, {space}"
+
+
+# The song counts of a study, against references as small as the shipped ones and of a good size.
+COUNTS = [(16, 60), (30, 60), (60, 60), (200, 60), (16, 200), (30, 200), (60, 200), (200, 200)]
+COMPONENTS = [
+    *(Cell(f"musicnn, 48 axes{tails}", n, m, 16, ALL, pairs=True) for tails in ("", ", t5") for n, m in COUNTS),
+    *(Cell("1/k, 48 axes", n, m, 16, ALL, pairs=True) for n, m in COUNTS),
+    *(Cell("musicnn, 48 axes", n, 60, k, ALL, pairs=True) for n in (10, 16, 30) for k in (4, 8)),
+    *(Cell("musicnn, 48 axes", n, 60, 16, ALL, pairs=True) for n in (20, 24, 40)),
+]
+FULL = [
+    Cell("musicnn", 16, 60, None, ALL, ("fad", "fad_infinity"), pairs=True),
+    Cell("musicnn", 30, 60, None, ALL, pairs=True),
+    Cell("musicnn", 200, 200, None),
+    Cell("musicnn", 60, 60, None, ALL, pairs=True),
+    Cell("1/k", 200, 200, None),
+    Cell("1/k", 60, 60, None),
+    Cell("musicnn, t5", 200, 200, None),
+    Cell("musicnn", 120, 120, None),
+]
+DEARER = [
+    Cell("musicnn, 48 axes", 16, 61, 16, ("same", "other"), ("fad_infinity",), tests=True),
+    Cell("musicnn, 48 axes", 60, 61, 16, ("same", "other"), ("fad_infinity",), tests=True),
+    Cell("musicnn, 48 axes, t5", 30, 61, 16, (), (), tests=True),
+]
+CELLS = [*COMPONENTS, *DEARER, *FULL]
+
+
+def run(cells: Sequence[Cell], path: Path, repetitions: int = REPETITIONS) -> dict[str, Any]:
+    """Run the cells that `path` does not hold yet with so many repetitions; everything it holds afterwards."""
+    done: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    for cell in cells:
+        declared = json.loads(json.dumps(asdict(cell)))
+        before = done.get(cell.name, {})
+        if before.get("cell") == declared and before["repetitions"] >= repetitions:
+            continue
+        started = time.process_time()
+        done[cell.name] = {"cell": declared, "repetitions": repetitions, **simulate(cell, repetitions)}
+        write_bytes(path, (json.dumps(done, indent=1, ensure_ascii=False) + "\n").encode())
+        print(f"{cell.name}: {time.process_time() - started:.0f} s of CPU", flush=True)
+    return done
+
+
+def simulate(cell: Cell, repetitions: int) -> dict[str, Any]:
+    """The columns of one cell, from repetitions in chunks. The seed is the cell's name."""
+    law, rng = LAWS[cell.law], np.random.default_rng(zlib.crc32(cell.name.encode()))
+    found: dict[tuple[str, str], list[Estimates]] = {}
+    p_values: dict[tuple[str, str], list[Array]] = {}
+    spectra: list[Array] = []
+    for at in range(0, repetitions, CHUNK):
+        made, music = draw(law, cell.songs, cell.reference_songs, min(CHUNK, repetitions - at), rng)
+        reference = Reference(music, cell.components)
+        samples = {name: Sample(songs, reference) for name, songs in made.items()}
+        spectra = spectra or list(_spectra(music))
+        for condition in cell.conditions:
+            for estimator in cell.estimators:
+                for kind, estimates in ESTIMATORS[estimator](samples[condition]).items():
+                    found.setdefault((condition, kind), []).append(estimates)
+        for first, second in PAIRS if cell.pairs else ():
+            for paired in PAIRED.values():
+                for kind, estimates in paired(samples[first], samples[second]).items():
+                    found.setdefault((f"{second} − {first}", kind), []).append(estimates)
+        for condition in TESTED if cell.tests else ():
+            for name, test in TESTS.items():
+                p_values.setdefault((condition, name), []).append(test(samples[condition], rng))
+    rows = [
+        _row(condition, kind, chunks, truth(law, condition, cell.components))
+        for (condition, kind), chunks in found.items()
+    ]
+    for (condition, name), chunks in p_values.items():
+        rows.append(
+            {"condition": condition, "estimator": name, "rejected": float((np.concatenate(chunks) <= 0.05).mean())}
+        )
+    kept = [spectrum[: cell.components] for spectrum in spectra]
+    return {
+        "effective_dimension": float(np.mean([effective_dimension(spectrum) for spectrum in kept])),
+        "explained_variance": float(np.mean([part.sum() / all.sum() for part, all in zip(kept, spectra, strict=True)])),
+        "rows": rows,
+    }
+
+
+def truth(law: Law, condition: str, components: int | None) -> float:
+    """The distance of a condition to the reference's population, in that population's first components.
+
+    For "second − first" the difference of two.
+    """
+    if "−" in condition:
+        second, first = condition.split(" − ")
+        return truth(law, second, components) - truth(law, first, components)
+    eigenvalues, change = law.eigenvalues(), CONDITIONS[condition]
+    kept = slice(components)  # the axes are the population's principal axes, in order
+    moments = change.mean(eigenvalues)[kept], change.covariance(eigenvalues)[kept, kept]
+    reference = CONDITIONS["same"]
+    return frechet_distance_of_moments(
+        *moments, reference.mean(eigenvalues)[kept], reference.covariance(eigenvalues)[kept, kept]
+    )
+
+
+def _row(condition: str, kind: str, chunks: list[Estimates], truth: float) -> dict[str, Any]:
+    estimates = Estimates(
+        *(np.concatenate([getattr(part, name) for part in chunks]) for name in ("value", "stderr", "df"))
+    )
+    error = estimates.value - truth
+    sd = error.std(ddof=1)
+    row = {
+        "condition": condition,
+        "estimator": kind,
+        "truth": truth,
+        "bias": float(error.mean()),
+        "sd": float(sd),
+        "bias_over_sd": float(error.mean() / sd),
+    }
+    if np.isfinite(estimates.stderr).all():
+        row["coverage"] = float((np.abs(error) <= estimates.half_width).mean())
+        row["se_over_sd"] = float(estimates.stderr.mean() / sd)
+        if "−" in condition:
+            row["rejected"] = float((estimates.p <= 0.05).mean())
+    return row
+
+
+def _spectra(reference: Array) -> Array:
+    """Each reference's eigenvalues (R, D), descending."""
+    rows = flat(reference)
+    rows -= rows.mean(1, keepdims=True)
+    return np.maximum(np.linalg.eigvalsh(np.swapaxes(rows, 1, 2) @ rows)[:, ::-1], 0)

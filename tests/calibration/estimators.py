@@ -1,0 +1,198 @@
+"""The estimators that are calibrated, as named functions of batches of songs: `ESTIMATORS`, `PAIRED`, `TESTS`.
+
+They agree with the library's functions of their names, which a test asserts on one repetition. Another metric is
+calibrated by adding its functions here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
+
+from metrics.equality import Moments as SongMoments
+from metrics.equality import permuted_labels
+from metrics.frechet_variants import nested_subsets
+from metrics.score import EmbeddingSet
+from tests.calibration.batched import (
+    Moments,
+    OwnComponents,
+    Side,
+    dealing_of,
+    distances,
+    flat,
+    groups_left,
+    leave_out,
+    principal_axes,
+    subset_distances,
+)
+from tests.calibration.laws import Array
+
+PERMUTATIONS = 99
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Of every repetition (R,): value, standard error and degrees of freedom; NaN for an estimator without an error."""
+
+    value: Array
+    stderr: Array
+    df: Array
+
+    @classmethod
+    def bare(cls, value: Array) -> Estimates:
+        unknown = np.full(len(value), np.nan)
+        return cls(value, unknown, unknown)
+
+    @property
+    def half_width(self) -> Array:
+        """Of the 95 % interval."""
+        return stdtrit(self.df, 0.975) * self.stderr
+
+    @property
+    def p(self) -> Array:
+        """Of the hypothesis that the truth is zero."""
+        return 2 * stdtr(self.df, -np.abs(self.value / self.stderr))
+
+
+class Reference:
+    """A batch of references (R, songs, frames, D), seen in their first components or, with None, in all dimensions.
+
+    What does not depend on the evaluated songs is computed once for all conditions.
+    """
+
+    def __init__(self, songs: Array, components: int | None) -> None:
+        self.songs, self.components = songs, components
+
+    @cached_property
+    def basis(self) -> Array | None:
+        return None if self.components is None else principal_axes(flat(self.songs), self.components)
+
+    @cached_property
+    def side(self) -> Side:
+        return Side.of(flat(self.project(self.songs)))
+
+    @cached_property
+    def without_groups(self) -> list[OwnComponents]:
+        return self.subsets(groups_left(dealing_of(self.songs.shape[1])))
+
+    def project(self, songs: Array) -> Array:
+        return songs if self.basis is None else songs @ self.basis[:, None]
+
+    def subsets(self, masks: NDArray[np.bool_]) -> list[OwnComponents]:
+        assert self.components is not None
+        return OwnComponents.of_subsets(self.songs, masks, self.components)
+
+
+class Sample:
+    """One condition's songs (R, songs, frames, D) and their distances to the reference. Estimators take these."""
+
+    def __init__(self, songs: Array, reference: Reference) -> None:
+        self.songs, self.reference = songs, reference
+
+    @cached_property
+    def there(self) -> Array:
+        return self.reference.project(self.songs)
+
+    @cached_property
+    def plain(self) -> Array:
+        return distances(flat(self.there), self.reference.side)
+
+    @cached_property
+    def without_songs(self) -> Array:
+        return leave_out(self.there, dealing_of(self.songs.shape[1]), self.reference.side)
+
+    @cached_property
+    def without_references(self) -> Array:
+        reference = self.reference
+        if reference.components is None:
+            return leave_out(reference.songs, dealing_of(reference.songs.shape[1]), Side.of(flat(self.songs)))
+        return self.to(reference.without_groups)
+
+    def to(self, subsets: Sequence[OwnComponents]) -> Array:
+        """Distances (R, B) to parts of the reference."""
+        side = Moments.of(flat(self.songs))
+        return np.stack([subset.distances(side) for subset in subsets], axis=1)
+
+
+Estimator = Callable[[Sample], dict[str, Estimates]]
+PairedEstimator = Callable[[Sample, Sample], dict[str, Estimates]]
+Test = Callable[[Sample, np.random.Generator], Array]
+
+
+def fad(sample: Sample) -> dict[str, Estimates]:
+    """`metrics.fad`: its plug-in value, and the value corrected by the jackknife of both sides."""
+    parts = [
+        (sample.without_songs, sample.songs.shape[1]),
+        (sample.without_references, sample.reference.songs.shape[1]),
+    ]
+    return {"plain": Estimates.bare(sample.plain), "corrected": _jackknifed(sample.plain, parts)}
+
+
+def fad_infinity(sample: Sample) -> dict[str, Estimates]:
+    """`metrics.fad_infinity`: straight lines in 1/n on both sides."""
+    reference = sample.reference
+    sizes, masks = _nested(sample.songs.shape[1])
+    intercept = np.polyfit(1 / sizes, subset_distances(sample.there, masks, reference.side).T, 1)[1]
+    sizes, masks = _nested(reference.songs.shape[1])
+    if reference.components is None:
+        values = subset_distances(reference.songs, masks, Side.of(flat(sample.songs)))
+    else:
+        values = sample.to(reference.subsets(masks))
+    return {"extrapolated": Estimates.bare(intercept + np.polyfit(1 / sizes, values.T, 1)[1] - sample.plain)}
+
+
+def paired_fad(first: Sample, second: Sample) -> dict[str, Estimates]:
+    """`metrics.frechet.paired_fad`, second − first: corrected, and the plug-in difference with the same error."""
+    plain = second.plain - first.plain
+    parts = [
+        (second.without_songs - first.without_songs, first.songs.shape[1]),
+        (second.without_references - first.without_references, first.reference.songs.shape[1]),
+    ]
+    corrected = _jackknifed(plain, parts)
+    return {"paired plain": replace(corrected, value=plain), "paired corrected": corrected}
+
+
+def equality_test(sample: Sample, rng: np.random.Generator) -> Array:
+    """p of `metrics.equality_test` (R,) with 99 permutations."""
+    both = np.concatenate([sample.songs, sample.reference.songs], axis=1)
+    rows = flat(both)
+    rows -= rows.mean(1, keepdims=True)
+    if sample.reference.components is not None:
+        rows = rows @ principal_axes(rows, sample.reference.components)
+    songs = np.repeat(np.arange(both.shape[1]), both.shape[2])
+    labels = np.arange(both.shape[1]) < sample.songs.shape[1]
+    found = []
+    for repetition in rows:
+        sides = permuted_labels(labels, np.zeros(len(labels), dtype=np.intp), PERMUTATIONS, rng)
+        values = SongMoments.of(repetition, songs).distances(np.concatenate([labels[None], sides]))
+        found.append((1 + int((values[1:] >= values[0] * (1 - 1e-9)).sum())) / (1 + PERMUTATIONS))
+    return np.array(found)
+
+
+ESTIMATORS: dict[str, Estimator] = {"fad": fad, "fad_infinity": fad_infinity}
+PAIRED: dict[str, PairedEstimator] = {"paired_fad": paired_fad}
+TESTS: dict[str, Test] = {"equality_test": equality_test}
+
+
+def _nested(songs: int) -> tuple[Array, NDArray[np.bool_]]:
+    sizes, masks = nested_subsets(EmbeddingSet(np.zeros((songs, 1)), np.arange(songs)), np.random.default_rng(0))
+    return sizes, np.array(masks)
+
+
+def _jackknifed(plain: Array, parts: Sequence[tuple[Array, int]]) -> Estimates:
+    """`metrics.resampling.delete_groups` and `estimate`, batched: parts are (values without each group, songs)."""
+    bias, variance, spread = np.zeros(len(plain)), np.zeros(len(plain)), np.zeros(len(plain))
+    for values, songs in parts:
+        share = np.bincount(dealing_of(songs)) / songs
+        groups = len(share)
+        corrected = groups * plain - ((1 - share) * values).sum(1)
+        pseudo = plain[:, None] / share - (1 / share - 1) * values
+        part = np.mean((pseudo - corrected[:, None]) ** 2 / (1 / share - 1), axis=1)
+        df = max(1, min(songs - songs // groups, groups - 1))
+        bias, variance, spread = bias + plain - corrected, variance + part, spread + part**2 / df
+    return Estimates(plain - bias, np.sqrt(variance), variance**2 / spread)

@@ -39,6 +39,14 @@ lint: $(STAMP) ## Check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+.PHONY: bench-metrics
+bench-metrics: $(STAMP) ## Time the metrics beside their peers, which are fetched into build/, and write results/benchmarks/
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks metrics
+
+.PHONY: calibration
+calibration: $(STAMP) ## Simulate what the estimators are worth (an hour of CPU; what is there is kept) into results/calibration/
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration
+
 .PHONY: bench
 bench: $(STAMP) ## Measure the speed of the parts that matter, printed as ratios
 	$(BIN)/python -m tests.benchmarks

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from metrics.diversity import cosine_diversity, vendi
     from metrics.embeddings import load_embedder
     from metrics.embeddings.base import embed_clip
-    from metrics.frechet import fad, frechet_distance
+    from metrics.equality import equality_test
+    from metrics.fadtk import fadtk_fad
+    from metrics.frechet import fad, paired_fad
+    from metrics.frechet_variants import fad_infinity, fad_per_song
+    from metrics.gaussians import frechet_distance
     from metrics.novelty import neighbour_percentile
     from metrics.reference import load_reference
     from metrics.score import EmbeddingSet, Score
@@ -49,7 +53,11 @@ __all__ = [
     "copied_share",
     "cosine_diversity",
     "embed_clip",
+    "equality_test",
     "fad",
+    "fad_infinity",
+    "fad_per_song",
+    "fadtk_fad",
     "frechet_distance",
     "label_accuracy",
     "load_embedder",
@@ -57,6 +65,7 @@ __all__ = [
     "measure_signal",
     "measure_structure",
     "neighbour_percentile",
+    "paired_fad",
     "prompt_similarity",
     "retrieval_recall",
     "signal_score",
@@ -79,14 +88,19 @@ _HOMES = {
     "copied_share": "metrics.copies",
     "cosine_diversity": "metrics.diversity",
     "embed_clip": "metrics.embeddings.base",
+    "equality_test": "metrics.equality",
     "fad": "metrics.frechet",
-    "frechet_distance": "metrics.frechet",
     "label_accuracy": "metrics.adherence",
     "load_embedder": "metrics.embeddings",
     "load_reference": "metrics.reference",
     "measure_signal": "metrics.signal",
     "measure_structure": "metrics.structure",
     "neighbour_percentile": "metrics.novelty",
+    "fad_infinity": "metrics.frechet_variants",
+    "fad_per_song": "metrics.frechet_variants",
+    "fadtk_fad": "metrics.fadtk",
+    "frechet_distance": "metrics.gaussians",
+    "paired_fad": "metrics.frechet",
     "prompt_similarity": "metrics.similarity",
     "retrieval_recall": "metrics.adherence",
     "signal_score": "metrics.signal",

@@ -22,7 +22,7 @@ from metrics.errors import DegenerateInput, UsageError
 Matrix = NDArray[np.floating[Any]]
 
 LANCZOS_FROM = 400  # dimensions: with 2048, 16 axes take .2 s by Lanczos' method and 2 s otherwise
-TOLERATED_ERROR = 1e-11  # of the nuclear norm, relative
+TOLERATED_ERROR = 1e-12  # of the nuclear norm, relative
 
 
 def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
@@ -185,13 +185,14 @@ def _eigenvalues_of_product(cov2: Matrix, cov1: Matrix) -> Matrix:
 def _sum_of_roots(eigenvalues: Matrix) -> float | None:
     """Σ√λ of ascending eigenvalues, or None where small ones are too uncertain for it.
 
-    An eigenvalue comes with an absolute error of about ε times the largest, so its root with ε·λ_max/2√λ.
+    An eigenvalue comes with an absolute error of about ε times the largest, so its root with ε·λ_max/2√λ; the errors'
+    squares are added.
     """
     if not eigenvalues[0] > 0:
         return None
     roots = np.sqrt(eigenvalues)
     total = float(roots.sum())
-    error = np.finfo(np.float64).eps * float(eigenvalues[-1]) / 2 * float((1 / roots).sum())
+    error = np.finfo(np.float64).eps * float(eigenvalues[-1]) / 2 * float(np.sqrt((1 / eigenvalues).sum()))
     return total if error <= TOLERATED_ERROR * total else None
 
 

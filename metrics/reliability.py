@@ -1,17 +1,103 @@
-"""placeholder"""
+"""When a Fréchet distance may be trusted, as found by simulation: `metrics/data/frechet_reliability.json`.
+
+`make calibration` draws thousands of samples whose true distance is known and checks bias, coverage, error and false
+positives (results/calibration). What passed there is written down as three rules:
+
+- In the reference's first components: enough songs on either side, a reference at least half as large as the evaluated
+  set, and components that hold most of the variance. Those that leave much out are not well determined.
+- In full dimension: enough songs for the spectrum, by its effective dimension.
+- Tails near a Gaussian's. With Student's t of 5 degrees the estimates are biased and their errors too small.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+ScoreKind = Literal["fad", "paired fad"]
+
+
+@cache
+def rules() -> dict[str, Any]:
+    """The rules as they are stored."""
+    return json.loads((Path(__file__).parent / "data" / "frechet_reliability.json").read_text())
+
 
 def effective_dimension(spectrum: ArrayLike) -> float:
+    """(Σ√λ)² / Σλ of a covariance's eigenvalues (k,): how many equal ones would have this sum and this sum of roots.
+
+    Rényi's effective rank of order ½, the one that small eigenvalues count in: a Fréchet distance adds roots.
+
+    >>> effective_dimension([1, 1, 1, 0]), effective_dimension([1, 0.01])
+    (3.0, 1.198019801980198)
+    """
     roots = np.sqrt(np.asarray(spectrum, dtype=np.float64))
     return float(roots.sum() ** 2 / np.sum(roots**2))
 
 
-def songs_needed(score: Literal["fad", "paired fad"], spectrum: ArrayLike) -> int:
-    return len(np.asarray(spectrum))
+def tail_weight(songs: ArrayLike) -> float:
+    """The fourth moment of songs (n, k) about their mean relative to that of a Gaussian of their covariance.
+
+    1 for a Gaussian, 3 for Student's t of 5 degrees, of which samples of 60 show 1.6; .98 and 1.04 for musicnn's
+    embeddings of the tracks in the two shipped references.
+    """
+    centred = np.asarray(songs, dtype=np.float64)
+    centred = centred - centred.mean(0)
+    squares = np.sum(centred**2, axis=1)
+    if not squares.any():
+        return 1.0
+    small = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
+    gaussian = 1 + 2 * np.sum(small**2) / np.trace(small) ** 2
+    return float(np.mean(squares**2) / np.mean(squares) ** 2 / gaussian)
+
+
+def songs_in_full(dimension: float) -> int:
+    """How many songs on either side a distance in full dimension takes, by the spectrum's effective dimension.
+
+    Beyond the largest that was simulated as many more as there are more dimensions.
+    """
+    table = rules()["full"]
+    for largest, songs in table:
+        if dimension <= largest:
+            return int(songs)
+    largest, songs = table[-1]
+    return math.ceil(songs * dimension / largest)
+
+
+def doubts_in_full(spectrum: ArrayLike, songs: int, reference_songs: int) -> list[str]:
+    """Why these numbers of songs are not enough in full dimension; empty when they are."""
+    needed = songs_in_full(effective_dimension(spectrum))
+    return _too_few(songs, needed, reference_songs, needed)
+
+
+def doubts_in_components(score: ScoreKind, explained: float, songs: int, reference_songs: int) -> list[str]:
+    """Why these are not enough in components with this share of the reference's variance; empty when they are."""
+    rule = rules()["components"]
+    needed = rule[score]
+    doubts = _too_few(songs, needed["songs"], reference_songs, max(needed["reference_songs"], songs // 2))
+    if explained < rule["explained_variance"]:
+        doubts.append(
+            f"components with {explained:.0%} of the variance, and it takes {rule['explained_variance']:.0%}: use more"
+        )
+    return doubts
+
+
+def doubts_of_tails(weight: float) -> list[str]:
+    """Why a `tail_weight` is too large; empty when it is not."""
+    heavy = weight > rules()["tail_weight"]
+    return [f"heavy tails, {weight:.1f} times a Gaussian's fourth moment"] if heavy else []
+
+
+def _too_few(songs: int, needed: int, reference_songs: int, needed_reference: int) -> list[str]:
+    doubts = []
+    if songs < needed:
+        doubts.append(f"{songs} clips, and it takes {needed}")
+    if reference_songs < needed_reference:
+        doubts.append(f"{reference_songs} reference tracks, and it takes {needed_reference}")
+    return doubts

@@ -16,7 +16,9 @@ from scipy.special import stdtr, stdtrit
 
 from metrics.equality import Moments as SongMoments
 from metrics.equality import permuted_labels
+from metrics.frechet import growing_error_interval
 from metrics.frechet_variants import nested_subsets
+from metrics.reliability import rules, tail_weight
 from metrics.score import EmbeddingSet
 from tests.calibration.batched import (
     Moments,
@@ -37,21 +39,19 @@ PERMUTATIONS = 99
 
 @dataclass(frozen=True)
 class Estimates:
-    """Of every repetition (R,): value, standard error and degrees of freedom; NaN for an estimator without an error."""
+    """Of every repetition (R,): value, standard error, degrees of freedom and bounds; NaN where there are none."""
 
     value: Array
     stderr: Array
     df: Array
+    low: Array
+    high: Array
 
     @classmethod
     def bare(cls, value: Array) -> Estimates:
+        """Of an estimator without an error."""
         unknown = np.full(len(value), np.nan)
-        return cls(value, unknown, unknown)
-
-    @property
-    def half_width(self) -> Array:
-        """Of the 95 % interval."""
-        return stdtrit(self.df, 0.975) * self.stderr
+        return cls(value, unknown, unknown, unknown, unknown)
 
     @property
     def p(self) -> Array:
@@ -130,7 +130,9 @@ def fad(sample: Sample) -> dict[str, Estimates]:
         (sample.without_songs, sample.songs.shape[1]),
         (sample.without_references, sample.reference.songs.shape[1]),
     ]
-    return {"plain": Estimates.bare(sample.plain), "corrected": _jackknifed(sample.plain, parts)}
+    corrected = _jackknifed(sample.plain, parts)
+    low, high = growing_error_interval(sample.plain, corrected.value, corrected.high - corrected.value)
+    return {"plain": Estimates.bare(sample.plain), "corrected": replace(corrected, low=low, high=high)}
 
 
 def fad_infinity(sample: Sample) -> dict[str, Estimates]:
@@ -174,6 +176,13 @@ def equality_test(sample: Sample, rng: np.random.Generator) -> Array:
     return np.array(found)
 
 
+def heavy_tails(sample: Sample) -> NDArray[np.bool_]:
+    """Whether either side looks so (R,), to `metrics.reliability.tail_weight` of its songs."""
+    sides = sample.there, sample.reference.project(sample.reference.songs)
+    weights = [[tail_weight(songs) for songs in side.mean(2)] for side in sides]
+    return np.max(weights, axis=0) > rules()["tail_weight"]
+
+
 ESTIMATORS: dict[str, Estimator] = {"fad": fad, "fad_infinity": fad_infinity}
 PAIRED: dict[str, PairedEstimator] = {"paired_fad": paired_fad}
 TESTS: dict[str, Test] = {"equality_test": equality_test}
@@ -195,4 +204,6 @@ def _jackknifed(plain: Array, parts: Sequence[tuple[Array, int]]) -> Estimates:
         part = np.mean((pseudo - corrected[:, None]) ** 2 / (1 / share - 1), axis=1)
         df = max(1, min(songs - songs // groups, groups - 1))
         bias, variance, spread = bias + plain - corrected, variance + part, spread + part**2 / df
-    return Estimates(plain - bias, np.sqrt(variance), variance**2 / spread)
+    value, stderr, df = plain - bias, np.sqrt(variance), variance**2 / spread
+    half = stdtrit(df, 0.975) * stderr
+    return Estimates(value, stderr, df, value - half, value + half)

@@ -18,7 +18,7 @@ from metrics.equality import Moments as SongMoments
 from metrics.equality import permuted_labels
 from metrics.frechet import growing_error_interval
 from metrics.frechet_variants import nested_subsets
-from metrics.reliability import rules, tail_weight
+from metrics.reliability import doubts_of_tails
 from metrics.score import EmbeddingSet
 from tests.calibration.batched import (
     Moments,
@@ -177,10 +177,9 @@ def equality_test(sample: Sample, rng: np.random.Generator) -> Array:
 
 
 def heavy_tails(sample: Sample) -> NDArray[np.bool_]:
-    """Whether either side looks so (R,), to `metrics.reliability.tail_weight` of its songs."""
+    """Whether `metrics.reliability` finds either side's too heavy (R,)."""
     sides = sample.there, sample.reference.project(sample.reference.songs)
-    weights = [[tail_weight(songs) for songs in side.mean(2)] for side in sides]
-    return np.max(weights, axis=0) > rules()["tail_weight"]
+    return np.array([bool(doubts_of_tails(*songs)) for songs in zip(*(side.mean(2) for side in sides), strict=True)])
 
 
 ESTIMATORS: dict[str, Estimator] = {"fad": fad, "fad_infinity": fad_infinity}

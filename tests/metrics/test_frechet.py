@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from metrics.errors import DegenerateInput, UsageError
-from metrics.frechet import fad, headline_components, paired_fad
-from metrics.reliability import songs_needed
+from metrics.frechet import fad, growing_error_interval, headline_components, paired_fad
 from metrics.resampling import p_value
 from metrics.score import EmbeddingSet
 
@@ -70,15 +69,37 @@ def test_a_reference_may_store_how_many_components_its_headline_has():
 
 def test_too_few_songs_leave_a_value_that_ranks_and_the_number_it_takes_is_named():
     spectrum = np.ones(40)
-    needed = songs_needed("fad", spectrum)
     score = fad(songs(10, spectrum, 9), songs(40, spectrum, 10))
     assert (score.reliable, score.interval) == (False, None)
-    assert "biased, ranking only: 10 clips or tracks" in score.note
-    assert needed > 40
-    few = fad(songs(30, spectrum, 9), songs(40, spectrum, 10), 2)
-    assert few.reliable
-    assert few.interval is not None
-    assert "in 2 components with" in few.note
+    assert "biased, ranking only: 10 clips, and it takes" in score.note
+    assert "40 reference tracks, and it takes" in score.note
+    eight = fad(songs(10, spectrum, 9), songs(40, spectrum, 10), 8)
+    assert not eight.reliable
+    assert eight.interval is not None
+    assert "biased: 10 clips" in eight.note
+    steep = 30 * 0.3 ** np.arange(12)
+    some = fad(songs(30, steep, 9), songs(60, steep, 10), 3)
+    assert some.reliable
+    assert some.interval is not None
+    assert "in 3 components with" in some.note
+
+
+def test_heavy_tails_are_refused():
+    x, y = songs(40, SPECTRUM, 27), songs(60, SPECTRUM, 28)
+    outlying = np.where(x.songs < 2, 6.0, 1.0)[:, None]
+    score = fad(EmbeddingSet(x.frames * outlying, x.songs), y)
+    assert fad(x, y).reliable
+    assert (score.reliable, score.interval) == (False, None)
+    assert "heavy tails" in score.note
+
+
+def test_the_interval_reaches_further_up_than_down():
+    low, high = growing_error_interval(20.0, 14.0, 8.0)
+    assert 14 - low < 8 < high - 14
+    # Its ends are distances whose own error would just reach the value.
+    for end in (low, high):
+        assert abs(14 - end) == pytest.approx(8 * np.sqrt((end + 6) / 20))
+    assert growing_error_interval(0.0, 0.0, 0.0) == (0.0, 0.0)
 
 
 def test_the_components_are_found_again_without_each_part_of_the_reference():

@@ -1,0 +1,61 @@
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from metrics.reliability import (
+    doubts_in_components,
+    doubts_in_full,
+    doubts_of_tails,
+    effective_dimension,
+    rules,
+    songs_in_full,
+    tail_weight,
+)
+from tests.calibration.report import verdicts
+
+RESULTS = Path(__file__).parents[2] / "results" / "calibration" / "fad.json"
+
+
+def test_equal_eigenvalues_count_fully_and_small_ones_by_their_roots():
+    assert effective_dimension(np.full(7, 3.0)) == pytest.approx(7)
+    assert effective_dimension([4, 1, 0]) == pytest.approx(9 / 5)
+
+
+def test_songs_needed_grow_with_the_effective_dimension():
+    table = rules()["full"]
+    assert [songs_in_full(dimension) for dimension, _ in table] == [songs for _, songs in table]
+    dimension, songs = table[-1]
+    assert songs_in_full(3 * dimension) == 3 * songs
+    assert all(before <= after for before, after in itertools.pairwise(table))
+
+
+def test_what_is_too_little_is_named():
+    needed = rules()["components"]["fad"]
+    assert doubts_in_components("fad", 0.9, needed["songs"], needed["reference_songs"]) == []
+    assert doubts_in_components("fad", 0.9, needed["songs"] - 1, 40) == [
+        f"{needed['songs'] - 1} clips, and it takes {needed['songs']}",
+        f"40 reference tracks, and it takes {needed['reference_songs']}",
+    ]
+    assert doubts_in_components("fad", 0.9, 300, 60) == ["60 reference tracks, and it takes 150"]
+    assert "use more" in doubts_in_components("fad", 0.5, 200, 200)[0]
+    assert doubts_in_components("paired fad", 0.9, 16, 60) == []
+    assert len(doubts_in_full(np.ones(200), 60, 60)) == 2
+
+
+def test_heavy_tails_are_seen():
+    rng = np.random.default_rng(0)
+    normal = rng.standard_normal((200, 16))
+    assert doubts_of_tails(normal) == []
+    assert "heavy tails" in doubts_of_tails(normal, normal / np.sqrt(rng.chisquare(3, (200, 1))))[0]
+    assert tail_weight(np.ones((5, 3)))[0] == 1.0
+    assert tail_weight(normal[:12, :2])[1] > 1.5 > tail_weight(normal)[1]
+    assert tail_weight(normal[:8]) == pytest.approx(tail_weight(normal[:8] @ np.linalg.qr(rng.random((16, 16)))[0]))
+
+
+def test_the_rules_refuse_every_cell_of_the_calibration_that_fails():
+    shown = [(name, what, failed) for name, what, failed, out in verdicts(json.loads(RESULTS.read_text())) if not out]
+    assert len(shown) > 5
+    assert [entry for entry in shown if entry[2]] == []

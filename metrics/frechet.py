@@ -65,8 +65,8 @@ def fad(
     The value may be negative where the truth is near zero. Near zero the distance is degenerate and its error is
     overstated: an interval that contains 0 does not show that two sets are alike, `equality_test` tests it. With fewer
     songs than the dimensions in use take, or tails too heavy (`metrics.reliability`), `reliable` is False, and in full
-    dimension there is no interval: what is left of the bias may be larger than the error. Raises `UsageError` when the two sets were
-    embedded differently and `DegenerateInput` for fewer than 3 songs on either side.
+    dimension there is no interval: what is left of the bias may be larger than the error. Raises `UsageError` when the
+    two sets were embedded differently and `DegenerateInput` for fewer than 3 songs on either side.
     """
     space = Space(reference, components, evaluated)
     plain = frechet_distance(space.project(evaluated), space.project(reference))

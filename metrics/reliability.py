@@ -3,8 +3,8 @@
 `make calibration` draws thousands of samples whose true distance is known and checks bias, coverage, error and false
 positives (results/calibration). What passed there is written down as three rules:
 
-- In the reference's first components: enough songs on either side, a reference at least half as large as the evaluated
-  set, and components that hold most of the variance. Those that leave much out are not well determined.
+- In the reference's first components: enough songs on either side, a reference as large as the evaluated set (half as
+  large for a paired difference), and components that hold most of the variance: others are not well determined.
 - In full dimension: enough songs for the spectrum, by its effective dimension.
 - Tails near a Gaussian's. With Student's t of 5 degrees the estimates are biased and their errors too small.
 """
@@ -83,7 +83,8 @@ def doubts_in_components(score: ScoreKind, explained: float, songs: int, referen
     """Why these are not enough in components with this share of the reference's variance; empty when they are."""
     rule = rules()["components"]
     needed = rule[score]
-    doubts = _too_few(songs, needed["songs"], reference_songs, max(needed["reference_songs"], songs // 2))
+    needed_reference = max(needed["reference_songs"], math.ceil(needed["references_per_song"] * songs))
+    doubts = _too_few(songs, needed["songs"], reference_songs, needed_reference)
     if explained < rule["explained_variance"]:
         doubts.append(
             f"components with {explained:.0%} of the variance, and it takes {rule['explained_variance']:.0%}: use more"

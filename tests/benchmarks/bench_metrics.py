@@ -191,6 +191,9 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
         for name in dict.fromkeys(row["by"] for row in rows if row["kind"] == kind):
             line = [row for row in rows if row["kind"] == kind and row["by"] == name]
             axes.loglog([row["size"] for row in line], [row["seconds"] for row in line], "o-", label=name)
+        sizes = sorted({row["size"] for row in rows if row["kind"] == kind})
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.minorticks_off()
         axes.set_title(kind, loc="left", fontsize=10)
         axes.set_xlabel("dimensions")
         axes.set_ylabel("seconds of CPU")

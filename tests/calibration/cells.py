@@ -51,7 +51,7 @@ class Cell:
 
 
 # The song counts of a study, against a reference as small as the shipped ones and one of a good size.
-COUNTS = [(24, 50), (60, 50), (16, 50), (24, 200), (200, 50), (100, 50), (30, 50), (60, 200), (200, 200), (16, 200)]
+COUNTS = [(24, 50), (60, 50), (16, 50), (24, 200), (30, 50), (60, 60), (60, 200), (200, 50), (200, 200), (16, 200)]
 COMPONENTS = [Cell("musicnn, 48 axes", n, m, 16, ALL, pairs=True) for n, m in COUNTS]
 HARDER = [
     *(
@@ -78,12 +78,12 @@ FULL = [
     Cell("1/k", 200, 200, None, repetitions=300),
 ]
 CELLS = [
-    *COMPONENTS[:4],
-    *FULL[:5],
+    *COMPONENTS[:6],
+    *FULL[:7],
     *TESTS_OF_EQUALITY[:2],
     *HARDER,
-    *COMPONENTS[4:],
-    *FULL[5:],
+    *COMPONENTS[6:],
+    *FULL[7:],
     *TESTS_OF_EQUALITY[2:],
 ]
 

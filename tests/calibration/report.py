@@ -79,14 +79,12 @@ def _markdown(results: dict[str, Any]) -> str:
         "",
         f"An interval or test passes with |bias| ≤ {MOST_BIAS} sd, coverage ≥ {LEAST_COVERAGE} where the truth is",
         f"above 0, mean standard error within {ERRORS[0]}–{ERRORS[1]} of the true one and at most {MOST_FALSE:.0%}",
-        "false positives. What does not pass is refused: `reliable` is False, shown as ~, and in full dimension there is",
-        "no interval. The rules, in",
+        "false positives. What does not pass is refused: `reliable` is False, shown as ~, and in full dimension",
+        "there is no interval. The rules, in",
         "`metrics/data/frechet_reliability.json`:",
         "",
-        f"- in components: at least {components['fad']['songs']} clips ({components['paired fad']['songs']} for a",
-        f"  paired difference) against at least {components['fad']['reference_songs']} reference tracks and half as",
-        f"  many as there are clips, in components that hold {components['explained_variance']:.0%} of the",
-        "  reference's variance;",
+        f"- in components that hold {components['explained_variance']:.0%} of the reference's variance:",
+        *(_said(kind, components[kind]) for kind in INTERVALS.values()),
         "- in full dimension, on either side: "
         + ", ".join(f"{songs} songs up to an effective dimension of {largest}" for largest, songs in full)
         + ", in proportion beyond;",
@@ -126,6 +124,13 @@ def _markdown(results: dict[str, Any]) -> str:
             ]
             lines.append(f"| {name} | {row['condition']} | {row['estimator']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _said(kind: str, needed: dict[str, float]) -> str:
+    return (
+        f"  - {kind}: {needed['songs']} clips against {needed['reference_songs']} reference tracks, "
+        f"and {needed['references_per_song']:g} times as many tracks as clips;"
+    )
 
 
 def _number(row: Row, key: str, places: str) -> str:

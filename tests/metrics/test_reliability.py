@@ -39,7 +39,8 @@ def test_what_is_too_little_is_named():
         f"{needed['songs'] - 1} clips, and it takes {needed['songs']}",
         f"40 reference tracks, and it takes {needed['reference_songs']}",
     ]
-    assert doubts_in_components("fad", 0.9, 300, 60) == ["60 reference tracks, and it takes 150"]
+    assert doubts_in_components("fad", 0.9, 300, 60) == ["60 reference tracks, and it takes 300"]
+    assert doubts_in_components("paired fad", 0.9, 120, 60) == []
     assert "use more" in doubts_in_components("fad", 0.5, 200, 200)[0]
     assert doubts_in_components("paired fad", 0.9, 16, 60) == []
     assert len(doubts_in_full(np.ones(200), 60, 60)) == 2

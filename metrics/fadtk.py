@@ -6,19 +6,24 @@ functions take the same steps and evaluate the formula exactly instead of by the
 agree with to 1e-6. A "file" here is a song of an `EmbeddingSet`.
 
 The reference may be a Gaussian (mean, covariance), such as those that fadtk ships: `load_statistics` reads its files.
+`fadtk_audio` prepares audio as it does, for an embedder of the user's: another resampler and 16 bits shift a distance.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import DegenerateInput, HarnessError, UsageError
 from metrics.gaussians import frechet_distance_of_moments
 from metrics.score import EmbeddingSet, check_comparable
+
+# The settings of fadtk's resampler, those of librosa's "kaiser_best".
+ZERO_CROSSINGS, ROLLOFF, KAISER_BETA = 64, 0.9475937167399596, 14.769656459379492
 
 Statistics = tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
 """Mean (D,) and covariance (D, D)."""
@@ -69,6 +74,37 @@ def load_statistics(path: str | os.PathLike[str], model: str) -> Statistics:
         raise HarnessError(
             f"{path} is not a file of statistics ({error}). A .npz made by fadtk was expected."
         ) from error
+
+
+def fadtk_audio(audio: ArrayLike, rate: int, to_rate: int) -> NDArray[np.float32]:
+    """Audio (samples,) or (samples, channels) at `rate` Hz as fadtk hands it to a model: float32 (samples,).
+
+    The mean of the channels, resampled by a Kaiser-windowed sinc of 64 zero crossings, and rounded down to 16 bits as
+    libsndfile writes them, for fadtk caches a file. Equal to its own but for single steps of 16 bits. Raises `UsageError` for another shape.
+    """
+    samples = np.asarray(audio, dtype=np.float32)
+    if samples.ndim not in (1, 2):
+        raise UsageError(f"audio has shape {samples.shape}: (samples,) or (samples, channels) was expected.")
+    mono = samples if samples.ndim == 1 else samples.mean(1)
+    resampled = mono if rate == to_rate else _resample(mono, rate, to_rate)
+    steps = np.clip(np.floor(resampled * np.float32(32768)), -32768, 32767)
+    return (steps / 32768).astype(np.float32)
+
+
+def _resample(mono: NDArray[np.float32], rate: int, to_rate: int) -> NDArray[np.float32]:
+    """Band-limited interpolation (J. O. Smith) at the times of the new rate, one filter for each phase."""
+    divisor = math.gcd(rate, to_rate)
+    step, phases = rate // divisor, to_rate // divisor
+    cutoff = min(step, phases) * ROLLOFF  # in periods per `step` samples
+    reach = math.ceil(ZERO_CROSSINGS * step / cutoff)
+    taps = np.arange(-reach, reach + step) / step
+    # One row for each phase: taps seen from the output's time, in zero crossings of the sinc.
+    crossings = np.clip((taps - np.arange(phases)[:, None] / phases) * cutoff, -ZERO_CROSSINGS, ZERO_CROSSINGS)
+    window = np.i0(KAISER_BETA * np.sqrt(1 - (crossings / ZERO_CROSSINGS) ** 2)) / np.i0(KAISER_BETA)
+    filters = (np.sinc(crossings) * window * cutoff / step).astype(np.float32)
+    padded = np.pad(mono, (reach, reach + step))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(taps))[::step]
+    return (windows @ filters.T).reshape(-1)[: math.ceil(phases * len(mono) / step)]
 
 
 def _files(data: EmbeddingSet) -> list[tuple[Any, NDArray[Any], NDArray[Any], int]]:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from metrics.audio import Preprocessing
 from metrics.embeddings.base import Embedder, embed_clip, embedding_provenance, is_padded
 from metrics.errors import UsageError
+from metrics.frechet import HEADLINE_COMPONENTS
 from metrics.registry import unknown_name
 from metrics.score import EmbeddingSet
 from metrics.weights import cache_dir
@@ -72,12 +73,14 @@ def build_reference(
     embedder: Embedder,
     preprocessing: Preprocessing | None = None,
     about: dict[str, Any] | None = None,
+    components: int = HEADLINE_COMPONENTS,
 ) -> EmbeddingSet:
     """Embed real music: `clips` gives (audio (samples,), rate in Hz, song, style) one after another.
 
     Excerpts of one track share their song, the sampling unit. The clips go through the preprocessing that the evaluated
     side will go through; equal length on both sides is the caller's to see to. `about` (where the music is from, its
-    licences) is added to the provenance. Raises `UsageError` when there are no clips and `AudioError` for a silent one.
+    licences) is added to the provenance, and in how many `components` the headline distance to it is taken. Raises
+    `UsageError` when there are no clips and `AudioError` for a silent one.
     """
     preprocessing = preprocessing or Preprocessing(rate=embedder.rate)
     frames, songs, styles, padded = [], [], [], set()
@@ -88,6 +91,7 @@ def build_reference(
         songs.append(song)
         styles.append(style)
     provenance = embedding_provenance(embedder, preprocessing) | (about or {})
+    provenance["components"] = components
     if padded:
         provenance["padded"] = sorted(padded)
     return EmbeddingSet.from_clips(frames, songs, provenance, styles)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from metrics.errors import DegenerateInput, HarnessError, UsageError
-from metrics.fadtk import fadtk_fad, fadtk_per_song, fadtk_statistics, load_statistics
+from metrics.fadtk import fadtk_audio, fadtk_fad, fadtk_per_song, fadtk_statistics, load_statistics
 from metrics.gaussians import frechet_distance, frechet_distance_of_moments
 from metrics.score import EmbeddingSet
 from metrics.weights import fetch
@@ -57,6 +57,24 @@ def test_statistics_are_read_by_the_name_of_the_model(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"nothing of the kind")
     with pytest.raises(HarnessError, match="not a file of statistics"):
         load_statistics(tmp_path / "bad.npz", "vggish")
+
+
+def test_audio_is_resampled_and_rounded_as_torchaudio_does_for_fadtk():
+    """Samples that torchaudio 2.8's resampler gives for this noise with fadtk's settings, before the 16 bits."""
+    x = np.random.default_rng(1).uniform(-0.5, 0.5, 441).astype(np.float32)
+    there = [0.09796614199876785, 0.052990932017564774, 0.1887528896331787, 0.06439165771007538, -0.32142192125320435]
+    made = fadtk_audio(x, 44100, 16000)
+    assert made.shape == (160,)
+    assert made[[0, 1, 50, 100, 159]] == pytest.approx(there, abs=1.01 / 32768)
+    stereo = np.stack([x + 0.1, x - 0.1], axis=1)
+    assert np.abs(fadtk_audio(stereo, 44100, 16000) - made).max() <= 1.01 / 32768
+
+
+def test_audio_at_the_rate_is_only_rounded_to_16_bits():
+    steps = np.array([0.0, 0.7, -0.3, 1000.7, 40000.0, -40000.0]) / 32768
+    assert (fadtk_audio(steps, 16000, 16000) * 32768).tolist() == [0, 0, -1, 1000, 32767, -32768]
+    with pytest.raises(UsageError, match=r"\(2, 3, 4\)"):
+        fadtk_audio(np.zeros((2, 3, 4)), 44100, 16000)
 
 
 SHIPPED = {

@@ -25,6 +25,8 @@ def _own_cache(tmp_path, monkeypatch):
 
 def test_excerpts_of_a_track_share_its_song():
     made = build_reference(music(), TOY, about={"licence": "CC0"})
+    assert made.provenance["components"] == 16
+    assert build_reference(music(), TOY, components=8).provenance["components"] == 8
     assert made.n_songs == 3
     assert len(made.frames) == 18
     assert made.provenance["licence"] == "CC0"

@@ -80,7 +80,8 @@ def fadtk_audio(audio: ArrayLike, rate: int, to_rate: int) -> NDArray[np.float32
     """Audio (samples,) or (samples, channels) at `rate` Hz as fadtk hands it to a model: float32 (samples,).
 
     The mean of the channels, resampled by a Kaiser-windowed sinc of 64 zero crossings, and rounded down to 16 bits as
-    libsndfile writes them, for fadtk caches a file. Equal to its own but for single steps of 16 bits. Raises `UsageError` for another shape.
+    libsndfile writes them, for fadtk caches a file. Equal to its own but for single steps of 16 bits. Raises
+    `UsageError` for another shape.
     """
     samples = np.asarray(audio, dtype=np.float32)
     if samples.ndim not in (1, 2):

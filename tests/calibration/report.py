@@ -157,6 +157,10 @@ def _figure(results: dict[str, Any], folder: Path) -> None:
             axes.axhline(limit, color="#22303c", lw=0.8)
             if key == "bias_over_sd":
                 axes.axhline(-limit, color="#22303c", lw=0.8)
+                axes.set_yscale("symlog", linthresh=1, linscale=2)
             axes.set(xscale="log", xlabel="songs", ylabel=key.replace("_over_", " / "))
+            counts = sorted({result["cell"]["songs"] for result in results.values()})
+            axes.set_xticks(counts, [str(count) for count in counts])
+            axes.minorticks_off()
             axes.set_title(f"{kind}: blue in components, orange in full; open where refused", loc="left", fontsize=9)
         write_png(figure, folder / file)

@@ -87,7 +87,7 @@ FULL = [
     Cell("1/k", 60, 60, None, repetitions=200),
     *(Cell("musicnn, 48 axes", n, n, None) for n in (50, 100, 200)),
     Cell("musicnn", 200, 200, None, repetitions=300),
-    Cell("musicnn", 500, 500, None, repetitions=200),
+    Cell("musicnn", 500, 500, None),
     Cell("1/k", 200, 200, None, repetitions=300),
 ]
 CELLS = [

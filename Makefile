@@ -44,7 +44,7 @@ bench-metrics: $(STAMP) ## Time the metrics beside their peers, which are fetche
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks metrics
 
 .PHONY: calibration
-calibration: $(STAMP) ## Simulate what the estimators are worth (an hour of CPU; what is there is kept) into results/calibration/
+calibration: $(STAMP) ## Simulate what the estimators are worth (half an hour of CPU; what is there is kept) into results/calibration/
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration
 
 .PHONY: bench

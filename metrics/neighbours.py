@@ -1,0 +1,186 @@
+"""Nearest neighbours among other songs, exactly, and where they lie once a group of songs is left out.
+
+Distances come in float32 tiles (`metrics.pairwise`); only what can matter is kept of a tile. A first look at some of
+the rows bounds the distance to each row's k-th neighbour, entries below the bound are the candidates, and their
+distances are computed again in float64: the result is that of float64 throughout, ties included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.errors import DegenerateInput
+from metrics.pairwise import ROUNDING, Cloud, Codes, Matrix, exact, slices, tiles
+
+SAMPLE = 1024
+"""The first look is at so many rows, or an eighth of them where that is more."""
+
+Triples = tuple[Codes, Codes, Matrix]
+"""Rows, columns and squared distances of some pairs."""
+
+
+@dataclass(frozen=True)
+class Balls:
+    """A ball about every row that reaches to its k-th nearest neighbour of another song.
+
+    `squares` (N, 1 + groups): the squared radius with all songs, then without each group in turn; 0 for the rows of
+    the group itself, whose balls are gone with it.
+    """
+
+    cloud: Cloud
+    squares: NDArray[np.float64]
+
+    @property
+    def widest(self) -> NDArray[np.float32]:
+        """A bound (N,) in float32 above every radius of a row, rounding of the tiles included."""
+        slack = ROUNDING * (self.cloud.norms + self.cloud.norms.max())
+        return (self.squares.max(axis=1) * (1 + ROUNDING) + slack).astype(np.float32)
+
+
+def balls(cloud: Cloud, codes: Codes, groups: Sequence[Codes], k: int) -> Balls:
+    """Balls about the rows (N, D) of a cloud, whose songs are `codes` (N,); `groups` gives each row's group, once for
+    every dealing.
+
+    Raises `DegenerateInput` when a row has fewer than k neighbours of other songs, with all songs or without a group.
+    """
+    _check_enough(codes, groups, k)
+    rows, columns, squares = _candidates(cloud, codes, k)
+    radii, missing = _radii(rows, columns, squares, len(cloud), groups, k)
+    wanted = k
+    while missing.any():
+        # The neighbours found are of the group that was left out: look further, for these rows only.
+        wanted = 8 * wanted
+        again = np.flatnonzero(missing)
+        keep = ~missing[rows]
+        found = _nearest(cloud, codes, again, wanted)
+        parts = zip((rows[keep], columns[keep], squares[keep]), found, strict=True)
+        rows, columns, squares = (np.concatenate(part) for part in parts)
+        radii, missing = _radii(rows, columns, squares, len(cloud), groups, k)
+    slack = ROUNDING * (cloud.norms[rows] + cloud.norms[columns])
+    # Radii differ from the exact ones by as much as the entries do.
+    near = squares <= radii.max(axis=1)[rows] + 2 * slack + ROUNDING * cloud.norms.max()
+    rows, columns = rows[near], columns[near]
+    squares = exact(cloud.original, rows, cloud.original, columns)
+    return Balls(cloud, _radii(rows, columns, squares, len(cloud), groups, k)[0])
+
+
+def pairs_within(x: Balls | Cloud, y: Balls) -> Iterator[Triples]:
+    """The pairs of rows of x and y that one of the balls about them holds, or may hold, once a group is left out.
+
+    Where rounding could decide the squared distance is exact.
+    """
+    left, right = (side if isinstance(side, Cloud) else side.cloud for side in (x, y))
+    reach_x = None if isinstance(x, Cloud) else x.widest
+    reach_y = y.widest
+    for part, others, tile in tiles(left, right):
+        near = tile < reach_y[others]
+        if reach_x is not None:
+            near |= tile < reach_x[part, None]
+        rows, columns = np.nonzero(near)
+        squares = tile[rows, columns].astype(np.float64)
+        rows, columns = rows + part.start, columns + others.start
+        slack = ROUNDING * (left.norms[rows] + right.norms[columns])
+        close = np.zeros(len(rows), dtype=bool)
+        for side, index in ((x, rows), (y, columns)):
+            if isinstance(side, Balls):
+                low, high = side.squares[:, 0][index], side.squares.max(axis=1)[index]
+                close |= (squares >= low - slack) & (squares <= high + slack)
+        squares[close] = exact(left.original, rows[close], right.original, columns[close])
+        yield rows, columns, squares
+
+
+def _check_enough(codes: Codes, groups: Sequence[Codes], k: int) -> None:
+    sizes = np.bincount(codes)
+    fewest = len(codes) - sizes.max()
+    for group in groups:
+        for g in range(group.max() + 1):
+            kept = sizes[np.unique(codes[group != g])]
+            fewest = min(fewest, kept.sum() - kept.max())
+    if fewest < k:
+        raise DegenerateInput(
+            f"a frame has as few as {fewest} neighbours of other songs (groups of songs left out for the error bar): "
+            f"{k} were expected. Add clips, or ask for fewer neighbours."
+        )
+
+
+def _candidates(cloud: Cloud, codes: Codes, k: int) -> Triples:
+    """Each row's neighbours of other songs up to a bound on the distance of the (about) 2k-th, in float32."""
+    reach = _first_look(cloud, codes, k)
+    found: list[Triples] = []
+    for part, others, tile in tiles(cloud, cloud):
+        _forget_own_song(tile, codes[part], codes[others])
+        found.append(_below(tile, reach[part, None], part.start, others.start))
+        if part != others:
+            rows, columns, squares = _below(tile, reach[others], part.start, others.start)
+            found.append((columns, rows, squares))
+    rows, columns, squares = (np.concatenate(part) for part in zip(*found, strict=True))
+    return rows, columns, squares
+
+
+def _first_look(cloud: Cloud, codes: Codes, k: int) -> NDArray[np.float32]:
+    """A bound (N,) on the squared distance of each row's k-th neighbour: that of its 2k-th among some of the rows."""
+    n = len(cloud)
+    size = min(n, max(SAMPLE, n // 8))
+    sample = np.sort(np.random.default_rng(0).choice(n, size, replace=False))
+    right, others = cloud.right(sample), codes[sample]
+    wanted = min(2 * k, size) - 1
+    reach = np.empty(n, dtype=np.float32)
+    for part in slices(n, max(64, (1 << 20) // size)):
+        tile = cloud.left(part) @ right
+        _forget_own_song(tile, codes[part], others)
+        reach[part] = np.partition(tile, wanted, axis=1)[:, wanted]
+    # The tiles of the second look round differently.
+    return reach * np.float32(1 + ROUNDING) + np.float32(ROUNDING) * (cloud.norms + cloud.norms.max())
+
+
+def _nearest(cloud: Cloud, codes: Codes, rows: Codes, wanted: int) -> Triples:
+    """The `wanted` nearest rows of other songs, or all, for some rows."""
+    found: list[Triples] = []
+    right = cloud.right(slice(None))
+    for part in slices(len(rows), max(16, (1 << 22) // len(cloud))):
+        tile = cloud.left(rows[part]) @ right
+        _forget_own_song(tile, codes[rows[part]], codes)
+        columns = np.argpartition(tile, min(wanted, len(cloud)) - 1, axis=1)[:, :wanted]
+        squares = np.take_along_axis(tile, columns, axis=1)
+        row = np.repeat(rows[part], columns.shape[1])
+        known = np.isfinite(squares.ravel())
+        found.append((row[known], columns.ravel()[known], squares.ravel()[known]))
+    return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # pyright: ignore[reportReturnType]
+
+
+def _forget_own_song(tile: Matrix, rows: Codes, columns: Codes) -> None:
+    if np.intersect1d(rows, columns).size:
+        tile[rows[:, None] == columns] = np.inf
+
+
+def _below(tile: Matrix, reach: NDArray[Any], first_row: int, first_column: int) -> Triples:
+    rows, columns = np.nonzero(tile < reach)
+    return rows + first_row, columns + first_column, tile[rows, columns]
+
+
+def _radii(
+    rows: Codes, columns: Codes, squares: Matrix, n: int, groups: Sequence[Codes], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Squared distances of the k-th neighbours (N, 1 + groups), as in `Balls`, and the rows (N,) where candidates were
+    too few to tell.
+    """
+    order = np.lexsort((squares, rows))
+    rows, columns, squares = rows[order], columns[order], squares[order]
+    radii, missing = [], np.zeros(n, dtype=bool)
+    for group, g in [(None, 0), *((group, g) for group in groups for g in range(group.max() + 1))]:
+        kept = slice(None) if group is None else np.flatnonzero(group[columns] != g)
+        starts = np.searchsorted(rows[kept], np.arange(n + 1))
+        kth = starts[:-1] + k - 1
+        enough = kth < starts[1:]
+        gone = np.zeros(n, dtype=bool) if group is None else group == g
+        radius = np.zeros(n)
+        known = enough & ~gone
+        radius[known] = squares[kept][kth[known]]
+        missing |= ~enough & ~gone
+        radii.append(radius)
+    return np.stack(radii, axis=1), missing

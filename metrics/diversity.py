@@ -1,52 +1,76 @@
-"""How varied a set of clips is. Both figures are of clips, each by its mean embedding: frames of one clip are alike,
-and counting them would measure how long the clips are.
+"""How varied a set of clips is. The figures are of clips, each by its mean embedding: frames of one clip are alike,
+and counting them would measure how long the clips are. (`metrics.frame_diversity` has what can be said of frames.)
 
 Cosines are taken from the centre of a reference set (`centre_of`), where one is given, else from the origin. One
 reference for all conditions keeps them comparable. From the origin musicnn finds most music alike, for its vectors
 lean one way: over 84 tracks of seven kinds half of all cosines are above .47, and Vendi counts 8.7 tracks; from the
 centre the median is −.03 and Vendi counts 16.6.
 
-Vendi counts, and is bounded by, the clips at hand: compare it at equal numbers. The mean over pairs is unbiased.
+Vendi counts, and is bounded by, the clips at hand: compare it at equal numbers, or let `clips` draw as many without
+replacement. Its order q says how much rare clips count: 1 is the plain one, 2 the chance that two clips are alike, ∞
+the share of the commonest kind alone. The mean over pairs is unbiased at any number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import DegenerateInput, UsageError
+from metrics.rarefaction import rarefied
 from metrics.resampling import Jackknife, estimate, jackknife, paired_difference
 from metrics.score import EmbeddingSet, Estimand, Score, check_comparable
+from metrics.sides import Kind, checked_rows
 
 Matrix = NDArray[np.floating[Any]]
 
 
-def vendi_of_kernel(kernel: ArrayLike) -> float:
+def vendi_of_kernel(kernel: ArrayLike, order: float = 1.0) -> float:
     """The Vendi score of a similarity matrix (n, n) with ones on its diagonal: the effective number of distinct items.
 
-    exp of the Shannon entropy of the eigenvalues of K/n: 1 when all are alike, n when none is like another. Friedman
-    & Dieng, "The Vendi Score", TMLR 2023 (order 1). Raises `UsageError` unless K is square, symmetric and of unit
-    diagonal.
+    exp of the Rényi entropy of `order` of the eigenvalues of K/n: 1 when all are alike, n when none is like another.
+    Friedman & Dieng, "The Vendi Score", TMLR 2023 (order 1); Pasarkar & Dieng, "Cousins of the Vendi Score", AISTATS
+    2024. Raises `UsageError` unless K is square, symmetric and of unit diagonal, and for an order that is not positive;
+    `DegenerateInput` for values that are not finite.
 
     >>> round(vendi_of_kernel([[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]]), 10)
     2.1573004834
     """
     kernel = np.asarray(kernel, dtype=np.float64)
+    if not np.isfinite(kernel).all():
+        raise DegenerateInput("the kernel is not all finite. Leave out the items that gave NaN or infinity.")
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or not np.allclose(kernel, kernel.T):
         raise UsageError(f"the kernel has shape {kernel.shape}: a symmetric (n, n) matrix was expected.")
     if not np.allclose(np.diag(kernel), 1):
         raise UsageError("the kernel's diagonal is not all ones: every item is wholly similar to itself.")
-    return _effective_number(np.linalg.eigvalsh(kernel / len(kernel)))
+    return effective_number(np.linalg.eigvalsh(kernel / len(kernel)), order)
 
 
-def vendi_of_rows(rows: ArrayLike) -> float:
+def vendi_of_rows(rows: ArrayLike, order: float = 1.0) -> float:
     """The Vendi score of vectors (n, D) under cosine similarity, by the smaller of the (n, n) and (D, D) matrices."""
     unit = unit_rows(rows)
     gram = unit.T @ unit if unit.shape[1] < len(unit) else unit @ unit.T
-    return _effective_number(np.linalg.eigvalsh(gram / len(unit)))
+    return effective_number(np.linalg.eigvalsh(gram / len(unit)), order)
+
+
+def effective_number(shares: Matrix, order: float = 1.0) -> float:
+    """exp of the Rényi entropy of shares (n,) that sum to 1; what rounding made negative counts as none.
+
+    >>> [round(effective_number(np.array([0.5, 0.25, 0.25]), q), 4) for q in (1, 2, np.inf)]
+    [2.8284, 2.6667, 2.0]
+    """
+    if not order > 0:
+        raise UsageError(f"a Vendi score of order {order} was asked for: a positive one was expected.")
+    positive = shares[shares > 0]
+    if order == 1:
+        return float(np.exp(-np.sum(positive * np.log(positive))))
+    if order == np.inf:
+        return float(1 / positive.max())
+    return float(np.sum(positive**order) ** (1 / (1 - order)))
 
 
 def diversity_of_rows(rows: ArrayLike) -> float:
@@ -59,8 +83,10 @@ def diversity_of_rows(rows: ArrayLike) -> float:
 
 
 def unit_rows(rows: ArrayLike) -> Matrix:
-    """Rows (n, D) of length one, float64. Raises `DegenerateInput` for a row of zeros: it points nowhere."""
-    array = np.asarray(rows, dtype=np.float64)
+    """Rows (n, D) of length one, float64. Raises `DegenerateInput` for no rows, values that are not finite, or a row
+    of zeros: it points nowhere.
+    """
+    array = checked_rows(rows, "some", at_least=1).astype(np.float64)
     lengths = np.linalg.norm(array, axis=1, keepdims=True)
     if not (lengths > 0).all():
         raise DegenerateInput(
@@ -81,13 +107,16 @@ def centre_of(reference: EmbeddingSet) -> Matrix:
     return np.mean([means[strata == style].mean(0) for style in np.unique(strata)], axis=0)
 
 
-def vendi(evaluated: EmbeddingSet, reference: EmbeddingSet | None = None) -> Score:
+def vendi(
+    evaluated: EmbeddingSet, reference: EmbeddingSet | None = None, *, order: float = 1.0, clips: int | None = None
+) -> Score:
     """The effective number of different clips, from 1 to the number of clips, with its jackknife error.
 
-    Cosines are taken from the centre of `reference`, or from the origin without one. Compare at equal numbers of clips.
-    Raises `DegenerateInput` for fewer than 3 clips, `UsageError` for a reference that was embedded differently.
+    Cosines are taken from the centre of `reference`, or from the origin without one. `clips` gives the mean over draws
+    of that many clips without replacement, to compare with a smaller set. Raises `DegenerateInput` for fewer than 3
+    clips, or than `clips`, and `UsageError` for a reference that was embedded differently.
     """
-    return _score("vendi", [evaluated], reference)
+    return _score(vendi_name(order), [evaluated], reference, clips)
 
 
 def cosine_diversity(evaluated: EmbeddingSet, reference: EmbeddingSet | None = None) -> Score:
@@ -98,7 +127,7 @@ def cosine_diversity(evaluated: EmbeddingSet, reference: EmbeddingSet | None = N
 def paired_diversity(
     metric: str, first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet | None = None
 ) -> Score:
-    """`second` − `first` in "vendi" or "diversity", for two conditions whose clips share their ids.
+    """`second` − `first` in "vendi", "vendi2", "vendi_inf" or "diversity", for conditions whose clips share their ids.
 
     Raises `UsageError` for another metric, or when the clips are not the same.
     """
@@ -107,39 +136,48 @@ def paired_diversity(
     return _score(metric, [first, second], reference)
 
 
+paired_vendi = partial(paired_diversity, "vendi")
+paired_vendi2 = partial(paired_diversity, "vendi2")
+paired_vendi_inf = partial(paired_diversity, "vendi_inf")
+paired_cosine_diversity = partial(paired_diversity, "diversity")
+
+
+def vendi_name(order: float) -> str:
+    """The name under which a Vendi score of an order goes. Raises `UsageError` for one that has none."""
+    names = {1.0: "vendi", 2.0: "vendi2", np.inf: "vendi_inf"}
+    if order not in names:
+        raise UsageError(f"a Vendi score of order {order} was asked for: 1, 2 or infinity was expected.")
+    return names[order]
+
+
 # Name: (statistic of the clips' mean embeddings, unit, estimand).
 _METRICS: dict[str, tuple[Callable[[ArrayLike], float], str, Estimand]] = {
     "vendi": (vendi_of_rows, "clips", "population at this n"),
+    "vendi2": (partial(vendi_of_rows, order=2.0), "clips", "population at this n"),
+    "vendi_inf": (partial(vendi_of_rows, order=np.inf), "clips", "population at this n"),
     "diversity": (diversity_of_rows, "1 − cosine", "population"),
 }
 
 
-def _score(metric: str, conditions: Sequence[EmbeddingSet], reference: EmbeddingSet | None) -> Score:
+def _score(
+    metric: str, conditions: Sequence[EmbeddingSet], reference: EmbeddingSet | None, clips: int | None = None
+) -> Score:
     """The score of one condition, or of the second minus the first."""
     of_rows, unit, estimand = _METRICS[metric]
     means = [centred_means(data, reference) for data in conditions]
-    plain, part = _with_jackknife(lambda data: of_rows(data.frames), means)
+    n = means[0].n_songs if clips is None else clips
+    if not 1 <= n <= means[0].n_songs:
+        raise DegenerateInput(f"{n} clips were to be drawn of {means[0].n_songs}: compare at a number that both have.")
+    plain, part = _with_jackknife(lambda data: rarefied(lambda drawn: of_rows(drawn.frames), data, n), means)
     # The plain value stays: Vendi's dependence on n is its meaning, and the mean over pairs has no bias.
     result = estimate(plain, [part], correct=False)
-    note = f"of {means[0].n_songs} clips: compare at equal numbers" if metric == "vendi" else "over pairs of clips"
-    provenance: dict[str, Any] = {**conditions[0].provenance, "df": result.df, "paired": len(conditions) == 2}
+    drawn = "" if n == means[0].n_songs else f"drawn of {means[0].n_songs}, "
+    note = f"of {n} clips: {drawn}compare at equal numbers" if metric != "diversity" else "over pairs of clips"
+    about: dict[str, Any] = {"drawn_songs": clips}
     if reference is not None:
-        provenance["centre"] = {"reference": reference.provenance, "songs": reference.n_songs}
-    return Score(
-        name=metric if len(conditions) == 1 else f"{metric} difference",
-        value=result.value,
-        stderr=result.stderr,
-        interval=result.interval,
-        n_songs=means[0].n_songs,
-        n_frames=sum(len(data.frames) for data in conditions),
-        unit=unit,
-        direction="higher",
-        estimand=estimand,
-        reliable=True,
-        note=note,
-        plain=plain,
-        provenance=provenance,
-    )
+        about["centre"] = {"reference": reference.provenance, "songs": reference.n_songs}
+    whole = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
+    return Kind(metric, unit, "higher", estimand).score(result, whole, note=note, **about)
 
 
 def _with_jackknife(
@@ -157,8 +195,3 @@ def centred_means(data: EmbeddingSet, reference: EmbeddingSet | None) -> Embeddi
         check_comparable(data.provenance, reference.provenance)
         means = means - centre_of(reference)
     return EmbeddingSet(means.astype(np.float32), ids, data.provenance, data.song_strata())
-
-
-def _effective_number(eigenvalues: Matrix) -> float:
-    positive = eigenvalues[eigenvalues > 0]
-    return float(np.exp(-np.sum(positive * np.log(positive))))

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import DegenerateInput, UsageError
-from metrics.pairwise import Cloud, Codes, Matrix, centre, slices, tiles
+from metrics.pairwise import Cloud, Codes, Matrix, centre, tiles
 from metrics.resampling import Dealing, deal
 from metrics.score import EmbeddingSet, Estimand, Score
 from metrics.sides import Kind, Replicates, check_sides, checked_rows, song_codes

@@ -3,7 +3,8 @@
 About every frame a ball reaches to its k-th nearest neighbour (k = 5); a frame counts as inside when it is strictly
 nearer than that.
 
-    precision   share of generated frames inside a real ball        recall     share of real ones inside a generated ball
+    precision   share of generated frames inside a real ball
+    recall      share of real frames inside a generated ball
     density     mean number of real balls about a generated frame, over k
     coverage    share of real balls with a generated frame inside
 
@@ -63,7 +64,7 @@ def prdc_of_rows(
 
     >>> line = [[0.0], [1.0], [2.0], [3.0]]
     >>> prdc_of_rows(line, [[0.5], [1.5], [9.0]], k=1)
-    {'precision': 0.6666666666666666, 'recall': 0.5, 'density': 1.3333333333333333, 'coverage': 0.75}
+    {'precision': 0.6666666666666666, 'recall': 1.0, 'density': 1.3333333333333333, 'coverage': 0.75}
     """
     sides = [
         _Side(checked_rows(rows, which), song_codes(songs, len(np.asarray(rows))), [])
@@ -71,10 +72,10 @@ def prdc_of_rows(
     ]
     if sides[0].rows.shape[1] != sides[1].rows.shape[1]:
         raise UsageError(
-            f"embeddings have {sides[0].rows.shape[1]} and {sides[1].rows.shape[1]} dimensions: "
-            "the same was expected."
+            f"embeddings have {sides[0].rows.shape[1]} and {sides[1].rows.shape[1]} dimensions: the same was expected."
         )
-    return {name: found.plain for name, found in _measure(sides[0], sides[1], k, NAMES).items()}
+    found = _measure(sides[0], sides[1], k, NAMES)
+    return {name: found[name].plain for name in NAMES}
 
 
 def prdc(
@@ -95,9 +96,7 @@ def precision(
     return _scores(("precision",), [evaluated], reference, k, clips)["precision"]
 
 
-def recall(
-    evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None
-) -> Score:
+def recall(evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None) -> Score:
     """The share of real frames that lie among the generated ones. Arguments and errors as for `prdc`."""
     return _scores(("recall",), [evaluated], reference, k, clips)["recall"]
 
@@ -199,7 +198,7 @@ class _Counts:
         self.points = np.zeros((points, shape[1]), dtype=np.int64)
         self.centres = np.zeros(shape, dtype=np.int64)
 
-    def add(self, points: Codes, centres: Codes, squares: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def add(self, points: Codes, centres: Codes, squares: NDArray[Any]) -> NDArray[np.bool_]:
         """Count some pairs; returns which of them are inside with all songs there."""
         if self._squares is None:
             return np.zeros(len(points), dtype=bool)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,16 @@ from metrics.pairwise import ROUNDING, Cloud, Codes, Matrix, exact, slices, tile
 SAMPLE = 1024
 """The first look is at so many rows, or an eighth of them where that is more."""
 
-Triples = tuple[Codes, Codes, Matrix]
-"""Rows, columns and squared distances of some pairs."""
+
+class Pairs(NamedTuple):
+    """Rows, columns and squared distances of some pairs, (pairs,) each."""
+
+    rows: Codes
+    columns: Codes
+    squares: Matrix
+
+    def chosen(self, which: NDArray[np.bool_]) -> Pairs:
+        return Pairs(self.rows[which], self.columns[which], self.squares[which])
 
 
 @dataclass(frozen=True)
@@ -49,27 +57,22 @@ def balls(cloud: Cloud, codes: Codes, groups: Sequence[Codes], k: int) -> Balls:
     Raises `DegenerateInput` when a row has fewer than k neighbours of other songs, with all songs or without a group.
     """
     _check_enough(codes, groups, k)
-    rows, columns, squares = _candidates(cloud, codes, k)
-    radii, missing = _radii(rows, columns, squares, len(cloud), groups, k)
-    wanted = k
+    wanted = 2 * k if groups else k
+    near = _candidates(cloud, codes, wanted)
+    radii, missing = _radii(near, len(cloud), groups, k)
     while missing.any():
         # The neighbours found are of the group that was left out: look further, for these rows only.
         wanted = 8 * wanted
-        again = np.flatnonzero(missing)
-        keep = ~missing[rows]
-        found = _nearest(cloud, codes, again, wanted)
-        parts = zip((rows[keep], columns[keep], squares[keep]), found, strict=True)
-        rows, columns, squares = (np.concatenate(part) for part in parts)
-        radii, missing = _radii(rows, columns, squares, len(cloud), groups, k)
-    slack = ROUNDING * (cloud.norms[rows] + cloud.norms[columns])
+        near = _joined([near.chosen(~missing[near.rows]), _nearest(cloud, codes, np.flatnonzero(missing), wanted)])
+        radii, missing = _radii(near, len(cloud), groups, k)
     # Radii differ from the exact ones by as much as the entries do.
-    near = squares <= radii.max(axis=1)[rows] + 2 * slack + ROUNDING * cloud.norms.max()
-    rows, columns = rows[near], columns[near]
+    slack = 2 * ROUNDING * (cloud.norms[near.rows] + cloud.norms[near.columns]) + ROUNDING * cloud.norms.max()
+    rows, columns, _ = near.chosen(near.squares <= radii.max(axis=1)[near.rows] + slack)
     squares = exact(cloud.original, rows, cloud.original, columns)
-    return Balls(cloud, _radii(rows, columns, squares, len(cloud), groups, k)[0])
+    return Balls(cloud, _radii(Pairs(rows, columns, squares), len(cloud), groups, k)[0])
 
 
-def pairs_within(x: Balls | Cloud, y: Balls) -> Iterator[Triples]:
+def pairs_within(x: Balls | Cloud, y: Balls) -> Iterator[Pairs]:
     """The pairs of rows of x and y that one of the balls about them holds, or may hold, once a group is left out.
 
     Where rounding could decide the squared distance is exact.
@@ -81,9 +84,8 @@ def pairs_within(x: Balls | Cloud, y: Balls) -> Iterator[Triples]:
         near = tile < reach_y[others]
         if reach_x is not None:
             near |= tile < reach_x[part, None]
-        rows, columns = np.nonzero(near)
-        squares = tile[rows, columns].astype(np.float64)
-        rows, columns = rows + part.start, columns + others.start
+        rows, columns, squares = _where(near, tile, part.start, others.start)
+        squares = squares.astype(np.float64)
         slack = ROUNDING * (left.norms[rows] + right.norms[columns])
         close = np.zeros(len(rows), dtype=bool)
         for side, index in ((x, rows), (y, columns)):
@@ -91,7 +93,7 @@ def pairs_within(x: Balls | Cloud, y: Balls) -> Iterator[Triples]:
                 low, high = side.squares[:, 0][index], side.squares.max(axis=1)[index]
                 close |= (squares >= low - slack) & (squares <= high + slack)
         squares[close] = exact(left.original, rows[close], right.original, columns[close])
-        yield rows, columns, squares
+        yield Pairs(rows, columns, squares)
 
 
 def _check_enough(codes: Codes, groups: Sequence[Codes], k: int) -> None:
@@ -108,39 +110,38 @@ def _check_enough(codes: Codes, groups: Sequence[Codes], k: int) -> None:
         )
 
 
-def _candidates(cloud: Cloud, codes: Codes, k: int) -> Triples:
-    """Each row's neighbours of other songs up to a bound on the distance of the (about) 2k-th, in float32."""
-    reach = _first_look(cloud, codes, k)
-    found: list[Triples] = []
+def _candidates(cloud: Cloud, codes: Codes, wanted: int) -> Pairs:
+    """Each row's neighbours of other songs up to a bound on the distance of the k-th, `wanted`, in float32."""
+    reach = _first_look(cloud, codes, wanted)
+    found: list[Pairs] = []
     for part, others, tile in tiles(cloud, cloud):
         _forget_own_song(tile, codes[part], codes[others])
-        found.append(_below(tile, reach[part, None], part.start, others.start))
+        found.append(_where(tile < reach[part, None], tile, part.start, others.start))
         if part != others:
-            rows, columns, squares = _below(tile, reach[others], part.start, others.start)
-            found.append((columns, rows, squares))
-    rows, columns, squares = (np.concatenate(part) for part in zip(*found, strict=True))
-    return rows, columns, squares
+            rows, columns, squares = _where(tile < reach[others], tile, part.start, others.start)
+            found.append(Pairs(columns, rows, squares))
+    return _joined(found)
 
 
-def _first_look(cloud: Cloud, codes: Codes, k: int) -> NDArray[np.float32]:
-    """A bound (N,) on the squared distance of each row's k-th neighbour: that of its 2k-th among some of the rows."""
+def _first_look(cloud: Cloud, codes: Codes, wanted: int) -> NDArray[np.float32]:
+    """A bound (N,) on the squared distance of each row's `wanted`-th neighbour: that among some of the rows."""
     n = len(cloud)
     size = min(n, max(SAMPLE, n // 8))
     sample = np.sort(np.random.default_rng(0).choice(n, size, replace=False))
     right, others = cloud.right(sample), codes[sample]
-    wanted = min(2 * k, size) - 1
+    kth = min(wanted, size) - 1
     reach = np.empty(n, dtype=np.float32)
-    for part in slices(n, max(64, (1 << 20) // size)):
+    for part in slices(n):
         tile = cloud.left(part) @ right
         _forget_own_song(tile, codes[part], others)
-        reach[part] = np.partition(tile, wanted, axis=1)[:, wanted]
+        reach[part] = np.partition(tile, kth, axis=1)[:, kth]
     # The tiles of the second look round differently.
     return reach * np.float32(1 + ROUNDING) + np.float32(ROUNDING) * (cloud.norms + cloud.norms.max())
 
 
-def _nearest(cloud: Cloud, codes: Codes, rows: Codes, wanted: int) -> Triples:
+def _nearest(cloud: Cloud, codes: Codes, rows: Codes, wanted: int) -> Pairs:
     """The `wanted` nearest rows of other songs, or all, for some rows."""
-    found: list[Triples] = []
+    found: list[Pairs] = []
     right = cloud.right(slice(None))
     for part in slices(len(rows), max(16, (1 << 22) // len(cloud))):
         tile = cloud.left(rows[part]) @ right
@@ -149,8 +150,13 @@ def _nearest(cloud: Cloud, codes: Codes, rows: Codes, wanted: int) -> Triples:
         squares = np.take_along_axis(tile, columns, axis=1)
         row = np.repeat(rows[part], columns.shape[1])
         known = np.isfinite(squares.ravel())
-        found.append((row[known], columns.ravel()[known], squares.ravel()[known]))
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # pyright: ignore[reportReturnType]
+        found.append(Pairs(row, columns.ravel(), squares.ravel()).chosen(known))
+    return _joined(found)
+
+
+def _joined(parts: list[Pairs]) -> Pairs:
+    rows, columns, squares = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Pairs(rows, columns, squares)
 
 
 def _forget_own_song(tile: Matrix, rows: Codes, columns: Codes) -> None:
@@ -158,29 +164,37 @@ def _forget_own_song(tile: Matrix, rows: Codes, columns: Codes) -> None:
         tile[rows[:, None] == columns] = np.inf
 
 
-def _below(tile: Matrix, reach: NDArray[Any], first_row: int, first_column: int) -> Triples:
-    rows, columns = np.nonzero(tile < reach)
-    return rows + first_row, columns + first_column, tile[rows, columns]
+def _where(chosen: NDArray[np.bool_], tile: Matrix, first_row: int, first_column: int) -> Pairs:
+    places = np.flatnonzero(chosen)
+    rows, columns = np.divmod(places, tile.shape[1])
+    return Pairs(rows + first_row, columns + first_column, tile.ravel()[places])
 
 
-def _radii(
-    rows: Codes, columns: Codes, squares: Matrix, n: int, groups: Sequence[Codes], k: int
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _by_row(rows: Codes, squares: Matrix) -> Codes:
+    """The order by rows, and by distance within a row."""
+    if squares.dtype != np.float32:
+        return np.lexsort((squares, rows))
+    # Floats that are not negative sort like their bits: one sort of integers, three times as fast.
+    bits = np.maximum(squares, np.float32(0)).view(np.uint32)
+    return np.argsort(rows.astype(np.uint64) << np.uint64(32) | bits)
+
+
+def _radii(near: Pairs, n: int, groups: Sequence[Codes], k: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Squared distances of the k-th neighbours (N, 1 + groups), as in `Balls`, and the rows (N,) where candidates were
     too few to tell.
     """
-    order = np.lexsort((squares, rows))
-    rows, columns, squares = rows[order], columns[order], squares[order]
+    order = _by_row(near.rows, near.squares)
+    rows, columns, squares = near.rows[order], near.columns[order], near.squares[order]
+    left_out = [(np.zeros(n, dtype=np.intp), -1)]  # none
+    left_out += [(dealt, g) for dealt in groups for g in range(dealt.max() + 1)]
     radii, missing = [], np.zeros(n, dtype=bool)
-    for group, g in [(None, 0), *((group, g) for group in groups for g in range(group.max() + 1))]:
-        kept = slice(None) if group is None else np.flatnonzero(group[columns] != g)
+    for group, g in left_out:
+        kept = np.flatnonzero(group[columns] != g)
         starts = np.searchsorted(rows[kept], np.arange(n + 1))
         kth = starts[:-1] + k - 1
-        enough = kth < starts[1:]
-        gone = np.zeros(n, dtype=bool) if group is None else group == g
+        enough, there = kth < starts[1:], group != g
         radius = np.zeros(n)
-        known = enough & ~gone
-        radius[known] = squares[kept][kth[known]]
-        missing |= ~enough & ~gone
+        radius[enough & there] = squares[kept[kth[enough & there]]]
+        missing |= ~enough & there
         radii.append(radius)
     return np.stack(radii, axis=1), missing

@@ -27,7 +27,7 @@ ROUNDING = 32 * float(np.finfo(np.float32).eps)
 """Error of a tile's entry, relative to the sum of both squared norms. Measured to stay below an eighth of this for up
 to 4,096 dimensions."""
 
-PAIRS_AT_ONCE = 1 << 15
+PAIRS_AT_ONCE = 512
 
 
 class Cloud:

@@ -62,7 +62,7 @@ def equality_test(
     return PermutationTest(float(values[0]), _share(values), permutations + 1)
 
 
-def _distances(sums: NDArray[Any], sizes: NDArray[Any], first: NDArray[Any]) -> NDArray[np.float64]:
+def _distances(sums: NDArray[Any], sizes: NDArray[Any], first: NDArray[Any]) -> NDArray[Any]:
     """MMD² for each column of labels (songs, relabellings), 1 for the songs of the first set."""
     within = np.sum(first * (sums @ first), axis=0)
     across = sums.sum(0) @ first - within
@@ -143,7 +143,7 @@ def swap_test(
     return PermutationTest(float(differences[0]), _share(np.abs(differences)), len(differences))
 
 
-def _flips(units: int, permutations: int, seed: int) -> NDArray[np.float64]:
+def _flips(units: int, permutations: int, seed: int) -> NDArray[Any]:
     """Signs (relabellings, units), the first row all +1."""
     if units <= ALL_FLIPS:
         return 1.0 - 2.0 * ((np.arange(2**units)[:, None] >> np.arange(units)) & 1)

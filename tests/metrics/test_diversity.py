@@ -106,5 +106,5 @@ def test_input_without_a_value_is_refused():
         vendi_of_kernel([[1, 0.5], [0.2, 1]])
     with pytest.raises(UsageError, match="diagonal"):
         vendi_of_kernel([[2, 0], [0, 2]])
-    with pytest.raises(UsageError, match="vendi, diversity"):
+    with pytest.raises(UsageError, match="vendi, vendi2, vendi_inf, diversity"):
         paired_diversity("fad", clips(6), clips(7))

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
         text_audio_margin,
         text_audio_similarity,
     )
+    from metrics.catalogue import available, metric
     from metrics.clips import AudioSet
+    from metrics.comparison import contrast, holm, paired_difference, paired_permutation_test
     from metrics.copies import CopyIndex, copied_share
     from metrics.diversity import cosine_diversity, vendi
     from metrics.embeddings import load_embedder
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from metrics.frechet import fad, paired_fad
     from metrics.frechet_variants import fad_infinity, fad_per_song
     from metrics.gaussians import frechet_distance
+    from metrics.kernel import kad, kid
+    from metrics.manifold import prdc
+    from metrics.mauve import mad
     from metrics.novelty import neighbour_percentile
     from metrics.reference import load_reference
     from metrics.score import EmbeddingSet, Score
@@ -48,8 +53,10 @@ __all__ = [
     "EmbeddingSet",
     "Score",
     "TextAudioPairs",
+    "available",
     "centroid_similarity",
     "chroma_similarity",
+    "contrast",
     "copied_share",
     "cosine_diversity",
     "embed_clip",
@@ -59,13 +66,21 @@ __all__ = [
     "fad_per_song",
     "fadtk_fad",
     "frechet_distance",
+    "holm",
+    "kad",
+    "kid",
     "label_accuracy",
     "load_embedder",
     "load_reference",
+    "mad",
     "measure_signal",
     "measure_structure",
+    "metric",
     "neighbour_percentile",
+    "paired_difference",
     "paired_fad",
+    "paired_permutation_test",
+    "prdc",
     "prompt_similarity",
     "retrieval_recall",
     "signal_score",
@@ -83,24 +98,34 @@ _HOMES = {
     "EmbeddingSet": "metrics.score",
     "Score": "metrics.score",
     "TextAudioPairs": "metrics.adherence",
+    "available": "metrics.catalogue",
     "centroid_similarity": "metrics.similarity",
     "chroma_similarity": "metrics.similarity",
+    "contrast": "metrics.comparison",
     "copied_share": "metrics.copies",
     "cosine_diversity": "metrics.diversity",
     "embed_clip": "metrics.embeddings.base",
     "equality_test": "metrics.equality",
     "fad": "metrics.frechet",
-    "label_accuracy": "metrics.adherence",
-    "load_embedder": "metrics.embeddings",
-    "load_reference": "metrics.reference",
-    "measure_signal": "metrics.signal",
-    "measure_structure": "metrics.structure",
-    "neighbour_percentile": "metrics.novelty",
     "fad_infinity": "metrics.frechet_variants",
     "fad_per_song": "metrics.frechet_variants",
     "fadtk_fad": "metrics.fadtk",
     "frechet_distance": "metrics.gaussians",
+    "holm": "metrics.comparison",
+    "kad": "metrics.kernel",
+    "kid": "metrics.kernel",
+    "label_accuracy": "metrics.adherence",
+    "load_embedder": "metrics.embeddings",
+    "load_reference": "metrics.reference",
+    "mad": "metrics.mauve",
+    "measure_signal": "metrics.signal",
+    "measure_structure": "metrics.structure",
+    "metric": "metrics.catalogue",
+    "neighbour_percentile": "metrics.novelty",
+    "paired_difference": "metrics.comparison",
     "paired_fad": "metrics.frechet",
+    "paired_permutation_test": "metrics.comparison",
+    "prdc": "metrics.manifold",
     "prompt_similarity": "metrics.similarity",
     "retrieval_recall": "metrics.adherence",
     "signal_score": "metrics.signal",

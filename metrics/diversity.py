@@ -119,6 +119,10 @@ def vendi(
     return _score(vendi_name(order), [evaluated], reference, clips)
 
 
+vendi2 = partial(vendi, order=2.0)
+vendi_inf = partial(vendi, order=np.inf)
+
+
 def cosine_diversity(evaluated: EmbeddingSet, reference: EmbeddingSet | None = None) -> Score:
     """1 − the mean cosine between different clips, with its jackknife error. Arguments and errors as for `vendi`."""
     return _score("diversity", [evaluated], reference)

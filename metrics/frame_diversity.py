@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics.diversity import centre_of, centred_means, effective_number, unit_rows
 from metrics.errors import DegenerateInput, UsageError
-from metrics.resampling import deal, estimate, jackknife
-from metrics.score import EmbeddingSet, Score
+from metrics.resampling import deal, estimate, jackknife, paired_difference
+from metrics.score import Direction, EmbeddingSet, Score
 from metrics.sides import Kind, Replicates, check_sides, song_codes
 
 Matrix = NDArray[np.floating[Any]]
@@ -141,14 +141,14 @@ def within_prompt_diversity(
     and is the sampling unit of the error. Raises `DegenerateInput` for fewer than 3 prompts or a prompt with one clip,
     `UsageError` when clips have no prompt.
     """
-    return _of_prompts("within_prompt_diversity", evaluated, reference, prompts)
+    return _of_prompts("within_prompt_diversity", [evaluated], reference, prompts)
 
 
 def across_prompt_diversity(
     evaluated: EmbeddingSet, reference: EmbeddingSet | None = None, prompts: Mapping[Any, Any] | None = None
 ) -> Score:
     """1 − the mean cosine between clips of different prompts. Arguments and errors as for `within_prompt_diversity`."""
-    return _of_prompts("across_prompt_diversity", evaluated, reference, prompts)
+    return _of_prompts("across_prompt_diversity", [evaluated], reference, prompts)
 
 
 def prompt_effect(
@@ -158,12 +158,59 @@ def prompt_effect(
 
     Arguments and errors as for `within_prompt_diversity`.
     """
-    return _of_prompts("prompt_effect", evaluated, reference, prompts)
+    return _of_prompts("prompt_effect", [evaluated], reference, prompts)
+
+
+def paired_prompts(
+    name: str,
+    first: EmbeddingSet,
+    second: EmbeddingSet,
+    reference: EmbeddingSet | None = None,
+    prompts: Mapping[Any, Any] | None = None,
+) -> Score:
+    """`second` − `first` in one of the three, for conditions of the same prompts. Raises `UsageError` for others."""
+    if name not in PROMPT_DIRECTIONS:
+        known = ", ".join(PROMPT_DIRECTIONS)
+        raise UsageError(f"the paired difference of {name!r} was asked for: one of {known} was expected.")
+    return _of_prompts(name, [first, second], reference, prompts)
+
+
+paired_within_prompt_diversity = partial(paired_prompts, "within_prompt_diversity")
+paired_across_prompt_diversity = partial(paired_prompts, "across_prompt_diversity")
+paired_prompt_effect = partial(paired_prompts, "prompt_effect")
+
+PROMPT_DIRECTIONS: dict[str, Direction] = {
+    "within_prompt_diversity": "higher",
+    "across_prompt_diversity": "higher",
+    "prompt_effect": "none",
+}
 
 
 def _of_prompts(
-    name: str, evaluated: EmbeddingSet, reference: EmbeddingSet | None, prompts: Mapping[Any, Any] | None
+    name: str, conditions: list[EmbeddingSet], reference: EmbeddingSet | None, prompts: Mapping[Any, Any] | None
 ) -> Score:
+    tables = [_by_prompt(data, reference, prompts) for data in conditions]
+    about: dict[str, Any] = {"prompts": tables[0].n_songs}
+    if reference is not None:
+        about["centre"] = {"reference": reference.provenance, "songs": reference.n_songs}
+
+    def statistic(clips: EmbeddingSet) -> float:
+        return _prompt_statistic(name, clips)
+
+    if len(tables) == 1:
+        plain, part = statistic(tables[0]), jackknife(statistic, tables[0])
+    else:
+        plain, part = paired_difference(statistic, *tables)
+    sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
+    kind = Kind(name, "1 − cosine", PROMPT_DIRECTIONS[name])
+    note = f"over {tables[0].n_songs} prompts, the unit of the error"
+    return kind.score(estimate(plain, [part], correct=False), sets, note=note, **about)
+
+
+def _by_prompt(
+    evaluated: EmbeddingSet, reference: EmbeddingSet | None, prompts: Mapping[Any, Any] | None
+) -> EmbeddingSet:
+    """One row for each clip, of length one, whose "song" is its prompt."""
     means = centred_means(evaluated, reference)
     prompt_of = _prompts(means, prompts)
     names, sizes = np.unique(prompt_of, return_counts=True)
@@ -171,15 +218,7 @@ def _of_prompts(
         raise DegenerateInput(f"{len(names)} prompts were given: at least {FEWEST_PROMPTS} were expected. Add prompts.")
     if sizes.min() < 2:
         raise DegenerateInput(f"prompt {names[sizes.argmin()]!r} has one clip: at least 2 were expected. Sample more.")
-    table = EmbeddingSet(unit_rows(means.frames), prompt_of, evaluated.provenance)
-    plain = _prompt_statistic(name, table)
-    result = estimate(plain, [jackknife(lambda some: _prompt_statistic(name, some), table)], correct=False)
-    about: dict[str, Any] = {"prompts": len(names)}
-    if reference is not None:
-        about["centre"] = {"reference": reference.provenance, "songs": reference.n_songs}
-    direction = "none" if name == "prompt_effect" else "higher"
-    note = f"over {len(names)} prompts, the unit of the error"
-    return Kind(name, "1 − cosine", direction).score(result, evaluated, note=note, **about)
+    return EmbeddingSet(unit_rows(means.frames), prompt_of, evaluated.provenance)
 
 
 def _prompts(means: EmbeddingSet, prompts: Mapping[Any, Any] | None) -> NDArray[Any]:

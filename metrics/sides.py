@@ -98,6 +98,16 @@ class Kind:
         )
 
 
+def mean_over_songs(values: ArrayLike, data: EmbeddingSet) -> Estimate:
+    """The mean of one value for each song (n_songs,), in the order of the sorted ids, with its jackknife error."""
+    array = np.asarray(values, dtype=np.float64)
+    replicates = []
+    for dealing in deal(data):
+        sums, sizes = np.bincount(dealing, array), np.bincount(dealing)
+        replicates.append((array.sum() - sums) / (len(array) - sizes))
+    return Replicates(float(array.mean()), replicates).estimate(data)
+
+
 def check_sides(reference: EmbeddingSet, *evaluated: EmbeddingSet) -> None:
     """Raise `UsageError` unless every set was embedded like the reference, in as many dimensions."""
     for data in evaluated:

@@ -103,6 +103,12 @@ def paired_similarity(name: str, first: dict[Any, float], second: dict[Any, floa
     return _mean(f"{name} difference", {song: second[song] - first[song] for song in first}, like, None)
 
 
+def paired_style_similarity(first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet) -> Score:
+    """`second` − `first` in similarity to the styles asked for, for two conditions whose songs share their ids."""
+    near, far = centroid_similarities(first, reference), centroid_similarities(second, reference)
+    return paired_similarity("style_similarity", near, far, first)
+
+
 @dataclass(frozen=True)
 class ChromaMatch:
     """The cosine of two clips' chroma, as they are (`cosine`) and at best when the second is moved by `semitones`

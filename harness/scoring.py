@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,15 @@ from harness.plan import ClipRequest
 from harness.results import Difference
 from harness.store import StoredClip
 from metrics.audio import Preprocessing
-from metrics.diversity import cosine_diversity, paired_diversity, vendi
+from metrics.comparison import family_p_values, paired_difference
+from metrics.diversity import cosine_diversity, vendi
 from metrics.embeddings import load_embedder
-from metrics.frechet import fad, paired_fad
+from metrics.frechet import fad
 from metrics.reference import load_reference
-from metrics.resampling import p_value
 from metrics.score import EmbeddingSet, Score, check_comparable
 from metrics.similarity import (
     centroid_similarities,
     centroid_similarity,
-    paired_similarity,
     prompt_similarities,
     prompt_similarity,
 )
@@ -166,34 +164,20 @@ def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measur
     contrasts = experiment.contrasts()
     try:
         scores = [
-            PRIMARIES[experiment.primary](sets[first.name], sets[second.name], measures.reference)
+            paired_difference(experiment.primary, sets[first.name], sets[second.name], measures.reference)
             for first, second in contrasts
         ]
     except DegenerateInput:
         return ()
-    adjusted = holm([p_value(score) for score in scores])
+    adjusted = family_p_values(scores)
     return tuple(
         Difference(experiment.primary, first.name, second.name, score, p, p < SIGNIFICANCE)
         for (first, second), score, p in zip(contrasts, scores, adjusted, strict=True)
     )
 
 
-Paired = Callable[[EmbeddingSet, EmbeddingSet, EmbeddingSet], Score]
-
-
-def _paired_style_similarity(first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet) -> Score:
-    near, far = centroid_similarities(first, reference), centroid_similarities(second, reference)
-    return paired_similarity("style_similarity", near, far, first)
-
-
-# first, second, reference → second − first
-PRIMARIES: dict[str, Paired] = {
-    "fad16": lambda first, second, reference: paired_fad(first, second, reference, HEADLINE_COMPONENTS),
-    "fad": paired_fad,
-    "vendi": partial(paired_diversity, "vendi"),
-    "diversity": partial(paired_diversity, "diversity"),
-    "style_similarity": _paired_style_similarity,
-}
+PRIMARIES = ("fad16", "fad", "vendi", "diversity", "style_similarity")
+"""The metrics of the catalogue that a run can declare as primary: those it measures and has paired differences for."""
 
 
 def check_primary(experiment: Experiment) -> None:
@@ -203,17 +187,3 @@ def check_primary(experiment: Experiment) -> None:
             f"experiment {experiment.name!r} declares the primary metric {experiment.primary!r}: "
             f"one of {', '.join(PRIMARIES)} was expected."
         )
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number by Holm's step-down method (Scand. J. Statist. 6, 1979), in the order given.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = sorted(range(len(p_values)), key=lambda n: p_values[n])
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, n in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[n]))
-        adjusted[n] = largest
-    return adjusted

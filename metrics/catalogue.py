@@ -139,7 +139,7 @@ _ROWS = (
     ),
     Metric(
         "density", "how densely real music lies about the frames, 1 when both are of one law",
-        "balls a frame, over k", "higher", 7, "clips", AGAINST_REFERENCE, DENSITY,
+        "songs about a frame, over k", "higher", 7, "clips", AGAINST_REFERENCE, DENSITY,
         "metrics.manifold:density", "metrics.manifold:paired_density",
     ),
     # ── Variety ──

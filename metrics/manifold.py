@@ -1,22 +1,23 @@
 """Precision, recall, density and coverage: does generated music lie among real music, and does it reach all of it?
 
-About every frame a ball reaches to its k-th nearest neighbour (k = 5); a frame counts as inside when it is strictly
-nearer than that.
+About every frame a ball reaches to the k-th nearest other song (k = 5), each song at its nearest frame; what is
+strictly nearer is inside.
 
     precision   share of generated frames inside a real ball
     recall      share of real frames inside a generated ball
-    density     mean number of real balls about a generated frame, over k
+    density     mean number of real songs with a ball about a generated frame, over k
     coverage    share of real balls with a generated frame inside
 
 Kynkäänniemi et al., "Improved Precision and Recall Metric", NeurIPS 2019; Naeem et al., "Reliable Fidelity and
 Diversity Metrics", ICML 2020. With every frame a song of its own the values are those of the `prdc` package.
 
-A neighbour of the same song does not count. Frames of a song lie close together, so that balls which end at them are
-far too small: with 8 frames a song, precision between two samples of one law came out as .13, as .85 without them.
+Neighbours are songs and not frames because frames of a song lie close together, and balls that end at them are far
+too small. Two samples of one law, 60 songs in 16 dimensions with four fifths of the variance between songs, have a
+precision of .91 with one frame a song and of .91 with eight; when frames count, of .14, and of .83 when only those of
+the same song do not.
 
-All four depend on how many songs there are on the side whose balls, or whose frames in them, are looked for. Recall
-and coverage grow with the number of generated clips: compare them at equal numbers, or let `clips` draw as many from
-either set without replacement.
+All four depend on how many songs there are: balls are wide where songs are few. Compare at equal numbers, or let
+`clips` draw as many from either set without replacement.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ NAMES = ("precision", "recall", "density", "coverage")
 UNITS = {
     "precision": "share of frames",
     "recall": "share of real frames",
-    "density": "balls a frame, over k",
+    "density": "songs about a frame, over k",
     "coverage": "share of real frames",
 }
 
@@ -67,7 +68,7 @@ def prdc_of_rows(
     {'precision': 0.6666666666666666, 'recall': 1.0, 'density': 1.3333333333333333, 'coverage': 0.75}
     """
     sides = [
-        _Side(checked_rows(rows, which), song_codes(songs, len(np.asarray(rows))), [])
+        _Side.of(checked_rows(rows, which), songs, [])
         for rows, which, songs in ((real, "the real", real_songs), (made, "the generated", made_songs))
     ]
     if sides[0].rows.shape[1] != sides[1].rows.shape[1]:
@@ -154,16 +155,23 @@ def _scores(
 
 @dataclass(frozen=True)
 class _Side:
+    """Frames of one set in the order of their songs."""
+
     rows: NDArray[Any]
     codes: Codes
     groups: list[Codes]
     """For each dealing the group of every frame."""
 
     @classmethod
+    def of(cls, rows: NDArray[Any], songs: ArrayLike | None, dealings: list[Dealing]) -> _Side:
+        codes = song_codes(songs, len(rows))
+        order = np.argsort(codes, kind="stable")
+        codes = codes[order]
+        return cls(rows[order], codes, [dealing[codes] for dealing in dealings])
+
+    @classmethod
     def of_set(cls, data: EmbeddingSet) -> _Side:
-        codes = song_codes(data.songs, len(data.songs))
-        dealings: list[Dealing] = deal(data)
-        return cls(checked_rows(data.frames, "some"), codes, [dealing[codes] for dealing in dealings])
+        return cls.of(checked_rows(data.frames, "some"), data.songs, deal(data))
 
 
 def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str, Replicates]:
@@ -190,24 +198,33 @@ def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str
 
 
 class _Counts:
-    """How many balls are about each point, and how many points are in each ball: (…, 1 + groups of the balls' side)."""
+    """How many songs have a ball about each point, and how many points each ball holds: (…, 1 + groups of the balls).
+
+    Of balls whose songs do not come in order only whether there are any.
+    """
 
     def __init__(self, points: int, around: Balls | None) -> None:
-        self._squares = None if around is None else around.squares
+        self._around = around
         shape = (1, 1) if around is None else around.squares.shape
         self.points = np.zeros((points, shape[1]), dtype=np.int64)
         self.centres = np.zeros(shape, dtype=np.int64)
 
     def add(self, points: Codes, centres: Codes, squares: NDArray[Any]) -> NDArray[np.bool_]:
         """Count some pairs; returns which of them are inside with all songs there."""
-        if self._squares is None:
+        if self._around is None or not len(points):
             return np.zeros(len(points), dtype=bool)
-        inside = squares[:, None] < self._squares[centres]
-        for column in range(inside.shape[1]):
-            which = inside[:, column]
-            self.points[:, column] += np.bincount(points[which], minlength=len(self.points))
-            self.centres[:, column] += np.bincount(centres[which], minlength=len(self.centres))
+        inside = squares[:, None] < self._around.squares[centres]
+        _count(self.centres, centres, inside)
+        # A song counts once, however many of its balls hold the point.
+        songs = self._around.codes[centres]
+        starts = np.flatnonzero(np.diff(points, prepend=-1) | np.diff(songs, prepend=-1))
+        _count(self.points, points[starts], np.logical_or.reduceat(inside, starts, axis=0))
         return inside[:, 0]
+
+
+def _count(counts: NDArray[np.int64], places: Codes, which: NDArray[np.bool_]) -> None:
+    for column in range(counts.shape[1]):
+        counts[:, column] += np.bincount(places[which[:, column]], minlength=len(counts))
 
 
 def _histogram(rows: Codes, columns: Codes, shape: tuple[int, ...]) -> NDArray[np.intp]:

@@ -1,4 +1,7 @@
-"""Nearest neighbours among other songs, exactly, and where they lie once a group of songs is left out.
+"""Nearest songs, exactly, and where they lie once a group of songs is left out.
+
+The neighbours of a frame are the other songs, each at its nearest frame. (Were they frames, the k nearest would often
+be k frames of one song, and a set of long songs would look denser than one of short ones.)
 
 Distances come in float32 tiles (`metrics.pairwise`); only what can matter is kept of a tile. A first look at some of
 the rows bounds the distance to each row's k-th neighbour, entries below the bound are the candidates, and their
@@ -15,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.errors import DegenerateInput
-from metrics.pairwise import ROUNDING, Cloud, Codes, Matrix, exact, slices, tiles
+from metrics.pairwise import ROUNDING, TILE, Cloud, Codes, Matrix, exact, slices, tiles
 
 SAMPLE = 1024
 """The first look is at so many rows, or an eighth of them where that is more."""
@@ -34,13 +37,14 @@ class Pairs(NamedTuple):
 
 @dataclass(frozen=True)
 class Balls:
-    """A ball about every row that reaches to its k-th nearest neighbour of another song.
+    """A ball about every row that reaches to the k-th nearest other song.
 
-    `squares` (N, 1 + groups): the squared radius with all songs, then without each group in turn; 0 for the rows of
-    the group itself, whose balls are gone with it.
+    `codes` (N,) are the rows' songs. `squares` (N, 1 + groups) is the squared radius with all songs, then without each
+    group in turn; 0 for the rows of the group itself, whose balls are gone with it.
     """
 
     cloud: Cloud
+    codes: Codes
     squares: NDArray[np.float64]
 
     @property
@@ -54,33 +58,34 @@ def balls(cloud: Cloud, codes: Codes, groups: Sequence[Codes], k: int) -> Balls:
     """Balls about the rows (N, D) of a cloud, whose songs are `codes` (N,); `groups` gives each row's group, once for
     every dealing.
 
-    Raises `DegenerateInput` when a row has fewer than k neighbours of other songs, with all songs or without a group.
+    Raises `DegenerateInput` when there are fewer than k other songs, with all songs or without a group.
     """
     _check_enough(codes, groups, k)
     wanted = 2 * k if groups else k
     near = _candidates(cloud, codes, wanted)
-    radii, missing = _radii(near, len(cloud), groups, k)
+    radii, missing = _radii(near, codes, groups, k)
     while missing.any():
         # The neighbours found are of the group that was left out: look further, for these rows only.
         wanted = 8 * wanted
         near = _joined([near.chosen(~missing[near.rows]), _nearest(cloud, codes, np.flatnonzero(missing), wanted)])
-        radii, missing = _radii(near, len(cloud), groups, k)
+        radii, missing = _radii(near, codes, groups, k)
     # Radii differ from the exact ones by as much as the entries do.
     slack = 2 * ROUNDING * (cloud.norms[near.rows] + cloud.norms[near.columns]) + ROUNDING * cloud.norms.max()
     rows, columns, _ = near.chosen(near.squares <= radii.max(axis=1)[near.rows] + slack)
     squares = exact(cloud.original, rows, cloud.original, columns)
-    return Balls(cloud, _radii(Pairs(rows, columns, squares), len(cloud), groups, k)[0])
+    return Balls(cloud, codes, _radii(Pairs(rows, columns, squares), codes, groups, k)[0])
 
 
 def pairs_within(x: Balls | Cloud, y: Balls) -> Iterator[Pairs]:
-    """The pairs of rows of x and y that one of the balls about them holds, or may hold, once a group is left out.
+    """The pairs of rows of x and y that one of the balls about them holds, or may hold once a group is left out, sorted
+    by row and then by column. Where rounding could decide the squared distance is exact.
 
-    Where rounding could decide the squared distance is exact.
+    The rows of y come in the order of their songs, and those of one song in one part.
     """
     left, right = (side if isinstance(side, Cloud) else side.cloud for side in (x, y))
     reach_x = None if isinstance(x, Cloud) else x.widest
     reach_y = y.widest
-    for part, others, tile in tiles(left, right):
+    for part, others, tile in tiles(left, right, _whole_songs(y.codes)):
         near = tile < reach_y[others]
         if reach_x is not None:
             near |= tile < reach_x[part, None]
@@ -96,22 +101,26 @@ def pairs_within(x: Balls | Cloud, y: Balls) -> Iterator[Pairs]:
         yield Pairs(rows, columns, squares)
 
 
+def _whole_songs(codes: Codes) -> list[slice]:
+    """Parts of about a tile's width that do not cut through a song."""
+    ends = np.append(np.flatnonzero(np.diff(codes)) + 1, len(codes))  # of songs
+    # Where the song ends that a tile's edge falls into.
+    cuts = np.unique(ends[np.searchsorted(ends, np.arange(TILE, len(codes) + TILE, TILE).clip(max=len(codes)))])
+    return [slice(int(start), int(end)) for start, end in zip([0, *cuts[:-1]], cuts, strict=True)]
+
+
 def _check_enough(codes: Codes, groups: Sequence[Codes], k: int) -> None:
-    sizes = np.bincount(codes)
-    fewest = len(codes) - sizes.max()
-    for group in groups:
-        for g in range(group.max() + 1):
-            kept = sizes[np.unique(codes[group != g])]
-            fewest = min(fewest, kept.sum() - kept.max())
-    if fewest < k:
+    songs = [np.unique(codes).size]
+    songs += [np.unique(codes[group != g]).size for group in groups for g in range(group.max() + 1)]
+    if min(songs) - 1 < k:
         raise DegenerateInput(
-            f"a frame has as few as {fewest} neighbours of other songs (groups of songs left out for the error bar): "
+            f"a frame has as few as {min(songs) - 1} other songs about it (some are left out for the error bar): "
             f"{k} were expected. Add clips, or ask for fewer neighbours."
         )
 
 
 def _candidates(cloud: Cloud, codes: Codes, wanted: int) -> Pairs:
-    """Each row's neighbours of other songs up to a bound on the distance of the k-th, `wanted`, in float32."""
+    """The frames of other songs about each row, up to a bound on the distance of the `wanted`-th song, in float32."""
     reach = _first_look(cloud, codes, wanted)
     found: list[Pairs] = []
     for part, others, tile in tiles(cloud, cloud):
@@ -124,23 +133,26 @@ def _candidates(cloud: Cloud, codes: Codes, wanted: int) -> Pairs:
 
 
 def _first_look(cloud: Cloud, codes: Codes, wanted: int) -> NDArray[np.float32]:
-    """A bound (N,) on the squared distance of each row's `wanted`-th neighbour: that among some of the rows."""
+    """A bound (N,) on the squared distance of each row's `wanted`-th other song: that among some of the rows."""
     n = len(cloud)
     size = min(n, max(SAMPLE, n // 8))
-    sample = np.sort(np.random.default_rng(0).choice(n, size, replace=False))
+    sample = np.random.default_rng(0).choice(n, size, replace=False)
+    sample = sample[np.argsort(codes[sample], kind="stable")]
     right, others = cloud.right(sample), codes[sample]
-    kth = min(wanted, size) - 1
+    starts = np.flatnonzero(np.diff(others, prepend=-1))
+    kth = min(wanted, len(starts)) - 1
     reach = np.empty(n, dtype=np.float32)
     for part in slices(n):
         tile = cloud.left(part) @ right
         _forget_own_song(tile, codes[part], others)
-        reach[part] = np.partition(tile, kth, axis=1)[:, kth]
+        nearest = np.minimum.reduceat(tile, starts, axis=1) if len(starts) < size else tile
+        reach[part] = np.partition(nearest, kth, axis=1)[:, kth]
     # The tiles of the second look round differently.
     return reach * np.float32(1 + ROUNDING) + np.float32(ROUNDING) * (cloud.norms + cloud.norms.max())
 
 
 def _nearest(cloud: Cloud, codes: Codes, rows: Codes, wanted: int) -> Pairs:
-    """The `wanted` nearest rows of other songs, or all, for some rows."""
+    """The `wanted` nearest frames of other songs, or all, about some rows."""
     found: list[Pairs] = []
     right = cloud.right(slice(None))
     for part in slices(len(rows), max(16, (1 << 22) // len(cloud))):
@@ -179,12 +191,17 @@ def _by_row(rows: Codes, squares: Matrix) -> Codes:
     return np.argsort(rows.astype(np.uint64) << np.uint64(32) | bits)
 
 
-def _radii(near: Pairs, n: int, groups: Sequence[Codes], k: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Squared distances of the k-th neighbours (N, 1 + groups), as in `Balls`, and the rows (N,) where candidates were
-    too few to tell.
+def _radii(near: Pairs, codes: Codes, groups: Sequence[Codes], k: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Squared distances of the k-th nearest songs (N, 1 + groups), as in `Balls`, and the rows (N,) where candidates
+    were too few to tell.
     """
+    n = len(codes)
     order = _by_row(near.rows, near.squares)
     rows, columns, squares = near.rows[order], near.columns[order], near.squares[order]
+    if codes.max() < n - 1:
+        # Of each song its nearest frame: the first of its kind in this order.
+        first = np.sort(np.unique(rows * (codes.max() + 1) + codes[columns], return_index=True)[1])
+        rows, columns, squares = rows[first], columns[first], squares[first]
     left_out = [(np.zeros(n, dtype=np.intp), -1)]  # none
     left_out += [(dealt, g) for dealt in groups for g in range(dealt.max() + 1)]
     radii, missing = [], np.zeros(n, dtype=bool)

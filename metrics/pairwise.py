@@ -68,13 +68,13 @@ def slices(n: int, size: int = TILE) -> list[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def tiles(x: Cloud, y: Cloud) -> Iterator[tuple[slice, slice, Matrix]]:
+def tiles(x: Cloud, y: Cloud, parts: list[slice] | None = None) -> Iterator[tuple[slice, slice, Matrix]]:
     """Every tile of squared distances between two clouds; between a cloud and itself only those on and above the
-    diagonal, the others being their transposes.
+    diagonal, the others being their transposes. `parts` cuts y where it must not be cut anywhere.
     """
     for rows in slices(len(x)):
         left = x.left(rows)
-        for columns in slices(len(y)):
+        for columns in parts or slices(len(y)):
             if x is y and columns.start < rows.start:
                 continue
             yield rows, columns, left @ y.right(columns)

@@ -24,6 +24,7 @@ VERBS = {
     "score": Verb("harness.cli.score", "Measure sound files: how likely a model thinks they are."),
     "ui": Verb("harness.cli.ui", "Open MLflow on the results."),
     "models": Verb("harness.cli.models", "List the models that can be sampled from, or fetch what they need."),
+    "metrics": Verb("harness.cli.metrics", "List the metrics, or show one in full."),
     "corpus": Verb("harness.cli.corpus", "Build corpora of real music from packages, and list them."),
     "reference": Verb("harness.cli.reference", "Build reference sets from your own music, and list them."),
     "train": Verb("harness.cli.train", "Train a model on a corpus."),

@@ -21,7 +21,7 @@ HEADINGS = {
     "style_similarity": "style sim.",
     "prompt_similarity": "prompt sim.",
 }
-ARROWS = {"lower": "↓", "higher": "↑"}
+ARROWS = {"lower": "↓", "higher": "↑", "none": ""}
 
 
 def print_outcome(outcome: Outcome, console: Console | None = None) -> None:

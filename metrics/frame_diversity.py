@@ -217,7 +217,9 @@ def _by_prompt(
     if len(names) < FEWEST_PROMPTS:
         raise DegenerateInput(f"{len(names)} prompts were given: at least {FEWEST_PROMPTS} were expected. Add prompts.")
     if sizes.min() < 2:
-        raise DegenerateInput(f"prompt {names[sizes.argmin()]!r} has one clip: at least 2 were expected. Sample more.")
+        raise DegenerateInput(
+            f"prompt {str(names[sizes.argmin()])!r} has one clip: at least 2 were expected. Sample more."
+        )
     return EmbeddingSet(unit_rows(means.frames), prompt_of, evaluated.provenance)
 
 

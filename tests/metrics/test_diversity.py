@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,8 +10,12 @@ from metrics.diversity import (
     centre_of,
     cosine_diversity,
     diversity_of_rows,
+    effective_number,
     paired_diversity,
     vendi,
+    vendi2,
+    vendi_inf,
+    vendi_name,
     vendi_of_kernel,
     vendi_of_rows,
 )
@@ -31,6 +38,44 @@ def test_vendi_has_its_published_values():
     assert vendi_of_kernel(kernel) == pytest.approx(2.9999999959, abs=1e-9)
     assert vendi_of_kernel([[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]]) == pytest.approx(2.1573004834, abs=1e-9)
     assert vendi_of_rows([[100, 0], [99, 1], [1, 99], [0, 100]]) == pytest.approx(1.9998979913, abs=1e-9)
+
+
+def test_the_orders_have_their_closed_forms():
+    shares = np.array([0.5, 0.25, 0.25])
+    assert effective_number(shares, 2) == pytest.approx(1 / (0.25 + 2 / 16))
+    assert effective_number(shares, np.inf) == 2
+    assert effective_number(shares, 1 + 1e-6) == pytest.approx(effective_number(shares, 1), rel=1e-5)
+    assert effective_number(np.full(7, 1 / 7), 3.5) == pytest.approx(7)
+    golden = Path(__file__).parents[1] / "golden" / "metrics"
+    rows = np.load(golden / "kernels.npz")["x"]
+    for order, said in json.loads((golden / "kernels.json").read_text())["vendi-score 0.0.3"].items():
+        assert vendi_of_rows(rows, float(order)) == pytest.approx(said, rel=1e-9)
+
+
+def test_higher_orders_count_less_and_have_names():
+    data = clips(8, n=20)
+    scores = [vendi(data), vendi2(data), vendi_inf(data)]
+    assert [score.name for score in scores] == ["vendi", "vendi2", "vendi_inf"]
+    assert scores[0].value > scores[1].value > scores[2].value >= 1
+    for order in (0.5, 0.0, -1.0):
+        with pytest.raises(UsageError, match="1, 2 or infinity"):
+            vendi_name(order)
+    with pytest.raises(UsageError, match="positive"):
+        vendi_of_rows(data.frames, -1)
+
+
+def test_vendi_is_compared_at_equal_numbers():
+    """More clips of the same law: the plain value grows, the one at 15 clips does not."""
+    few, many = clips(9, n=15, dimensions=12), clips(10, n=60, dimensions=12)
+    drawn = vendi(many, clips=15)
+    usual = np.mean([vendi(clips([9, i], n=15, dimensions=12)).value for i in range(10)])
+    assert vendi(many).value > usual + 1
+    assert drawn.value == pytest.approx(usual, rel=0.1)
+    assert (drawn.n_songs, drawn.provenance["drawn_songs"]) == (60, 15)
+    assert "of 15 clips: drawn of 60" in drawn.note
+    assert vendi(few, clips=15).value == vendi(few).value
+    with pytest.raises(DegenerateInput, match="30 clips were to be drawn of 15"):
+        vendi(few, clips=30)
 
 
 @settings(max_examples=20, deadline=None)

@@ -15,6 +15,30 @@ def test_arrays_are_measured_without_torch_and_without_the_harness():
     assert (result.returncode, result.stdout.strip()) == (0, "[]"), result.stderr
 
 
+def test_sets_are_compared_where_neither_torch_nor_the_harness_can_be_imported():
+    code = (
+        "import sys\n"
+        "class Blocked:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'harness', 'librosa', 'soundfile'):\n"
+        "            raise ImportError(f'{name} is blocked')\n"
+        "sys.meta_path.insert(0, Blocked())\n"
+        "import numpy as np\n"
+        "from metrics import EmbeddingSet, Score, available, fad, kad, kid, mad, metric, paired_difference, prdc, vendi\n"
+        "rng = np.random.default_rng(0)\n"
+        "first, second, real = (EmbeddingSet(rng.normal(size=(30, 3)), np.arange(30)) for _ in range(3))\n"
+        "for score in (fad(first, real), kad(first, real), kid(first, real), mad(first, real), vendi(first)):\n"
+        "    assert isinstance(score, Score)\n"
+        "assert len(prdc(first, real)) == 4\n"
+        "for name in available():\n"
+        "    if metric(name).needs <= {'embedding', 'reference'}:\n"
+        "        options = {'components': 2} if name == 'fad16' else {}\n"
+        "        paired_difference(name, first, second, real, **options)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
 def test_every_name_of_the_face_is_there():
     import metrics
 

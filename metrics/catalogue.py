@@ -27,11 +27,11 @@ class Metric:
     """One metric.
 
     `title` says in a line what it measures; `direction` which way is better. `minimum` is the smallest number of
-    `units` for which there is a value with an error bar. `needs` says what it takes: "embedding" a set of embedded
-    clips, "reference" one of real music, "probabilities" class probabilities in place of embeddings, "prompt" what was
-    asked for, "audio" waveforms, "labels", "text" or "likelihood" what the words say. `target` is "module:function",
-    sets → `Score`, called with `options`; `paired` the function of (first, second, reference) → `Score` of the
-    difference, empty where groups of songs are left out of `target` itself.
+    evaluated `units` for which there is a value with an error bar. `needs` says what it takes: "embedding" a set of
+    embedded clips, "reference" one of real music, "probabilities" class probabilities in place of embeddings, "prompt"
+    what was asked for, "audio" waveforms, "labels", "text" or "likelihood" what the words say. `target` is
+    "module:function", sets → `Score`, called with `options`; `paired` the function of (first, second, reference) →
+    `Score` of the difference, empty where groups of songs are left out of `target` itself.
     """
 
     name: str
@@ -134,12 +134,12 @@ _ROWS = (
     ),
     Metric(
         "precision", "share of frames that lie among real music",
-        "share of frames", "higher", 7, "clips", AGAINST_REFERENCE, MANIFOLD,
+        "share of frames", "higher", 3, "clips", AGAINST_REFERENCE, MANIFOLD,
         "metrics.manifold:precision", "metrics.manifold:paired_precision",
     ),
     Metric(
         "density", "how densely real music lies about the frames, 1 when both are of one law",
-        "songs about a frame, over k", "higher", 7, "clips", AGAINST_REFERENCE, DENSITY,
+        "songs about a frame, over k", "higher", 3, "clips", AGAINST_REFERENCE, DENSITY,
         "metrics.manifold:density", "metrics.manifold:paired_density",
     ),
     # ── Variety ──
@@ -150,7 +150,7 @@ _ROWS = (
     ),
     Metric(
         "coverage", "share of real frames with generated music nearby, at this number of clips",
-        "share of real frames", "higher", 7, "clips", AGAINST_REFERENCE, DENSITY,
+        "share of real frames", "higher", 3, "clips", AGAINST_REFERENCE, DENSITY,
         "metrics.manifold:coverage", "metrics.manifold:paired_coverage",
     ),
     Metric(

@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from metrics.catalogue import metric
 from metrics.errors import UsageError
@@ -114,7 +115,7 @@ def contrast(
     )
 
 
-def contrast_weights(levels: Sequence[float], shape: Literal["linear", "quadratic"] = "linear") -> np.ndarray:
+def contrast_weights(levels: ArrayLike, shape: Literal["linear", "quadratic"] = "linear") -> NDArray[np.float64]:
     """Weights (conditions,) that sum to 0 and give, of values at these levels, the coefficient of least squares.
 
     >>> contrast_weights([0, 1, 2]).tolist(), (contrast_weights([0, 1, 2], "quadratic") @ [0, 1, 4]).round(9).item()
@@ -125,7 +126,7 @@ def contrast_weights(levels: Sequence[float], shape: Literal["linear", "quadrati
     degree = 1 if shape == "linear" else 2
     x = np.asarray(levels, dtype=np.float64)
     if x.ndim != 1 or len(x) < degree + 1 or len(np.unique(x)) < len(x) or not np.isfinite(x).all():
-        raise UsageError(f"levels {list(levels)} were given: at least {degree + 1} different numbers were expected.")
+        raise UsageError(f"levels {x.tolist()} were given: at least {degree + 1} different numbers were expected.")
     # The part of x (or x²) that no lower power explains.
     lower = np.vander(x - x.mean(), degree, increasing=True)
     highest = (x - x.mean()) ** degree

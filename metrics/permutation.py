@@ -34,7 +34,7 @@ class PermutationTest:
     relabellings: int
 
 
-def equality_test(
+def kernel_equality_test(
     evaluated: EmbeddingSet, reference: EmbeddingSet, *, permutations: int = PERMUTATIONS, seed: int = 0
 ) -> PermutationTest:
     """Are two sets of one law? The kernel distance against its values when songs are dealt to the sets at random.

@@ -132,6 +132,29 @@ def _sums(unit: Matrix, codes: NDArray[np.intp]) -> Matrix:
 # ── Prompts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def diversity_by_prompt(rows: ArrayLike, prompts: ArrayLike) -> dict[str, float]:
+    """1 − mean cosine within and across prompts of clips (n, D) with their prompts (n,), and across − within, by name.
+
+    Means over prompts of means over pairs, so that each prompt counts the same. Raises `DegenerateInput` for fewer than
+    two prompts, a prompt with one clip, or a row that points nowhere.
+
+    >>> diversity_by_prompt([[1, 0], [1, 0], [0, 1], [0, -1]], ["a", "a", "b", "b"])
+    {'within_prompt_diversity': 1.0, 'across_prompt_diversity': 1.0, 'prompt_effect': 0.0}
+    """
+    unit = unit_rows(rows)
+    codes = song_codes(prompts, len(unit))
+    sizes, sums = np.bincount(codes), _sums(unit, codes)
+    if sizes.min() < 2:
+        alone = np.unique(np.asarray(prompts))[sizes.argmin()]
+        raise DegenerateInput(f"prompt {str(alone)!r} has one clip: at least 2 were expected. Sample more.")
+    squares = np.sum(sums**2, axis=1)
+    within = float(1 - np.mean((squares - sizes) / (sizes * (sizes - 1))))
+    means = sums / sizes[:, None]
+    across = _across(means.sum(0), float(np.sum(means**2)), np.ones(len(sizes), dtype=np.intp))
+    values = within, across, across - within
+    return dict(zip(PROMPT_DIRECTIONS, values, strict=True))
+
+
 def within_prompt_diversity(
     evaluated: EmbeddingSet, reference: EmbeddingSet | None = None, prompts: Mapping[Any, Any] | None = None
 ) -> Score:
@@ -195,7 +218,7 @@ def _of_prompts(
         about["centre"] = {"reference": reference.provenance, "songs": reference.n_songs}
 
     def statistic(clips: EmbeddingSet) -> float:
-        return _prompt_statistic(name, clips)
+        return diversity_by_prompt(clips.frames, clips.songs)[name]
 
     if len(tables) == 1:
         plain, part = statistic(tables[0]), jackknife(statistic, tables[0])
@@ -213,13 +236,9 @@ def _by_prompt(
     """One row for each clip, of length one, whose "song" is its prompt."""
     means = centred_means(evaluated, reference)
     prompt_of = _prompts(means, prompts)
-    names, sizes = np.unique(prompt_of, return_counts=True)
-    if len(names) < FEWEST_PROMPTS:
-        raise DegenerateInput(f"{len(names)} prompts were given: at least {FEWEST_PROMPTS} were expected. Add prompts.")
-    if sizes.min() < 2:
-        raise DegenerateInput(
-            f"prompt {str(names[sizes.argmin()])!r} has one clip: at least 2 were expected. Sample more."
-        )
+    found = len(np.unique(prompt_of))
+    if found < FEWEST_PROMPTS:
+        raise DegenerateInput(f"{found} prompts were given: at least {FEWEST_PROMPTS} were expected. Add prompts.")
     return EmbeddingSet(unit_rows(means.frames), prompt_of, evaluated.provenance)
 
 
@@ -232,13 +251,3 @@ def _prompts(means: EmbeddingSet, prompts: Mapping[Any, Any] | None) -> NDArray[
     if missing:
         raise UsageError(f"{len(missing)} clips have no prompt, such as {missing[0]!r}: one for each was expected.")
     return np.array([str(prompts[song]) for song in means.songs.tolist()])
-
-
-def _prompt_statistic(name: str, clips: EmbeddingSet) -> float:
-    codes = song_codes(clips.songs, len(clips.songs))
-    sizes, sums = np.bincount(codes), _sums(clips.frames.astype(np.float64), codes)
-    squares = np.sum(sums**2, axis=1)
-    within = 1 - np.mean((squares - sizes) / (sizes * (sizes - 1)))
-    means = sums / sizes[:, None]
-    across = _across(means.sum(0), float(np.sum(means**2)), np.ones(len(sizes), dtype=np.intp))
-    return float({"within_prompt_diversity": within, "across_prompt_diversity": across}.get(name, across - within))

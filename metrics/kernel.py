@@ -33,6 +33,8 @@ MEDIAN_FRAMES = 4096
 """The bandwidth is the median over the pairs of at most so many frames: with 100,000 it came within .3 % of it all."""
 
 FEWEST_RELIABLE = 8
+"""Songs. 95 % intervals against 60 tracks covered .97 to 1.0 of the time from 4 songs on, .94 to .99 at 30; with fewer
+than 8 the standard error is overstated by a third or more."""
 
 
 class Kernel(Protocol):

@@ -187,7 +187,7 @@ def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str
     for points, centres, squares in pairs_within(made_balls or made_cloud, real_balls):
         inside = among_real.add(points, centres, squares)
         for filled, group in zip(filled_by, made.groups, strict=True):
-            filled += _histogram(centres[inside], group[points[inside]], filled.shape)
+            _count_by(filled, centres[inside], group[points[inside]])
         among_made.add(centres, points, squares)
     return {
         "precision": _of_points(among_real.points > 0, made.groups, real.groups),
@@ -223,12 +223,18 @@ class _Counts:
 
 
 def _count(counts: NDArray[np.int64], places: Codes, which: NDArray[np.bool_]) -> None:
+    """Add to the row of each place (pairs,) the columns of `which` (pairs, columns)."""
+    low, high = (places.min(), places.max() + 1) if len(places) else (0, 0)  # those of one tile lie together
     for column in range(counts.shape[1]):
-        counts[:, column] += np.bincount(places[which[:, column]], minlength=len(counts))
+        counts[low:high, column] += np.bincount(places[which[:, column]] - low, minlength=high - low)
 
 
-def _histogram(rows: Codes, columns: Codes, shape: tuple[int, ...]) -> NDArray[np.intp]:
-    return np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
+def _count_by(counts: NDArray[np.int64], places: Codes, columns: Codes) -> None:
+    """Add 1 to the row of each place (pairs,) in its column (pairs,)."""
+    if len(places):
+        low, high, width = places.min(), places.max() + 1, counts.shape[1]
+        found = np.bincount((places - low) * width + columns, minlength=(high - low) * width)
+        counts[low:high] += found.reshape(-1, width)
 
 
 def _of_points(values: NDArray[Any], own: list[Codes], others: list[Codes]) -> Replicates:

@@ -8,7 +8,6 @@ MODULES = [
     "harness.identity",
     "harness.progress",
     "harness.results",
-    "harness.scoring",
     "harness.tracking",
 ]
 

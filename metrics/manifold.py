@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import UsageError
 from metrics.neighbours import Balls, balls, pairs_within
-from metrics.pairwise import Cloud, Codes, centre
+from metrics.pairwise import Cloud, Codes, centre, principal_axes
 from metrics.rarefaction import draw_songs
 from metrics.resampling import Dealing, deal
 from metrics.score import EmbeddingSet, Score
@@ -40,6 +40,7 @@ from metrics.sides import Kind, Replicates, check_sides, checked_rows, song_code
 
 NEIGHBOURS = 5
 FEWEST_RELIABLE = 20
+MANY, WIDE = 2048, 64  # frames on a side and dimensions from which bounds on distances save time
 
 NAMES = ("precision", "recall", "density", "coverage")
 UNITS = {
@@ -179,7 +180,9 @@ def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str
     if k < 1:
         raise UsageError(f"{k} neighbours were asked for: at least 1 was expected.")
     middle = centre(real.rows)
-    real_cloud, made_cloud = Cloud(real.rows, middle), Cloud(made.rows, middle)
+    large = min(len(real.rows), len(made.rows)) >= MANY and real.rows.shape[1] >= WIDE
+    axes = principal_axes(real.rows, middle) if large else None
+    real_cloud, made_cloud = Cloud(real.rows, middle, axes), Cloud(made.rows, middle, axes)
     real_balls = balls(real_cloud, real.codes, real.groups, k)
     made_balls = balls(made_cloud, made.codes, made.groups, k) if "recall" in names else None
     among_real, among_made = _Counts(len(made.rows), real_balls), _Counts(len(real.rows), made_balls)

@@ -29,24 +29,33 @@ to 4,096 dimensions."""
 
 PAIRS_AT_ONCE = 512
 
+SHORT = 8
+"""One eighth of the columns, the principal ones, bound distances: in embeddings of music they hold most of them."""
+
 
 class Cloud:
     """Rows (N, D) made ready for tiles: one float32 copy, moved to `centre`.
 
-    `norms` (N,) are the squared lengths as seen from there.
+    `norms` (N,) are the squared lengths as seen from there. With `axes` (D, D), orthonormal, the copy is turned to
+    them, which changes no distance; the first `SHORT`-th part of its columns then serves for bounds (`short_left`).
     """
 
-    def __init__(self, rows: Matrix, centre: Matrix) -> None:
+    def __init__(self, rows: Matrix, centre: Matrix, axes: Matrix | None = None) -> None:
         self.original = rows
         n, d = rows.shape
         self._right = np.empty((n, d + 2), dtype=np.float32)
         for part in slices(n):
             moved = rows[part] - centre  # float64: the centre is
-            self._right[part, :d] = moved
+            self._right[part, :d] = moved if axes is None else moved @ axes
         rounded = self._right[:, :d]
         self.norms = np.einsum("ij,ij->i", rounded, rounded)
         self._right[:, d] = 1
         self._right[:, d + 1] = self.norms
+        self.bounded = axes is not None
+        if self.bounded:
+            first, rest = np.split(rounded, [d // SHORT], axis=1)
+            length = np.sqrt(np.einsum("ij,ij->i", rest, rest))
+            self._short = np.column_stack([first, length, np.ones_like(length), self.norms])
 
     def __len__(self) -> int:
         return len(self._right)
@@ -61,6 +70,25 @@ class Cloud:
     def right(self, rows: slice | Codes) -> Matrix:
         """Rows as the right factor of a tile, (D + 2, rows)."""
         return self._right[rows].T
+
+    def short_left(self, rows: slice) -> Matrix:
+        """The left factor of a tile of lower bounds, ‖x₁ − y₁‖² + (|x₂| − |y₂|)² of the first columns and the rest."""
+        part = -2 * self._short[rows]
+        part[:, -2] = self.norms[rows]
+        part[:, -1] = 1
+        return part
+
+    def short_right(self, rows: slice) -> Matrix:
+        """The right factor of a tile of lower bounds."""
+        return self._short[rows].T
+
+    def squares(self, rows: Codes, other: Cloud, columns: Codes) -> NDArray[np.float32]:
+        """The float32 squared distances of single pairs."""
+        found = np.empty(len(rows), dtype=np.float32)
+        for part in slices(len(rows), PAIRS_AT_ONCE):
+            difference = self._right[rows[part], :-2] - other._right[columns[part], :-2]
+            found[part] = np.einsum("ij,ij->i", difference, difference)
+        return found
 
 
 def slices(n: int, size: int = TILE) -> list[slice]:
@@ -87,6 +115,15 @@ def exact(x: Matrix, i: Codes, y: Matrix, j: Codes) -> NDArray[np.float64]:
         difference = x[i[part]].astype(np.float64) - y[j[part]]
         squares[part] = np.einsum("ij,ij->i", difference, difference)
     return squares
+
+
+def principal_axes(rows: Matrix, middle: Matrix) -> NDArray[np.float64]:
+    """The principal axes (D, D) of rows about a point, that of the largest variance first."""
+    scatter = np.zeros((rows.shape[1], rows.shape[1]))
+    for part in slices(len(rows)):
+        moved = rows[part] - middle
+        scatter += moved.T @ moved
+    return np.linalg.eigh(scatter)[1][:, ::-1]
 
 
 def centre(rows: Matrix) -> NDArray[np.float64]:

@@ -71,6 +71,17 @@ def test_many_tiles_are_one_tile():
     assert prdc_of_rows(real.frames, made.frames, 5, real.songs, made.songs) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("decay", [0.93, 1.0])
+def test_bounds_change_nothing(monkeypatch, decay):
+    """Neither where they spare most pairs nor where none."""
+    monkeypatch.setattr("metrics.manifold.MANY", 100)
+    spectrum = (decay ** np.arange(64)).astype(np.float32)
+    real, made = songs(110, 27, 5, 64), songs(100, 28, 5, 64)
+    rows = [one.frames * spectrum for one in (real, made)]
+    expected = written_out(rows[0], rows[1], 5, real.songs, made.songs)
+    assert prdc_of_rows(rows[0], rows[1], 5, real.songs, made.songs) == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("styles", [None, 3])
 def test_leaving_songs_out_is_measuring_without_them(styles):
     """Exact, radii included: those that songs left out of either set would have had."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics.pairwise import ROUNDING, TILE, Cloud, centre, exact, slices, tiles
+from metrics.pairwise import ROUNDING, TILE, Cloud, centre, exact, principal_axes, slices, tiles
 
 
 @pytest.mark.parametrize("dimensions", [1, 7, 300, 2048])
@@ -40,3 +40,19 @@ def test_single_pairs_are_exact():
 def test_slices_cover_everything_once():
     assert [(part.start, part.stop) for part in slices(5, 2)] == [(0, 2), (2, 4), (4, 5)]
     assert slices(0) == []
+
+
+def test_turned_to_its_axes_a_cloud_keeps_its_distances_and_bounds_them():
+    rng = np.random.default_rng(1)
+    x = (rng.standard_normal((60, 40)) * 0.8 ** np.arange(40)) @ np.linalg.qr(rng.standard_normal((40, 40)))[0] + 3
+    middle = centre(x)
+    axes = principal_axes(x, middle)
+    assert axes.T @ axes == pytest.approx(np.eye(40), abs=1e-12)
+    turned, plain = Cloud(x, middle, axes), Cloud(x, middle)
+    [(part, _, tile)], [(_, _, same)] = tiles(turned, turned), tiles(plain, plain)
+    assert tile == pytest.approx(same, abs=1e-5)
+    bounds = turned.short_left(part) @ turned.short_right(part)
+    assert (bounds <= tile + ROUNDING * (turned.norms[:, None] + turned.norms)).all()
+    assert np.median(bounds / (tile + np.eye(60))) > 0.6
+    i, j = np.triu_indices(60, 1)
+    assert turned.squares(i, turned, j) == pytest.approx(tile[i, j], abs=1e-4)

@@ -56,8 +56,8 @@ bench-sampling: $(STAMP) $(BENCH_STAMP) ## Measure tokens/s beside Hugging Face'
 	$(BIN)/python -m tests.benchmarks sampling --hf $(BENCH_VENV)/bin/python $(OPTIONS)
 
 # The peer's environment has its own transformers and, at the end of its path, what .venv has: one build of torch on both sides.
-$(BENCH_STAMP): tests/benchmarks/peer.txt constraints.txt
+$(BENCH_STAMP): tests/benchmarks/peer.txt
 	$(BIN)/python -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -r tests/benchmarks/peer.txt
+	$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check install --quiet -r tests/benchmarks/peer.txt
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(BENCH_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch-of-the-project.pth"
 	@touch $@

@@ -61,8 +61,8 @@ def prdc_of_rows(
     """Precision, recall, density and coverage of rows `made` (N, D) in rows `real` (M, D), by name.
 
     Without songs every row is its own. Raises `UsageError` when shapes or k do not fit and `DegenerateInput` for
-    values that are not finite or rows with fewer than k neighbours of other songs. Rows that are all alike have balls
-    without an inside: every value is 0.
+    values that are not finite or fewer than k other songs. Rows that are all alike have balls without an inside: every
+    value is 0.
 
     >>> line = [[0.0], [1.0], [2.0], [3.0]]
     >>> prdc_of_rows(line, [[0.5], [1.5], [9.0]], k=1)
@@ -86,7 +86,8 @@ def prdc(
     """All four by name, with jackknife errors over the songs of both sets, at the cost of one.
 
     `clips` draws that many songs of either set (those of a smaller one stay whole). Raises `UsageError` when the sets
-    were embedded differently and `DegenerateInput` for fewer than 3 songs, or k neighbours of other songs, on a side.
+    were embedded differently and `DegenerateInput` for fewer than 3 songs on a side, or fewer than k others about a
+    frame whose ball is asked for, once a group of songs is left out.
     """
     return _scores(NAMES, [evaluated], reference, k, clips)
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.catalogue import metric
+from metrics.catalogue import CATALOGUE, metric
 from metrics.errors import UsageError
 from metrics.permutation import PERMUTATIONS, PermutationTest, swap_test
 from metrics.resampling import CONFIDENCE, Jackknife, check_paired, estimate, jackknife, p_value
@@ -42,17 +42,17 @@ def paired_difference(
     A metric is one of the catalogue by name, or a function of (evaluated, reference), or of (evaluated) without a
     reference, that gives a number or a `Score`, whose plain value is taken. A function is called again without each
     group of songs of the conditions and of the reference, and its bias of order 1/n corrected: give the plain one.
-    `options` are the metric's own.
-    `metrics.resampling.p_value` tests the difference against zero.
+    `options` are the metric's own. `metrics.resampling.p_value` tests the difference against zero.
 
     Raises `UsageError` for an unknown metric, for one that cannot be had from these sets alone, and when embedder,
     preprocessing, number of songs or songs differ.
     """
     check_conditions([first, second], reference)
-    if not isinstance(metric_or_function, str):
-        name = getattr(metric_or_function, "__name__", "statistic")
-        return _of_function(_value(metric_or_function, options), name, first, second, reference)
-    row = metric(metric_or_function)
+    known_as = _name_of(metric_or_function)
+    if not isinstance(known_as, str):
+        name = getattr(known_as, "__name__", "statistic")
+        return _of_function(_value(known_as, options), name, first, second, reference)
+    row = metric(known_as)
     if "reference" in row.needs and reference is None:
         raise UsageError(f"{row.name} measures against real music: give a reference.")
     paired, options = row.load_paired(), {**row.options, **options}
@@ -240,6 +240,15 @@ def check_conditions(conditions: Sequence[EmbeddingSet], reference: EmbeddingSet
                 "Take those that both hold, or compare the scores of sets drawn to equal numbers."
             )
         check_paired(first, other)
+
+
+def _name_of(metric_or_function: str | Statistic) -> str | Statistic:
+    """The name of a function that is one of the catalogue's, which knows a quicker way to the difference."""
+    if isinstance(metric_or_function, str):
+        return metric_or_function
+    target = f"{metric_or_function.__module__}:{getattr(metric_or_function, '__name__', '')}"
+    names = [row.name for row in CATALOGUE.values() if row.target == target and not row.options]
+    return names[0] if names else metric_or_function
 
 
 def _of_function(

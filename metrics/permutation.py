@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import DegenerateInput, UsageError
-from metrics.kernel import Gaussian, median_distance, song_sums
+from metrics.kernel import median_distance
+from metrics.mmd import Gaussian, song_sums
 from metrics.resampling import check_paired
 from metrics.score import EmbeddingSet, check_comparable
 from metrics.sides import check_sides, checked_rows, song_codes

@@ -44,6 +44,7 @@ def test_a_name_is_the_metric_s_own_paired_difference():
     assert paired_difference("fad", FIRST, SECOND, REFERENCE) == paired_fad(FIRST, SECOND, REFERENCE)
     assert paired_difference("kad", FIRST, SECOND, REFERENCE) == paired_kad(FIRST, SECOND, REFERENCE)
     assert paired_difference("kad", FIRST, SECOND, REFERENCE, bandwidth=1.0).provenance["bandwidth"] == 1.0
+    assert paired_difference(kad, FIRST, SECOND, REFERENCE) == paired_kad(FIRST, SECOND, REFERENCE)
     assert paired_difference("vendi", FIRST, SECOND) == paired_diversity("vendi", FIRST, SECOND)
     similar = [centroid_similarities(data, REFERENCE) for data in (FIRST, SECOND)]
     expected = paired_similarity("style_similarity", similar[0], similar[1], FIRST)

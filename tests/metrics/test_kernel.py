@@ -9,17 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.errors import DegenerateInput, UsageError
-from metrics.kernel import (
-    Gaussian,
-    kad,
-    kad_of_rows,
-    kid,
-    kid_of_rows,
-    median_distance,
-    paired_kad,
-    paired_kid,
-    song_sums,
-)
+from metrics.kernel import kad, kad_of_rows, kid, kid_of_rows, median_distance, paired_kad, paired_kid
 from metrics.resampling import jackknife
 from metrics.score import EmbeddingSet
 
@@ -172,19 +162,6 @@ def test_the_bandwidth_of_a_large_reference_is_nearly_that_of_all_its_pairs(monk
     monkeypatch.setattr("metrics.kernel.MEDIAN_FRAMES", 300)
     assert median_distance(rows) == pytest.approx(whole, rel=0.03)
     assert median_distance(rows) == median_distance(rows)
-
-
-def test_sums_between_songs():
-    x = songs(5, 17, 3)
-    kernel = np.exp(-np.sum((x.frames[:, None] - x.frames) ** 2, axis=2) / 2 / 4)
-    expected = kernel.reshape(5, 3, 5, 3).sum((1, 3)) * (1 - np.eye(5))
-    assert song_sums(Gaussian(2.0), x.frames, x.songs) == pytest.approx(expected, rel=1e-5)
-    many = songs(500, 18, 5)
-    sums = song_sums(Gaussian(2.0), many.frames, many.songs)
-    assert sums == pytest.approx(sums.T)
-    i, j = 3, 460
-    pair = np.exp(-np.sum((many.frames[15:20, None] - many.frames[2300:2305]) ** 2, axis=2) / 8).sum()
-    assert sums[i, j] == pytest.approx(pair, rel=1e-5)
 
 
 def test_few_songs_are_said_to_be_few():

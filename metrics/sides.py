@@ -65,15 +65,14 @@ class Kind:
         evaluated: EmbeddingSet | tuple[EmbeddingSet, EmbeddingSet],
         reference: EmbeddingSet | None = None,
         note: str = "",
+        *,
+        few: str = "",
         **about: Any,
     ) -> Score:
-        """The score of one condition, or of a pair's difference; `about` is added to the provenance.
-
-        Two things may be told in `about` that are not provenance: `few`, why the score is not reliable, and `plain`,
-        where the plug-in value is not the estimate.
+        """The score of one condition, or of a pair's difference. `few` says why it is not reliable and what it would
+        take, empty where it is; `about` is added to the provenance.
         """
         sets = evaluated if isinstance(evaluated, tuple) else (evaluated,)
-        few, plain = about.pop("few", ""), about.pop("plain", result.value)
         provenance: dict[str, Any] = {**sets[0].provenance, "df": result.df, "paired": len(sets) == 2, **about}
         if reference is not None:
             provenance |= {
@@ -93,7 +92,7 @@ class Kind:
             estimand=self.estimand,
             reliable=not few,
             note="; ".join(part for part in (note, few) if part),
-            plain=plain,
+            plain=result.value,
             provenance=provenance,
         )
 

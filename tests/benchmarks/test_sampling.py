@@ -191,10 +191,8 @@ def test_the_plot_is_drawn_with_and_without_the_port(tmp_path):
     }
     sampling_figures.draw(result, tmp_path / "alone.png")
     along = {"width": 256, "batch": 1, "ms_per_step": {"ours": [{"from": 100, "to": 200, "ms": 2.0}]}}
-    both = result | {
-        "rows": [row, row | {"ratios": {"of_gemv": value, "of_sum": value, "to_hf": value}}],
-        "positions": along,
-    }
+    beside_hf = row | {"ratios": {"of_gemv": value, "of_sum": value, "to_hf": value}}
+    both = result | {"rows": [row, beside_hf], "positions": along}
     sampling_figures.draw(both, tmp_path / "both.png")
     assert (tmp_path / "alone.png").stat().st_size > 0
     assert (tmp_path / "both.png").stat().st_size > 0

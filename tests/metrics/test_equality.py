@@ -72,8 +72,8 @@ def test_another_mixture_of_styles_is_not_what_is_found():
     x, y = mixture((15, 5), 10), mixture((5, 15), 11)
     assert equality_test(x, y, None).p > 0.05
     assert "within the styles" in equality_test(x, y, None).note
-    bare = [EmbeddingSet(data.frames, data.songs) for data in (x, y)]
-    assert equality_test(*bare, None).p <= 0.01
+    bare_x, bare_y = (EmbeddingSet(data.frames, data.songs) for data in (x, y))
+    assert equality_test(bare_x, bare_y, None).p <= 0.01
 
 
 def test_what_cannot_be_tested_is_refused():

@@ -119,7 +119,7 @@ class Conditions:
         return self._manifold[key]
 
     def _means(self) -> NDArray[Any]:
-        """The mean frame of each clip, from the reference's centre, float64: those of the first condition before."""
+        """The mean frame of each clip, seen from the reference's centre: those of the first condition come first."""
         sides = [centred_means(data, self.reference).frames for data in (self.first, self.second)]
         return np.concatenate(sides)
 

@@ -138,7 +138,7 @@ def score(
     from harness.progress import progress_for
     from metrics.files import write_bytes
 
-    measured = reference is not None or bool(metric)
+    measured = reference is not None or bool(metric) or pair_by is not None
     if not measured and not likelihood:
         raise UsageError(
             "nothing to measure was named. There is --reference, real music to measure against: "

@@ -1,5 +1,6 @@
 """Scores of files are those of the metrics called by hand, and what cannot be had says why."""
 
+import numpy as np
 import pytest
 
 from harness.errors import UsageError
@@ -46,8 +47,8 @@ def test_values_are_those_of_the_metrics(tmp_path, measures):
 def test_figures_of_single_files_are_means_over_files(tmp_path, measures):
     sounds = sounds_of(make_folder(tmp_path / "made", 5), measures)
     measured = measure_set(sounds, choose(["loudness", "onset_density"], reference=False), None)
-    values = [file.signal.loudness for file in sounds.files]
-    assert measured.scores["loudness"].value == pytest.approx(sum(values) / 5)
+    values = [file.signal.loudness for file in sounds.files if file.signal]
+    assert measured.scores["loudness"].value == pytest.approx(np.mean(np.array(values, dtype=float)))
     assert measured.scores["loudness"].unit == "LUFS"
     assert all("onset_density" in values for values in measured.values.values())
 
@@ -79,3 +80,16 @@ def test_what_takes_more_is_answered_with_what_it_takes():
         choose(["kad"], reference=False)
     assert [one.name for one in choose(["vendi", "vendi"], reference=False)] == ["vendi"]
     assert choose(["prompt_effect"], reference=False, prompts=True)
+
+
+def test_sub_folders_are_the_styles_that_clips_are_held_against(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    for style, pitch in (("folk", 1.0), ("metal", 3.0)):
+        make_folder(tmp_path / "real" / style, 5, first=100, pitch=pitch)
+        make_folder(tmp_path / "made" / style, 4, pitch=pitch)
+    measures, _ = measures_against(str(tmp_path / "real"), "toy", None, Quiet())
+    chosen = choose(["style_similarity"], reference=True)
+    styled = measure_set(sounds_of(tmp_path / "made", measures), chosen, measures)
+    assert styled.scores["style_similarity"].value > 0
+    plain = measure_set(sounds_of(tmp_path / "made" / "folk", measures), chosen, measures)
+    assert "the style of each song" in plain.unmeasured["style_similarity"]

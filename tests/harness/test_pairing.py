@@ -19,7 +19,7 @@ def table(tmp_path, *lines):
 
 
 def test_equal_names_are_pairs(folders):
-    pairs = pair_files(*folders, "name")
+    pairs = pair_files(folders[0], folders[1], "name")
     assert [pair.id for pair in pairs.pairs] == ["00.wav", "01.wav", "02.wav"]
     assert all(pair.first.name == pair.second.name and pair.first != pair.second for pair in pairs.pairs)
     assert pairs.unpaired == (0, 0)
@@ -29,15 +29,15 @@ def test_equal_names_are_pairs(folders):
 def test_a_file_without_a_partner_is_named(folders):
     (folders[1] / "02.wav").rename(folders[1] / "02.flac")
     with pytest.raises(UsageError, match=r"2 files are in one only, such as '02\.flac'"):
-        pair_files(*folders, "name")
+        pair_files(folders[0], folders[1], "name")
     (folders[1] / "02.flac").unlink()
     with pytest.raises(UsageError, match="number of clips is 3 against 2"):
-        pair_files(*folders, "name")
+        pair_files(folders[0], folders[1], "name")
 
 
 def test_a_table_pairs_as_it_says(tmp_path, folders):
     rows = ["a,b,prompt,stratum", "00.wav,02.wav,a waltz,folk", "01.wav,00.wav,a march,brass"]
-    pairs = pair_files(*folders, table(tmp_path, *rows))
+    pairs = pair_files(folders[0], folders[1], table(tmp_path, *rows))
     assert [(pair.first.name, pair.second.name) for pair in pairs.pairs] == [("00.wav", "02.wav"), ("01.wav", "00.wav")]
     assert pairs.prompts() == {"00.wav": "a waltz", "01.wav": "a march"}
     assert [clip.style for clip in pairs.clips(1)] == ["folk", "brass"]
@@ -59,11 +59,11 @@ def test_a_table_pairs_as_it_says(tmp_path, folders):
 )
 def test_a_wrong_table_is_told_by_row(tmp_path, folders, lines, said):
     with pytest.raises(UsageError, match=said):
-        pair_files(*folders, table(tmp_path, *lines))
+        pair_files(folders[0], folders[1], table(tmp_path, *lines))
 
 
 def test_what_is_no_table_or_no_folder(tmp_path, folders):
     with pytest.raises(UsageError, match="no table"):
-        pair_files(*folders, "nmae")
+        pair_files(folders[0], folders[1], "nmae")
     with pytest.raises(UsageError, match="is no folder"):
         pair_files(folders[0], folders[1] / "00.wav", "name")

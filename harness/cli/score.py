@@ -118,10 +118,9 @@ def score(
 ) -> None:
     """Measure any folder of sound files, from any system, against real music; or compare two folders in pairs.
 
-    Both sides go through one preprocessing: a reference by name brings its own (embedder, rate, loudness, length of
-    excerpts), a folder is embedded as the files are. What was embedded before, by content, is not embedded again.
-    --csv is a row for each file, --json everything with its provenance. Sub-folders are styles. The exit code is 1 if a
-    file could not be read.
+    Both sides go through one preprocessing: a reference by name brings its own, a folder is embedded as the files are.
+    Sub-folders are styles. What was embedded before, by content, is not embedded again.
+    --csv has a row for each file, --json everything with its provenance. The exit code is 1 if a file was not read.
 
     [bold]Examples[/bold]
 

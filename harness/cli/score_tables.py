@@ -116,11 +116,10 @@ def doubts(measured: Measured) -> list[str]:
     odd = {
         "silent or too short for a loudness": [f for f in files if f.signal and f.signal.loudness is None],
         "clipped in more than 1 in 1,000 samples": [f for f in files if f.signal and (f.signal.clipping or 0) > 1e-3],
-        "shorter than one window of the embedder, and filled up with zeros": [f for f in files if f.padded],
+        "shorter than one window of the embedder, filled up with zeros": [f for f in files if f.padded],
     }
-    return said + [
-        f"! {len(found)} of {len(files)} files are {what}: {_some(found)}" for what, found in odd.items() if found
-    ]
+    said += [f"! {what}: {len(found)} of {len(files)} files, {_some(found)}" for what, found in odd.items() if found]
+    return said
 
 
 def _some(files: Sequence[Any]) -> str:

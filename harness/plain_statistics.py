@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.measuring import options_of
+from harness.plain_neighbours import Neighbourhoods
 from metrics.catalogue import Metric
 from metrics.diversity import centred_means, diversity_of_rows, vendi_of_rows
 from metrics.frechet import Space
 from metrics.gaussians import Gaussian, subset_distances
 from metrics.kernel import median_distance
 from metrics.manifold import NAMES as MANIFOLD
-from metrics.manifold import prdc_of_rows
 from metrics.mmd import Cubic, song_sums
 from metrics.mmd import Gaussian as GaussianKernel
 from metrics.permutation import PermutationTest, swap_test
@@ -28,6 +28,9 @@ from metrics.score import EmbeddingSet, Score
 
 Rows = NDArray[np.intp]
 Statistic = Callable[[Rows], float]
+
+MOST_DISTANCES = 10**8
+"""Between frames, as held at once: 400 MB. With more, each relabelling measures its distances anew."""
 
 VENDI_ORDERS = {"vendi": 1.0, "vendi2": 2.0, "vendi_inf": np.inf}
 
@@ -49,7 +52,7 @@ class Conditions:
         song = np.unique(self.both.songs, return_inverse=True)[1]
         self.clip = song + later * first.n_songs
         """Of each frame: its song in the first condition, or that number plus the number of songs in the second."""
-        self._manifold: dict[bytes, dict[str, float]] = {}
+        self._neighbours: Neighbourhoods | None = None
 
     def test(self, row: Metric, permutations: int, seed: int, advance: Callable[[], None]) -> PermutationTest:
         """The paired permutation test of one metric (`metrics.permutation.swap_test`)."""
@@ -71,9 +74,10 @@ class Conditions:
             return self._fad(row.options.get("components"), self.reference)
         if row.name in ("kad", "kid") and self.reference is not None:
             return self._kernel(row.name, self.reference)
-        if row.name in MANIFOLD and self.reference is not None:
-            reference = self.reference
-            return lambda rows: self._neighbours(rows, reference)[row.name]
+        if row.name in MANIFOLD and self.reference is not None and self._fits(self.reference):
+            neighbours = self._neighbours or Neighbourhoods(self.frames, self.clip, self.reference)
+            self._neighbours = neighbours  # the four share it
+            return lambda rows: neighbours.value(row.name, rows)
         if row.name in VENDI_ORDERS:
             means = self._means()
             return lambda rows: vendi_of_rows(means[np.unique(self.clip[rows])], VENDI_ORDERS[row.name])
@@ -110,13 +114,10 @@ class Conditions:
 
         return distance
 
-    def _neighbours(self, rows: Rows, reference: EmbeddingSet) -> dict[str, float]:
-        """All four cost as much as one, and the tests of all four see the same relabellings."""
-        key = rows.tobytes()
-        if key not in self._manifold:
-            made, songs = self.frames[rows], self.both.songs[rows]
-            self._manifold[key] = prdc_of_rows(reference.frames, made, real_songs=reference.songs, made_songs=songs)
-        return self._manifold[key]
+    def _fits(self, reference: EmbeddingSet) -> bool:
+        """Whether all distances to and within a reference may be held at once."""
+        real = len(reference.frames)
+        return max(real, len(self.frames)) ** 2 <= MOST_DISTANCES
 
     def _means(self) -> NDArray[Any]:
         """The mean frame of each clip, seen from the reference's centre: those of the first condition come first."""

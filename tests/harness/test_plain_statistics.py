@@ -37,6 +37,13 @@ def test_each_is_the_plain_value_of_either_condition(conditions, name):
         assert statistic(rows) == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
+def test_what_is_too_large_to_hold_is_measured_by_the_metric(conditions, monkeypatch):
+    rows, row = np.arange(len(conditions.first.frames)), metric("recall")
+    held = conditions.statistic(row)(rows)
+    monkeypatch.setattr("harness.plain_statistics.MOST_DISTANCES", 1)
+    assert conditions.statistic(row)(rows) == held
+
+
 @pytest.mark.parametrize("name", ["kad", "vendi", "coverage"])
 def test_the_test_is_the_swap_test_of_the_metric(conditions, name):
     row, calls = metric(name), []

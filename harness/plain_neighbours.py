@@ -1,8 +1,8 @@
 """Precision, recall, density and coverage of many selections of clips, as `metrics.manifold` defines them.
 
 Real balls do not depend on which clips are selected: whether a frame lies in one, and which ball a clip fills, is found
-once. Only the balls about generated frames, for recall, are drawn anew. With 48 clips against 600 frames a relabelling
-takes 2 ms, and 17 from the frames anew.
+once. Only the balls about generated frames, for recall, are drawn anew. Of 48 clips of 4 frames, half of them selected,
+against 600 real frames of 200 dimensions, recall takes .08 ms, and 38 ms from the frames anew.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from harness.scoring import Measures
 from metrics.audio import load
 from metrics.embeddings import load_embedder
 from metrics.embeddings.base import Frames
-from metrics.reference import load_reference, reference_names
+from metrics.reference import SUFFIX, load_reference, reference_names
 from metrics.score import EmbeddingSet
 from metrics.signal import Signal, measure_signal
 from metrics.structure import Structure, measure_structure
@@ -195,13 +195,18 @@ def measures_against(
     it. A folder is embedded as the evaluated files are: whole, or in excerpts of `seconds`, at −23 LUFS. A name that is
     known wins over a folder of that name (which is then ./name). Raises `UsageError` for what is neither.
     """
-    if reference not in reference_names() and Path(reference).is_dir():
-        folder = Folder(Path(reference))
+    path = Path(reference).expanduser()
+    if reference not in reference_names() and path.is_dir():
+        folder = Folder(path)
         recipe = recipe_for(load_embedder(embedder or DEFAULT_EMBEDDER), LUFS, seconds)
         found, _, left_out = embed_folder(folder, recipe, progress)
         named = replace(found, songs=np.array([str(folder.path / song) for song in found.songs.tolist()]))
         told = {str(folder.path / name): reason for name, reason in left_out.items()}
         return Measures(named, reference, recipe, embedder or DEFAULT_EMBEDDER), told
+    if len(path.parts) > 1 and path.suffix != SUFFIX:
+        raise UsageError(
+            f"there is no folder {path}: a folder of sound files, or a name of 'harness reference list', was expected."
+        )
     made = load_reference(reference).provenance
     measures = Measures.load(embedder or str(made.get("embedder", {}).get("name", DEFAULT_EMBEDDER)), reference)
     if seconds is not None and seconds != measures.recipe.excerpt_seconds:

@@ -97,5 +97,7 @@ def test_a_named_reference_brings_its_preprocessing(folder):
         measures_against("heldout", None, 2.5, Quiet())
     with pytest.raises(UsageError, match="Did you mean 'heldout'"):
         measures_against("heldot", None, None, Quiet())
+    with pytest.raises(UsageError, match="there is no folder"):
+        measures_against(str(folder / "absent"), None, None, Quiet())
     with pytest.raises(UsageError, match="does not fit the embedder"):
         measures_against("heldout", "toy", None, Quiet())

@@ -214,6 +214,19 @@ def test_two_folders_are_compared_in_pairs(music):
     assert "1 and 1 files of the folders are in no pair" in told["notes"][0]
 
 
+def test_a_table_with_prompts_allows_the_metrics_of_prompts(music):
+    make_folder(music / "noisy", 8, pitch=1.3, noise=0.4)
+    rows = [f"0{n}.wav,0{n}.wav,prompt {n % 4}" for n in range(8)]
+    (music / "pairs.csv").write_text("\n".join(["a,b,prompt", *rows]))
+    wanted = ("--metric", "prompt_effect", "--metric", "loudness", "--embedder", "toy", "-q", "--json")
+    result = score(music / "made", music / "noisy", *wanted, "--pair-by", music / "pairs.csv")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert [one["metric"] for one in told["differences"]] == ["prompt_effect", "loudness"]
+    assert told["untested"] == {}
+    assert told["differences"][0]["score"]["provenance"]["prompts"] == 4
+
+
 def test_a_pair_with_a_broken_file_is_left_out_on_both_sides(music):
     make_folder(music / "noisy", 8, pitch=1.3, noise=0.4)
     (music / "noisy" / "03.wav").write_bytes(b"no sound")

@@ -5,6 +5,7 @@ from metrics.errors import AudioError, DegenerateInput, HarnessError, UsageError
 __all__ = [
     "AudioError",
     "CorpusError",
+    "DamagedClip",
     "DegenerateInput",
     "HarnessError",
     "ModelError",
@@ -21,6 +22,10 @@ class ModelError(HarnessError):
 
 class StoreError(HarnessError):
     """A stored clip that is damaged, or a store that cannot be written."""
+
+
+class DamagedClip(StoreError):
+    """A stored clip whose record cannot be read, or whose files are not those that were recorded."""
 
 
 class TrackingError(HarnessError):

@@ -34,16 +34,19 @@ def project(outcome: Outcome) -> None:
     write_bytes(outcome.folder / "clips.csv", table.getvalue().encode())
     for result in outcome.conditions:
         for clip in result.clips:
-            _link(clip.stored.path, outcome.clips_folder(result.condition) / f"{clip.title}.flac")
+            link_clip(clip.stored.path, outcome.clips_folder(result.condition) / f"{clip.title}.flac")
     figure = scores_figure(outcome)
     if figure is not None:
         write_png(figure, outcome.folder / "scores.png")
 
 
-def _link(target: Path, link: Path) -> None:
-    """A relative link, so that the folder of results can be moved; a copy where the file system has no links."""
+def link_clip(target: Path, link: Path, seen_from: Path | None = None) -> None:
+    """A relative link, so that the folder of results can be moved; a copy where the file system has no links.
+
+    `seen_from` is where the link is going to be, for one that is moved after it was made.
+    """
     link.parent.mkdir(parents=True, exist_ok=True)
-    relative = os.path.relpath(target, link.parent)
+    relative = os.path.relpath(target, (seen_from or link).parent)
     if link.is_symlink() and os.readlink(link) == relative:
         return
     link.unlink(missing_ok=True)

@@ -4,6 +4,7 @@
                                codes.safetensors   level_0, level_1, …: the codes the audio was decoded from, if any
                                record.json         identity, what the prompt was understood as, hashes, host facts
     <results>/store/.unfinished/abcdef….safetensors   codes so far of a clip that is being sampled
+    <results>/store/.damaged/abcdef…/                 what `harness store verify --quarantine` set aside
 
 A clip's folder is named by the digest of its identity. It is filled under a temporary name in the same file system,
 flushed, and renamed: a folder that has its name is whole, and a kill in the middle leaves nothing that looks like a
@@ -28,12 +29,13 @@ from typing import Any
 import numpy as np
 
 from harness.codes import request_of, write_codes
-from harness.errors import HarnessError, StoreError
+from harness.errors import DamagedClip, HarnessError, StoreError, UsageError
 from harness.identity import digest, readable_json
 from harness.models.base import Clip
 from metrics.files import sync_folder, write_bytes
 
 RECORD_SCHEMA = 1
+RECORD_PARTS = ("identity", "conditioning", "audio", "files", "host")
 STALE_SECONDS = 24 * 3600
 """Temporary folders older than this belong to no running process and are swept."""
 
@@ -78,30 +80,22 @@ class Store:
         """The ids that are not stored, each once, in the order given."""
         return [clip_id for clip_id in dict.fromkeys(clip_ids) if not self.has(clip_id)]
 
+    def ids(self) -> list[str]:
+        """The stored clips, in the order of their ids."""
+        return sorted(path.name for path in self.root.glob("??/*") if path.is_dir())
+
     def get(self, clip_id: str) -> StoredClip:
         """The stored clip, checked: its record must be readable and its files must have the recorded SHA-256.
 
-        Raises `StoreError` for a clip that is missing or damaged, naming the folder to remove.
+        Raises `StoreError` for a clip that is missing and `DamagedClip` for one that is damaged, naming the folder to
+        remove.
         """
         folder = self.folder(clip_id)
         if not folder.is_dir():
             raise StoreError(
                 f"no clip {clip_id[:12]} in {self.root}. Run the experiment again: it samples what is missing."
             )
-        remedy = f"Remove {folder} and run again: that one clip is sampled anew."
-        try:
-            record = json.loads((folder / "record.json").read_text("utf-8"))
-            expected = {name: entry["sha256"] for name, entry in record["files"].items()}
-            identity = record["identity"]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(f"the record of clip {clip_id[:12]} cannot be read ({error}). {remedy}") from error
-        if digest(identity) != clip_id:
-            raise StoreError(f"the record in {folder} describes another clip than its name says. {remedy}")
-        for name, sha256 in expected.items():
-            found = _sha256(folder / name)
-            if found != sha256:
-                raise StoreError(f"{folder / name} has SHA-256 {found or 'nothing'}, recorded was {sha256}. {remedy}")
-        return StoredClip(clip_id, folder, record)
+        return StoredClip(clip_id, folder, checked_record(folder, clip_id))
 
     def put(self, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> StoredClip:
         """Store a clip under the digest of its identity; a clip that is there already is kept and returned.
@@ -155,6 +149,40 @@ def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[
         "host": dict(host),
     }
     write_bytes(folder / "record.json", readable_json(record))
+    return record
+
+
+def checked_record(folder: Path, clip_id: str) -> dict[str, Any]:
+    """The record in `folder`, whose files must have the recorded SHA-256 and whose identity must be that of `clip_id`.
+
+    Raises `DamagedClip`.
+    """
+    remedy = f"Remove {folder} and run again: that one clip is sampled anew."
+    record = read_record(folder, remedy)
+    if digest(record["identity"]) != clip_id:
+        raise DamagedClip(f"the record in {folder} describes another clip than its name says. {remedy}")
+    for name, entry in record["files"].items():
+        found = _sha256(folder / name)
+        if found != entry["sha256"]:
+            raise DamagedClip(
+                f"{folder / name} has SHA-256 {found or 'nothing'}, recorded was {entry['sha256']}. {remedy}"
+            )
+    return record
+
+
+def read_record(folder: Path, remedy: str = "") -> dict[str, Any]:
+    """A clip's record as it was written, its shape checked and its hashes not. Raises `DamagedClip`."""
+    try:
+        record = json.loads((folder / "record.json").read_text("utf-8"))
+        files = record["files"]
+        if wrong := [name for name in RECORD_PARTS if not isinstance(record[name], dict)]:
+            raise TypeError(f"its {wrong[0]} is no table")
+        if "audio.flac" not in files or not all(isinstance(entry["sha256"], str) for entry in files.values()):
+            raise TypeError("it lacks the hash of a file")
+        digest(record["identity"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, UsageError) as error:
+        said = f"no {error}" if isinstance(error, KeyError) else error
+        raise DamagedClip(f"the record of clip {folder.name[:12]} cannot be read ({said}). {remedy}".strip()) from error
     return record
 
 

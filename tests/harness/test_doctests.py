@@ -8,6 +8,7 @@ MODULES = [
     "harness.identity",
     "harness.progress",
     "harness.results",
+    "harness.cli.store",
     "harness.tracking",
 ]
 

@@ -27,6 +27,7 @@ VERBS = {
     "metrics": Verb("harness.cli.metrics", "List the metrics, or show one in full."),
     "corpus": Verb("harness.cli.corpus", "Build corpora of real music from packages, and list them."),
     "reference": Verb("harness.cli.reference", "Build reference sets from your own music, and list them."),
+    "prompts": Verb("harness.cli.prompts", "List the prompt sets, or show one, also one of your own."),
     "store": Verb("harness.cli.store", "List the clips that were sampled, check them, hand them on."),
     "train": Verb("harness.cli.train", "Train a model on a corpus."),
 }

@@ -77,6 +77,12 @@ def common(
     prompt_seconds: Annotated[
         float | None, typer.Option(rich_help_panel=PROMPTS, help="How much of each --audio is used.", show_default="3")
     ] = None,
+    prompts: Annotated[
+        list[str] | None,
+        typer.Option(
+            rich_help_panel=PROMPTS, help="A prompt set ('harness prompts list') or file: .yaml, .csv, .jsonl."
+        ),
+    ] = None,
     reference: Annotated[
         str, typer.Option(rich_help_panel=MEASURED, help="Embeddings of real music: a name or a file.")
     ] = "heldout",
@@ -122,6 +128,8 @@ def execute(
 
     progress = progress_for(quiet)
     settings = RunSettings(model, clips, seconds, seed, _prompts(**prompts), reference, embedder, results)
+    if len(settings.prompts) > clips:
+        progress.note(f"--clips {clips} takes the first {clips} of {len(settings.prompts)} prompts: raise it for all.")
     outcome = evaluate(experiment, settings, progress)
     print_outcome(outcome)
     if mlflow:
@@ -148,9 +156,14 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
 
 
 def _prompts(
-    prompt: list[str] | None, style: list[str] | None, audio: list[Path] | None, prompt_seconds: float | None
+    prompt: list[str] | None,
+    style: list[str] | None,
+    audio: list[Path] | None,
+    prompt_seconds: float | None,
+    prompts: list[str] | None,
 ) -> tuple[Prompt, ...]:
     from harness.errors import UsageError
+    from harness.prompt_sets import load_prompt_set
     from harness.prompts import Prompt
 
     if prompt_seconds is not None and not audio:
@@ -160,4 +173,5 @@ def _prompts(
         *(Prompt(text=text) for text in prompt or ()),
         *(Prompt(style=name) for name in style or ()),
         *(Prompt(audio=path, **length) for path in audio or ()),
+        *(one for name in prompts or () for one in load_prompt_set(name).prompts()),
     )

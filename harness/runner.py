@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness import provenance
 from harness.embedding import embed_clips
 from harness.errors import AudioError, ModelError, UsageError
 from harness.experiment import Experiment
@@ -27,7 +29,7 @@ from harness.prompts import Prompt
 from harness.results import ClipResult, ConditionResult, Outcome
 from harness.scoring import Measures, check_primary, differences, measure, per_clip
 from harness.store import Store
-from harness.tracking import log_outcome
+from harness.tracking import log_or_postpone
 from metrics.score import EmbeddingSet
 
 DEFAULT_RESULTS = "results"
@@ -61,10 +63,15 @@ class RunSettings:
 
 
 def run(experiment: Experiment, settings: RunSettings | None = None, progress: Progress | None = None) -> Outcome:
-    """Run `experiment`, log what it found to MLflow, and return it. Raises as `evaluate` does."""
+    """Run `experiment`, log what it found to MLflow, and return it. Raises as `evaluate` does.
+
+    Where MLflow cannot be written, a warning says so: `harness sync` does it later.
+    """
     settings = settings or RunSettings()
     outcome = evaluate(experiment, settings, progress)
-    log_outcome(outcome, settings.results_folder)
+    _, problem = log_or_postpone(outcome, settings.results_folder)
+    if problem:
+        warnings.warn(f"not synced: run `harness sync`. {problem}", stacklevel=2)
     return outcome
 
 
@@ -218,4 +225,5 @@ def host_facts(model: Model) -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "harness": version("music-harness"),
+        **provenance.facts(),
     }

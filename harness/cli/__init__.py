@@ -29,6 +29,7 @@ VERBS = {
     "reference": Verb("harness.cli.reference", "Build reference sets from your own music, and list them."),
     "prompts": Verb("harness.cli.prompts", "List the prompt sets, or show one, also one of your own."),
     "store": Verb("harness.cli.store", "List the clips that were sampled, check them, hand them on."),
+    "sync": Verb("harness.cli.sync", "Show in MLflow what it lacks of the results."),
     "train": Verb("harness.cli.train", "Train a model on a corpus."),
 }
 

@@ -133,12 +133,16 @@ def execute(
     outcome = evaluate(experiment, settings, progress)
     print_outcome(outcome)
     if mlflow:
-        from harness.tracking import log_outcome
+        from harness.tracking import log_or_postpone
 
         progress.note("logging to MLflow …")
-        logged = log_outcome(outcome, results)
-        state = "logged to" if logged.new else "already in"
+        logged, problem = log_or_postpone(outcome, results)
         where = f" --results {results}" if str(results) != "results" else ""
+        if logged is None:
+            typer.echo(problem, err=True)
+            typer.echo(f"MLflow   not synced: run `harness sync`{where and f' with{where}'}")
+            return
+        state = "logged to" if logged.new else "already in"
         typer.echo(f"MLflow   {state} experiment {logged.experiment!r} of {logged.uri}; see it with: harness ui{where}")
 
 

@@ -6,10 +6,10 @@ import pytest
 MODULES = [
     "harness.cli.tables",
     "harness.identity",
+    "harness.mlflow_run",
     "harness.progress",
     "harness.results",
     "harness.cli.store",
-    "harness.tracking",
 ]
 
 

@@ -1,0 +1,43 @@
+"""`harness sync`: show in MLflow what it lacks of the results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import Quiet, Results
+
+
+def sync(
+    runs: Annotated[
+        list[str] | None, typer.Argument(help="Runs, by name or id.", show_default="all", metavar="[RUN]…")
+    ] = None,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Log runs to MLflow that are not there yet, or not whole: offline first, a server or another database later.
+
+    MLflow is where MLFLOW_TRACKING_URI says, or else in the folder of results. A run that is there is left as it is.
+
+    [bold]Examples[/bold]: harness sync · MLFLOW_TRACKING_URI=http://tracking:5000 harness sync temperature-0f3a91
+    """
+    from harness.progress import progress_for
+    from harness.run_folder import find_runs
+    from harness.tracking import sync as sync_runs
+    from harness.tracking import tracking_uri
+
+    done = sync_runs(results, find_runs(results, tuple(runs or ())), progress_for(quiet or as_json))
+    if as_json:
+        logged = {name: {"run_id": one.run_id, "new": one.new} for name, one in done.logged.items()}
+        typer.echo(json.dumps({"uri": tracking_uri(results), "logged": logged, "failed": done.failed}, indent=2))
+    else:
+        for problem in dict.fromkeys(done.failed.values()):
+            typer.echo(problem, err=True)
+        failed = f", {len(done.failed)} not synced: {', '.join(done.failed)}" if done.failed else ""
+        there = len(done.logged) - done.new
+        typer.echo(f"{tracking_uri(results)}: {done.new} runs logged, {there} were there already{failed}")
+    raise typer.Exit(1 if done.failed else 0)

@@ -27,6 +27,10 @@ EXAMPLES = 4
 """Clips per condition that are copied into MLflow to be listened to; all of them are in the run's folder."""
 
 TAG = "harness.identity"
+TABLES = '[{"path": "clips.json", "type": "table"}]'
+"""The tag by which MLflow's pages know a table. Its own `log_table` reads the run back before and after: measured with
+100 conditions of 50 metrics, 35 s in all against 24."""
+
 PARAM_LIMIT, TAG_LIMIT = 6000, 8000
 """Longer values are cut by MLflow, silently; here they are cut visibly."""
 
@@ -82,18 +86,21 @@ class RunWriter:
         name = condition["name"]
         identity = digest({"outcome": self.run.id, "condition": name})
         run_id, finished = self._find(identity)
-        if finished:
+        if run_id is not None and finished:
+            self.client.set_tag(run_id, "mlflow.parentRunId", parent)  # its parent may have been deleted in MLflow
             return
-        run_id = self._open(identity, name, run_id, {"mlflow.parentRunId": parent})
+        table = self.run.table(name)
+        tags = {"mlflow.parentRunId": parent} | ({"mlflow.loggedArtifacts": TABLES} if table else {})
+        run_id = self._open(identity, name, run_id, tags)
         metrics = {
             key: value
             for metric, score in condition["scores"].items()
             for key, value in score_values(metric, score).items()
         }
         self._batch(run_id, metrics, {**self._params(), "condition": name, **self.run.sampling(name)}, {})
-        table = self.run.table(name)
         if table:
-            self.client.log_table(run_id, table, "clips.json")
+            rows = [list(row) for row in zip(*table.values(), strict=True)]
+            self.client.log_dict(run_id, {"columns": list(table), "data": rows}, "clips.json")
         scores = {key: condition.get(key, {}) for key in ("scores", "unmeasured")}
         self.client.log_dict(run_id, scores, "scores.json")
         for path in table.get("path", [])[:EXAMPLES]:

@@ -89,6 +89,17 @@ def test_a_run_deleted_in_mlflow_is_made_again(logged, results, tmp_path):
     assert content(database(results), "temperature", tmp_path / "artifacts") == logged[1]
 
 
+def test_children_whose_parent_was_deleted_in_mlflow_get_the_new_one(logged, results, tmp_path):
+    from mlflow import MlflowClient
+
+    sync(results)
+    client = MlflowClient(tracking_uri=database(results))
+    for one in client.search_runs(["1"], "tags.mlflow.runName = 'temperature'"):
+        client.delete_run(one.info.run_id)
+    assert "1 runs logged" in sync(results)
+    assert content(database(results), "temperature", tmp_path / "artifacts") == logged[1]
+
+
 def test_the_facts_are_those_of_the_sampling_not_of_the_logging(logged, results, monkeypatch, tmp_path):
     from harness import provenance
 

@@ -8,8 +8,12 @@
 A clip's folder is named by the digest of its identity. It is filled under a temporary name in the same file system,
 flushed, and renamed: a folder that has its name is whole, and a kill in the middle leaves nothing that looks like a
 clip. Resuming is therefore a set difference. When two processes make one clip at once, the first rename wins and the
-other's is dropped; both hold the same sound. Clips are never changed in place. What the store does not do: expire
-anything, or lock.
+other's is dropped; both hold the same sound. Clips are never changed in place.
+
+    <results>/store/.locks/abcdef….lock         held by the process that samples this clip; ends with the process
+
+Whoever samples claims its clips first, so that several runs share the work instead of doing it twice. Nothing in the
+store expires.
 """
 
 from __future__ import annotations
@@ -18,9 +22,8 @@ import errno
 import json
 import os
 import shutil
-import time
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +34,9 @@ from harness.codes import request_of, write_codes
 from harness.errors import HarnessError, StoreError
 from harness.identity import digest, readable_json
 from harness.models.base import Clip
-from metrics.files import sync_folder, write_bytes
+from metrics.files import abandoned, sync_folder, temporary_mark, write_bytes
 
 RECORD_SCHEMA = 1
-STALE_SECONDS = 24 * 3600
-"""Temporary folders older than this belong to no running process and are swept."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,14 @@ class StoredClip:
         from metrics.audio import load
 
         return load(self.path)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Ids that are this process's to sample, and ids that another process is sampling."""
+
+    mine: tuple[str, ...]
+    busy: tuple[str, ...]
 
 
 class Store:
@@ -112,14 +121,86 @@ class Store:
         clip_id = digest(identity)
         if self.has(clip_id):
             return self.get(clip_id)
-        temporary = self.root / ".partial" / uuid.uuid4().hex
-        try:
-            temporary.mkdir(parents=True)
-            record = _write(temporary, identity, clip, host)
+        with self._filled(identity, clip, host) as (temporary, record):
             final = self.folder(clip_id)
             final.parent.mkdir(exist_ok=True)
             rename(temporary, final)
             self.unfinished(clip_id).unlink(missing_ok=True)
+        return StoredClip(clip_id, self.folder(clip_id), record)
+
+    def replace(self, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> bool:
+        """Store a clip that was sampled again; whether its sound is another than the stored one, which then gives way.
+
+        A clip that comes out the same is left as it was, with its record. Raises as `put` does.
+        """
+        clip_id = digest(identity)
+        if not self.has(clip_id):
+            self.put(identity, clip, host)
+            return False
+        with self._filled(identity, clip, host) as (temporary, _):
+            final = self.folder(clip_id)
+            if _sha256(final / "audio.flac") == _sha256(temporary / "audio.flac"):
+                return False
+            old = temporary.with_name(temporary_mark())
+            final.rename(old)
+            rename(temporary, final)
+            shutil.rmtree(old, ignore_errors=True)
+        return True
+
+    @contextmanager
+    def claim(self, clip_ids: Iterable[str], again: bool = False) -> Iterator[Claim]:
+        """Hold those of the clips that are missing (with `again`, all) and that no other process holds.
+
+        Nothing is waited for: ask again later for the busy ones. Raises `StoreError` when the disk refuses.
+        """
+        from filelock import FileLock, Timeout
+
+        mine: list[str] = []
+        busy: list[str] = []
+        with ExitStack() as held:
+            try:
+                locks = self.root / ".locks"
+                locks.mkdir(parents=True, exist_ok=True)
+                for clip_id in clip_ids:
+                    if self.has(clip_id) and not again:
+                        continue
+                    lock = FileLock(locks / f"{clip_id}.lock", timeout=0)
+                    try:
+                        held.enter_context(lock)
+                    except Timeout:
+                        busy.append(clip_id)
+                        continue
+                    # Whoever comes later finds the clip stored, or the lock free: the file itself is not needed.
+                    held.callback((locks / f"{clip_id}.lock").unlink, missing_ok=True)
+                    if again or not self.has(clip_id):  # it may have been stored while we asked
+                        mine.append(clip_id)
+            except OSError as error:
+                raise StoreError(refusal(self.root, error)) from error
+            yield Claim(tuple(mine), tuple(busy))
+
+    def sweep(self) -> None:
+        """Remove what processes that have ended left half written."""
+        for left in abandoned(self.root.glob(".partial/*")):
+            shutil.rmtree(left, ignore_errors=True)
+        for left in abandoned(self.root.glob(".unfinished/.*.part")):
+            left.unlink(missing_ok=True)
+        for left in self.root.glob(".unfinished/*.safetensors"):
+            if self.has(left.stem):
+                left.unlink(missing_ok=True)
+        locks = [lock.stem for lock in self.root.glob(".locks/*.lock")]
+        if locks:
+            with self.claim(locks, again=True):
+                pass  # a lock that can be had is nobody's, and letting go of it removes it
+
+    @contextmanager
+    def _filled(
+        self, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]
+    ) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """A temporary folder that holds the clip, and the clip's record; gone afterwards unless it was renamed."""
+        temporary = self.root / ".partial" / temporary_mark()
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary, _write(temporary, identity, clip, host)
         except OSError as error:
             raise StoreError(refusal(self.root, error)) from error
         except HarnessError as error:
@@ -128,13 +209,6 @@ class Store:
             raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        return StoredClip(clip_id, self.folder(clip_id), record)
-
-    def sweep(self) -> None:
-        """Remove what killed processes left half written, a day after."""
-        for left in self.root.glob(".partial/*"):
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
 
 
 def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> dict[str, Any]:

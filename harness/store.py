@@ -22,7 +22,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +31,10 @@ from typing import Any
 import numpy as np
 
 from harness.codes import request_of, write_codes
-from harness.errors import HarnessError, StoreError
+from harness.errors import AudioError, HarnessError, StoreError
 from harness.identity import digest, readable_json
 from harness.models.base import Clip
-from metrics.files import abandoned, sync_folder, temporary_mark, write_bytes
+from metrics.files import abandoned, sync_all, temporary_mark, unsynced, write_bytes
 
 RECORD_SCHEMA = 1
 
@@ -57,6 +57,14 @@ class StoredClip:
         from metrics.audio import load
 
         return load(self.path)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A clip after storing: its record (None where one that was there stays), and whether its sound was another."""
+
+    record: dict[str, Any] | None
+    changed: bool
 
 
 @dataclass(frozen=True)
@@ -121,31 +129,52 @@ class Store:
         clip_id = digest(identity)
         if self.has(clip_id):
             return self.get(clip_id)
-        with self._filled(identity, clip, host) as (temporary, record):
-            final = self.folder(clip_id)
-            final.parent.mkdir(exist_ok=True)
-            rename(temporary, final)
-            self.unfinished(clip_id).unlink(missing_ok=True)
-        return StoredClip(clip_id, self.folder(clip_id), record)
+        [kept] = self.put_all([(identity, clip)], host)
+        if isinstance(kept, AudioError):
+            raise kept
+        return self.get(clip_id) if kept.record is None else StoredClip(clip_id, self.folder(clip_id), kept.record)
 
-    def replace(self, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> bool:
-        """Store a clip that was sampled again; whether its sound is another than the stored one, which then gives way.
+    def put_all(
+        self, clips: Sequence[tuple[Mapping[str, Any], Clip]], host: Mapping[str, Any], replace: bool = False
+    ) -> list[Kept | AudioError]:
+        """Store clips together, which costs hardly more than one: the disk is asked to flush all of them at once.
 
-        A clip that comes out the same is left as it was, with its record. Raises as `put` does.
+        A clip that is there already is kept; with `replace`, only if its sound is the same. For a clip whose audio is
+        empty or not finite its `AudioError` is returned. Raises `StoreError` when the disk refuses: none is stored.
         """
-        clip_id = digest(identity)
-        if not self.has(clip_id):
-            self.put(identity, clip, host)
-            return False
-        with self._filled(identity, clip, host) as (temporary, _):
-            final = self.folder(clip_id)
-            if _sha256(final / "audio.flac") == _sha256(temporary / "audio.flac"):
-                return False
-            old = temporary.with_name(temporary_mark())
-            final.rename(old)
-            rename(temporary, final)
-            shutil.rmtree(old, ignore_errors=True)
-        return True
+        filled: dict[int, tuple[str, Path, dict[str, Any]]] = {}
+        outcomes: list[Kept | AudioError] = []
+        with ExitStack() as temporaries, self._explained():
+            for n, (identity, clip) in enumerate(clips):
+                temporary = self.root / ".partial" / temporary_mark()
+                temporaries.callback(shutil.rmtree, temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+                try:
+                    with unsynced():
+                        filled[n] = digest(identity), temporary, _write(temporary, identity, clip, host)
+                    outcomes.append(Kept(filled[n][2], changed=False))
+                except AudioError as error:
+                    if isinstance(error.__cause__, OSError):
+                        raise
+                    outcomes.append(error)
+            sync_all(path for _, temporary, _ in filled.values() for path in (temporary, *temporary.iterdir()))
+            for n, (clip_id, temporary, record) in filled.items():
+                final, changed = self.folder(clip_id), False
+                if replace and final.is_dir():
+                    changed = _sha256(final / "audio.flac") != _sha256(temporary / "audio.flac")
+                    if changed:
+                        final.rename(self._aside(temporaries))
+                final.parent.mkdir(exist_ok=True)
+                outcomes[n] = Kept(record if rename(temporary, final) else None, changed)
+                self.unfinished(clip_id).unlink(missing_ok=True)
+            sync_all(self.folder(clip_id).parent for clip_id, _, _ in filled.values())
+        return outcomes
+
+    def _aside(self, temporaries: ExitStack) -> Path:
+        """Where a clip that gives way goes, until all is done."""
+        aside = self.root / ".partial" / temporary_mark()
+        temporaries.callback(shutil.rmtree, aside, ignore_errors=True)
+        return aside
 
     @contextmanager
     def claim(self, clip_ids: Iterable[str], again: bool = False) -> Iterator[Claim]:
@@ -193,22 +222,16 @@ class Store:
                 pass  # a lock that can be had is nobody's, and letting go of it removes it
 
     @contextmanager
-    def _filled(
-        self, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]
-    ) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """A temporary folder that holds the clip, and the clip's record; gone afterwards unless it was renamed."""
-        temporary = self.root / ".partial" / temporary_mark()
+    def _explained(self) -> Iterator[None]:
+        """What the disk refuses, as a `StoreError` that says what to do."""
         try:
-            temporary.mkdir(parents=True)
-            yield temporary, _write(temporary, identity, clip, host)
+            yield
         except OSError as error:
             raise StoreError(refusal(self.root, error)) from error
         except HarnessError as error:
             if isinstance(error.__cause__, OSError):
-                raise StoreError(refusal(self.root, error.__cause__)) from error
+                raise StoreError(refusal(self.root, error.__cause__)) from error.__cause__
             raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,15 +255,16 @@ def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[
     return record
 
 
-def rename(temporary: Path, final: Path) -> None:
-    """Give a filled folder its name; when the name is taken already, leave both as they are."""
+def rename(temporary: Path, final: Path) -> bool:
+    """Give a filled folder its name; when the name is taken already, leave both as they are. Whether it was given."""
     try:
         temporary.rename(final)
     except OSError as error:
         # Another process renamed its copy of the same clip first: keep that one.
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-    sync_folder(final.parent)
+        return False
+    return True
 
 
 def _sha256(path: Path) -> str | None:

@@ -128,21 +128,21 @@ class Worker:
         """Ids stored, ids whose sound changed, and failures of clips that could not be stored; the others are."""
         facts = host_facts(self.model)
         sampled, changed, failures = [], [], []
-        for request, clip in zip(requests, clips, strict=True):
-            try:
-                if self.again and store.replace(request.identity, clip, facts):
-                    changed.append(request.id)
-                elif not self.again:
-                    store.put(request.identity, clip, facts)
-                sampled.append(request.id)
-            except AudioError as error:
+        kept = store.put_all(
+            [(request.identity, clip) for request, clip in zip(requests, clips, strict=True)], facts, self.again
+        )
+        for request, outcome in zip(requests, kept, strict=True):
+            if isinstance(outcome, AudioError):
                 refused = ModelError(
                     f"{self.model.name} made audio that cannot be kept for {request.condition.name}, prompt "
-                    f"{request.prompt.label()!r}, seed {request.seed}: {error} Change the sampling, or report this as "
-                    "a defect of the model."
+                    f"{request.prompt.label()!r}, seed {request.seed}: {outcome} Change the sampling, or report this "
+                    "as a defect of the model."
                 )
-                refused.__cause__ = error
+                refused.__cause__ = outcome
                 failures += failures_of([request], refused)
+            else:
+                sampled.append(request.id)
+                changed += [request.id] if outcome.changed else []
         return sampled, changed, failures
 
     def _conditioning(self, request: ClipRequest) -> Conditioning:

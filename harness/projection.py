@@ -24,7 +24,9 @@ from metrics.files import write_bytes
 
 def project(outcome: Outcome) -> None:
     """Write the run's folder, replacing what an earlier run of the same request left."""
-    write_bytes(outcome.folder / "result.json", readable_json(outcome.as_dict()))
+    result, figure_path = readable_json(outcome.as_dict()), outcome.folder / "scores.png"
+    same = figure_path.is_file() and _content(outcome.folder / "result.json") == result
+    write_bytes(outcome.folder / "result.json", result)
     rows = [row for result in outcome.conditions for row in outcome.clip_rows(result)]
     table = io.StringIO()
     columns = dict.fromkeys(column for row in rows for column in row)  # a condition may lack a value that others have
@@ -32,17 +34,27 @@ def project(outcome: Outcome) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_bytes(outcome.folder / "clips.csv", table.getvalue().encode())
-    for result in outcome.conditions:
-        for clip in result.clips:
-            _link(clip.stored.path, outcome.clips_folder(result.condition) / f"{clip.title}.flac")
+    for condition in outcome.conditions:
+        folder = outcome.clips_folder(condition.condition)
+        folder.mkdir(parents=True, exist_ok=True)
+        for clip in condition.clips:
+            _link(clip.stored.path, folder / f"{clip.title}.flac")
+    if same:  # drawing takes longer than everything else here, and shows what it showed
+        return
     figure = scores_figure(outcome)
     if figure is not None:
-        write_png(figure, outcome.folder / "scores.png")
+        write_png(figure, figure_path)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _link(target: Path, link: Path) -> None:
     """A relative link, so that the folder of results can be moved; a copy where the file system has no links."""
-    link.parent.mkdir(parents=True, exist_ok=True)
     relative = os.path.relpath(target, link.parent)
     if link.is_symlink() and os.readlink(link) == relative:
         return

@@ -1,7 +1,8 @@
 """What the harness itself costs: per clip, per plan, per resumed run, and before it says anything.
 
 Each figure is printed beside what it may be; none is asserted. The sampling's own time (the toy plays its melodies) is
-measured apart and taken off. `resource` gives the peak memory of a process of its own for the plan.
+measured apart and taken off. In brackets are this process's own seconds of the processor: on a machine that others use
+as well, the wall clock says more about them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import numpy as np
 
 from harness.experiment import Condition, Experiment
 from harness.models.base import Sampling
@@ -26,33 +29,32 @@ from tests.benchmarks.timing import best
 CLIPS, CONDITIONS, SECONDS = 5000, 10, 0.5
 
 PLANNING = """
-import resource, time
-from tests.benchmarks.bench_harness import plan
-started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+import resource
+from tests.benchmarks.bench_harness import clocks, plan
+started = clocks()
 made = plan(100_000, 100)
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(made.requests))
+print(*(clocks() - started), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(made.requests))
 """
 
 
 def main() -> None:
-    seconds, megabytes, planned = map(
-        float,
-        subprocess.run([sys.executable, "-c", PLANNING], capture_output=True, check=True, text=True).stdout.split(),
-    )
-    tell(f"plan {planned:.0f} clips", seconds, "s", 5)
-    tell("  peak memory of that process", megabytes, "MB", 500)
+    command = [sys.executable, "-c", PLANNING]
+    said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    seconds, processor, megabytes, planned = map(float, said.split())
+    tell(f"plan {planned:.0f} clips", seconds, "s", 5, processor)
+    tell("peak memory of that process", megabytes, "MB", 500)
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
-        tell("sample and store, without the model's own time", overhead(results) * 1000, "ms a clip", 3)
+        wall, processor = overhead(results)
+        tell("sample and store, without the model's own time", 1000 * wall, "ms a clip", 3, 1000 * processor)
         settings = RunSettings(
             "toy", CLIPS // CONDITIONS, SECONDS, reference=str(reference(results)), embedder="toy", results=results
         )
-        started = time.perf_counter()
-        evaluate(experiment(CONDITIONS), settings)
-        print(f"  first: embed, measure, project: {time.perf_counter() - started:.1f} s")
-        started = time.perf_counter()
-        evaluate(experiment(CONDITIONS), settings)
-        tell(f"go on with a finished run of {CLIPS} clips", time.perf_counter() - started, "s", 3)
+        for title in ("embed, measure, project the first time", f"go on with a finished run of {CLIPS} clips"):
+            started, worked = time.perf_counter(), time.process_time()
+            evaluate(experiment(CONDITIONS), settings)
+            allowed = 3 if title.startswith("go on") else None
+            tell(title, time.perf_counter() - started, "s", allowed, time.process_time() - worked)
     helped = best(lambda: subprocess.run([sys.executable, "-m", "harness", "--help"], capture_output=True, check=True))
     tell("harness --help", helped, "s", 0.35)
 
@@ -71,23 +73,27 @@ def plan(clips: int, conditions: int) -> Plan:
     return make_plan(experiment(conditions), model, prompts, clips // conditions, SECONDS, 0)
 
 
-def overhead(results: Path) -> float:
-    """Seconds a clip beside the model's own, over the whole plan."""
-    spent = []
+def overhead(results: Path) -> tuple[float, float]:
+    """Seconds a clip beside the model's own, over the whole plan: of the wall's clock, of the processor's."""
+    spent = np.zeros(2)
 
     class Timed(ToyModel):
         def sample(self, *arguments, **named):
-            started = time.perf_counter()
+            nonlocal spent
+            started = clocks()
             clips = super().sample(*arguments, **named)
-            spent.append(time.perf_counter() - started)
+            spent += clocks() - started
             return clips
 
-    started = time.perf_counter()
-    asked = plan(CLIPS, CONDITIONS)
-    sample_missing(asked, Timed(), Store(results / "store"), Quiet())
-    took = time.perf_counter() - started
-    print(f"  the toy itself: {sum(spent) / CLIPS * 1000:.2f} ms a clip")
-    return (took - sum(spent)) / CLIPS
+    started = clocks()
+    sample_missing(plan(CLIPS, CONDITIONS), Timed(), Store(results / "store"), Quiet())
+    wall, processor = (clocks() - started - spent) / CLIPS
+    print(f"  the toy itself: {spent[0] / CLIPS * 1000:.2f} ms a clip")
+    return wall, processor
+
+
+def clocks() -> np.ndarray:
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def reference(folder: Path) -> Path:
@@ -105,8 +111,10 @@ def reference(folder: Path) -> Path:
     return path
 
 
-def tell(what: str, value: float, unit: str, allowed: float) -> None:
-    print(f"  {what}: {value:.3g} {unit} (at most {allowed:g}{'' if value <= allowed else ': OVER'})", flush=True)
+def tell(what: str, value: float, unit: str, allowed: float | None, processor: float | None = None) -> None:
+    own = "" if processor is None else f" [{processor:.3g}]"
+    limit = "" if allowed is None else f" (at most {allowed:g}{'' if value <= allowed else ': OVER'})"
+    print(f"  {what}: {value:.3g}{own} {unit}{limit}", flush=True)
 
 
 if __name__ == "__main__":

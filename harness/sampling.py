@@ -101,6 +101,7 @@ def sample_missing(
     ):
         loop = _Loop(plan, model.width, store, executor, execution, progress, stage, wanted)
         loop.run()
+    store.sweep()  # workers of a killed run may have ended since
     return loop.sampled()
 
 

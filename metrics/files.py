@@ -125,10 +125,11 @@ def _machine() -> str:
 
 
 def _is_running(process: int) -> bool:
+    """Whether there is such a process, and not only its exit code, which nobody has asked for yet (a zombie)."""
     try:
         os.kill(process, 0)
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except ProcessLookupError:
         return False
-    except PermissionError:  # another user's
+    except OSError:  # another user's, or a system without /proc: it answered the signal
         return True
-    return True

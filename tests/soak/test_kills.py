@@ -1,4 +1,4 @@
-"""A handful of the kills of `make soak`: a run killed at some moment and gone on with is the run that was not killed."""
+"""A handful of the kills of `make soak`: a run that is killed and gone on with is the run that was not killed."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def test_what_an_ended_process_left_is_abandoned_and_what_a_running_one_has_is_n
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip()
     for name in (ended, f".a.b.{ended}.part", temporary_mark(), f".a.{temporary_mark()}.part", "old", "elsewhere-1-a"):
         (tmp_path / name).write_text("")
-    os.utime(tmp_path / "old", (time.time() - 48 * 3600,) * 2)
+    two_days_ago = time.time() - 48 * 3600
+    os.utime(tmp_path / "old", (two_days_ago, two_days_ago))
     assert {path.name for path in abandoned(tmp_path.iterdir())} == {ended, f".a.b.{ended}.part", "old"}
 
 

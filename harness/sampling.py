@@ -33,11 +33,12 @@ POLL_SECONDS = 0.2
 class Execution:
     """How the work is done; nothing of it changes a clip.
 
-    `executor` is `local` or `processes:N`. `reuse` says what stored clips are worth: sample what is `missing`, sample
-    all again (`always-rerun`; one that comes out otherwise takes the stored one's place), or sample nothing
-    (`only-cached`). With `on_error` `continue`, a clip that cannot be made is left out, until more than `max_failures`
-    are (None: a tenth of the clips, at least two batches). What the machine broke is tried `retries` times again; a
-    model that reports no step for `timeout` seconds counts as broken (None: never).
+    `executor` is `local`, `processes:N` or `ray`, `address` that of a Ray cluster. `reuse` says what stored clips are
+    worth: sample what is `missing`, sample all again (`always-rerun`; one that comes out otherwise takes the stored
+    one's place), or sample nothing (`only-cached`). With `on_error` `continue`, a clip that cannot be made is left out,
+    until more than `max_failures` are (None: a tenth of the clips, at least two batches). What the machine broke is
+    tried `retries` times again; a model that reports no step for `timeout` seconds counts as broken (None: never; on
+    Ray, a batch that takes longer).
     Raises `UsageError` for values that make no sense.
     """
 
@@ -47,9 +48,12 @@ class Execution:
     max_failures: int | None = None
     retries: int = 2
     timeout: float | None = None
+    address: str | None = None
 
     def __post_init__(self) -> None:
-        parse(self.executor)
+        kind, _ = parse(self.executor)
+        if self.address is not None and kind != "ray":
+            raise UsageError(f"an address was given to the executor {self.executor!r}: expected --executor ray.")
         for name, possible in (("reuse", get_args(Reuse)), ("on_error", get_args(OnError))):
             if getattr(self, name) not in possible:
                 raise UsageError(f"{name} was {getattr(self, name)!r}: expected one of {', '.join(possible)}.")
@@ -96,7 +100,7 @@ def sample_missing(
     here = execution.executor == "local"
     worker = Worker(load or _Given(model), store.root, again, conditionings if here else {}, model if here else None)
     with (
-        make_executor(execution.executor, worker, execution.timeout) as executor,
+        make_executor(execution.executor, worker, execution.timeout, execution.address) as executor,
         progress.stage(f"sampling ({model.name})", len(wanted)) as stage,
     ):
         loop = _Loop(plan, model.width, store, executor, execution, progress, stage, wanted)

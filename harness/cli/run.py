@@ -91,8 +91,11 @@ def common(
     quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
     executor: Annotated[
-        str, typer.Option(rich_help_panel=DONE, help="local, or processes:N with a model in each.")
+        str, typer.Option(rich_help_panel=DONE, help="local, processes:N with a model in each, or ray.")
     ] = "local",
+    address: Annotated[
+        str | None, typer.Option(rich_help_panel=DONE, help="Of a Ray cluster; without it, this machine is one.")
+    ] = None,
     width: Annotated[
         int | None,
         typer.Option(rich_help_panel=DONE, help="Clips sampled at a time. Another width gives other clips."),
@@ -143,8 +146,8 @@ def command_for(declaration: Declaration) -> Any:
 
 def execute(
     experiment: Any, *, model: str, clips: int, seconds: float, seed: int, reference: str, embedder: str, results: Path,
-    mlflow: bool, quiet: bool, json: bool, executor: str, width: int | None, reuse: Any, on_error: Any,
-    max_failures: int | None, retries: int, timeout: float | None, **prompts: Any,
+    mlflow: bool, quiet: bool, json: bool, executor: str, address: str | None, width: int | None, reuse: Any,
+    on_error: Any, max_failures: int | None, retries: int, timeout: float | None, **prompts: Any,
 ) -> None:  # fmt: skip
     """Run the experiment and print what it found. Exit code 1 when a clip could not be made."""
     from harness.cli.tables import print_failures, print_json, print_outcome
@@ -153,7 +156,7 @@ def execute(
     from harness.sampling import Execution
 
     progress = progress_for(quiet)
-    execution = Execution(executor, reuse, on_error, max_failures, retries, timeout)
+    execution = Execution(executor, reuse, on_error, max_failures, retries, timeout, address)
     asked = _prompts(**prompts)
     settings = RunSettings(model, clips, seconds, seed, asked, reference, embedder, results, width, execution)
     try:

@@ -51,6 +51,14 @@ calibration: $(STAMP) ## Simulate what the estimators are worth (half an hour of
 bench: $(STAMP) ## Measure the speed of the parts that matter, printed as ratios
 	$(BIN)/python -m tests.benchmarks
 
+.PHONY: bench-harness
+bench-harness: $(STAMP) ## Measure what the harness itself costs: per clip, per plan, per resumed run, per --help
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks harness
+
+.PHONY: soak
+soak: $(STAMP) ## Kill runs at 100 random moments and resume each (some 10 minutes), into results/soak.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
+
 .PHONY: bench-sampling
 bench-sampling: $(STAMP) $(BENCH_STAMP) ## Measure tokens/s beside Hugging Face's Jukebox and the byte floor (OPTIONS="--widths 512")
 	$(BIN)/python -m tests.benchmarks sampling --hf $(BENCH_VENV)/bin/python $(OPTIONS)

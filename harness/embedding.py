@@ -28,8 +28,11 @@ from harness.progress import Progress
 from harness.store import StoredClip
 from metrics.audio import LOUDNESS_BLOCK_SECONDS, Preprocessing, loudness
 from metrics.embeddings.base import Embedder, embed_clip, embedding_provenance, is_padded
-from metrics.files import write_bytes
+from metrics.files import write_all
 from metrics.similarity import split_prompt
+
+WRITTEN_AT_ONCE = 16
+"""Embeddings that are flushed together: a kill costs no more of them than this, and no flush is waited for alone."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,13 @@ def embed_clips(clips: Sequence[StoredClip], recipe: Recipe, cache: Path, progre
     missing = [n for n, embedded in enumerate(found) if embedded is None]
     if missing:
         with progress.stage(f"embedding ({recipe.embedder.name})", len(missing)) as stage:
+            unwritten: dict[Path, bytes] = {}
             for done, n in enumerate(missing, start=1):
-                embedded = _embed(clips[n], recipe)
-                write_bytes(paths[n], _bytes(embedded))
-                found[n] = embedded
+                found[n] = embedded = _embed(clips[n], recipe)
+                unwritten[paths[n]] = _bytes(embedded)
+                if len(unwritten) == WRITTEN_AT_ONCE or done == len(missing):
+                    write_all(unwritten)
+                    unwritten.clear()
                 stage.advance(done)
     return [embedded for embedded in found if embedded is not None]
 

@@ -9,6 +9,7 @@ __all__ = [
     "DegenerateInput",
     "HarnessError",
     "ModelError",
+    "SamplingError",
     "StoreError",
     "TrackingError",
     "UsageError",
@@ -18,6 +19,10 @@ __all__ = [
 
 class ModelError(HarnessError):
     """A model whose weights are missing or wrong, or that returned something other than the clips it was asked for."""
+
+
+class SamplingError(HarnessError):
+    """Clips that could not be made; those that were are stored."""
 
 
 class StoreError(HarnessError):

@@ -35,7 +35,11 @@ def canonical(value: Any) -> Any:
     integers, so that a temperature of 1 is a temperature of 1.0. Anything that JSON cannot hold exactly (NaN, a path,
     bytes) raises `UsageError`.
     """
-    if value is None or isinstance(value, bool | str):
+    if value is None or type(value) in (str, int, bool):  # nearly all there is: a plan has millions of them
+        return value
+    if type(value) is dict and all(type(key) is str for key in value):
+        return {key: canonical(item) for key, item in value.items()}
+    if isinstance(value, bool | str):
         return value
     if isinstance(value, int):
         return int(value)

@@ -24,7 +24,9 @@ from metrics.files import write_bytes
 
 def project(outcome: Outcome) -> None:
     """Write the run's folder, replacing what an earlier run of the same request left."""
-    write_bytes(outcome.folder / "result.json", readable_json(outcome.as_dict()))
+    result, figure_path = readable_json(outcome.as_dict()), outcome.folder / "scores.png"
+    same = figure_path.is_file() and _content(outcome.folder / "result.json") == result
+    write_bytes(outcome.folder / "result.json", result)
     rows = [row for result in outcome.conditions for row in outcome.clip_rows(result)]
     table = io.StringIO()
     columns = dict.fromkeys(column for row in rows for column in row)  # a condition may lack a value that others have
@@ -32,12 +34,22 @@ def project(outcome: Outcome) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_bytes(outcome.folder / "clips.csv", table.getvalue().encode())
-    for result in outcome.conditions:
-        for clip in result.clips:
-            link_clip(clip.stored.path, outcome.clips_folder(result.condition) / f"{clip.title}.flac")
+    for condition in outcome.conditions:
+        folder = outcome.clips_folder(condition.condition)
+        for clip in condition.clips:
+            link_clip(clip.stored.path, folder / f"{clip.title}.flac")
+    if same:  # drawing takes longer than everything else here, and shows what it showed
+        return
     figure = scores_figure(outcome)
     if figure is not None:
-        write_png(figure, outcome.folder / "scores.png")
+        write_png(figure, figure_path)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def link_clip(target: Path, link: Path, seen_from: Path | None = None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.experiment import Condition, Experiment
+from harness.failures import Failure
 from harness.plan import ClipRequest
 from harness.store import StoredClip
 from metrics.score import Score
@@ -57,7 +58,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything that a run found. `id` is the digest of what was asked; `sampled` counts the clips this run made."""
+    """Everything that a run found. `id` is the digest of what was asked and is there; `sampled` counts the clips this
+    run made, `changed` those of them that came out otherwise than the stored ones, which they replaced. `failures` are
+    the clips that could not be made."""
 
     id: str
     experiment: Experiment
@@ -68,6 +71,8 @@ class Outcome:
     notes: tuple[str, ...]
     folder: Path
     sampled: int
+    failures: tuple[Failure, ...] = ()
+    changed: int = 0
 
     @property
     def clips(self) -> int:

@@ -1,35 +1,36 @@
 """The one loop: plan → sample what is missing → embed → score → project.
 
 Nothing here knows a model, a metric or MLflow by name. Every batch is stored before the next is sampled, so that a
-run that is stopped, or whose disk fills up, has lost at most one batch, and the same command goes on from there.
+run that is stopped, or whose disk fills up, has lost at most one batch, and the same command goes on from there. How
+the sampling is done, by how many workers and what happens to failures, is `harness.sampling`'s.
 """
 
 from __future__ import annotations
 
 import os
-import platform
-import sys
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import provenance
 from harness.embedding import embed_clips
-from harness.errors import AudioError, ModelError, UsageError
-from harness.experiment import Experiment
+from harness.errors import HarnessError, SamplingError, UsageError
+from harness.experiment import Condition, Experiment
 from harness.identity import digest
-from harness.models.base import Clip, Model
-from harness.plan import ClipRequest, Plan, check_counts, make_plan
+from harness.models.base import Model
+from harness.plan import Plan, check_counts, make_plan
 from harness.progress import Progress, Quiet
 from harness.projection import project
 from harness.prompts import Prompt
 from harness.results import ClipResult, ConditionResult, Outcome
-from harness.scoring import Measures, check_primary, differences, measure, per_clip
+from harness.sampling import Execution, Sampled, sample_missing
+from harness.scoring import Measures, Row, check_primary, differences, measure, per_clip
 from harness.store import Store
 from harness.tracking import log_or_postpone
+from metrics.files import abandoned
 from metrics.score import EmbeddingSet
 
 DEFAULT_RESULTS = "results"
@@ -40,7 +41,8 @@ class RunSettings:
     """What every experiment has besides what it varies.
 
     `clips` are per condition and are spread evenly over the prompts; without prompts, one per style of the model is
-    used. `reference` names a set of embeddings of real music, made with `embedder`.
+    used. `reference` names a set of embeddings of real music, made with `embedder`. `width` clips are sampled at a time
+    (None: as the model says); it is part of a clip's identity. `execution` is how the work is done, which is not.
     """
 
     model: str = "jukebox:mini"
@@ -51,6 +53,8 @@ class RunSettings:
     reference: str = "heldout"
     embedder: str = "musicnn"
     results: Path | None = None
+    width: int | None = None
+    execution: Execution = field(default_factory=Execution)
 
     def __post_init__(self) -> None:
         # Asked here too, so that a mistake is answered before weights are read.
@@ -85,106 +89,93 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     settings, progress = settings or RunSettings(), progress or Quiet()
     check_primary(experiment)
     measures = Measures.load(settings.embedder, settings.reference)
-    model = load_model(settings.model)
+    load = partial(load_model, settings.model, **({} if settings.width is None else {"width": settings.width}))
+    model = load()
     prompts = settings.prompts or _prompt_per_style(model)
     plan = make_plan(experiment, model, prompts, settings.clips, settings.seconds, settings.seed)
     results = settings.results_folder
     store = Store(results / "store")
-    sampled = sample_missing(plan, model, store, progress)
+    _sweep(results)
+    sampled = sample_missing(plan, model, store, progress, settings.execution, load)
     outcome = _score(plan, model, settings, measures, store, sampled, progress)
     project(outcome)
     return outcome
 
 
-def sample_missing(plan: Plan, model: Model, store: Store, progress: Progress) -> int:
-    """Sample the clips of `plan` that `store` does not have, and store each batch at once; how many were sampled."""
-    store.sweep()
-    missing = store.missing(request.id for request in plan.requests)
-    if not missing:
-        return 0
-    # All prompts are read before the first clip is sampled: one that the model refuses is known at once.
-    conditionings = [model.encode(prompt, plan.requests[0].seconds) for prompt in plan.prompts]
-    facts = host_facts(model)
-    done = 0
-    with progress.stage(f"sampling ({model.name})", len(missing)) as stage:
-        for batch in plan.batches(missing, model.width):
-            name, start, size = batch[0].condition.name, done, len(batch)
-
-            def report(
-                step: int, steps: int, detail: str = "", name: str = name, start: int = start, size: int = size
-            ) -> None:
-                stage.advance(start + size * step / max(steps, 1), f"{name}, {detail or f'step {step}/{steps}'}")
-
-            clips = model.sample(
-                [conditionings[request.prompt_index] for request in batch],
-                [request.seed for request in batch],
-                batch[0].condition.sampling,
-                report,
-                [store.unfinished(request.id) for request in batch],
-            )
-            _store_batch(store, batch, clips, facts, model)
-            done += size
-            stage.advance(done, name)
-    return done
-
-
-def _store_batch(
-    store: Store, batch: Sequence[ClipRequest], clips: Sequence[Clip], facts: dict[str, Any], model: Model
-) -> None:
-    """Store every clip of a batch that can be stored, then complain about the first that could not."""
-    if len(clips) != len(batch):
-        raise ModelError(
-            f"{model.name} returned {len(clips)} clips for {len(batch)} requests: one for each was expected."
-        )
-    refused: list[tuple[ClipRequest, AudioError]] = []
-    for request, clip in zip(batch, clips, strict=True):
-        try:
-            store.put(request.identity, clip, facts)
-        except AudioError as error:
-            refused.append((request, error))
-    if refused:
-        request, error = refused[0]
-        raise ModelError(
-            f"{model.name} made audio that cannot be kept for {request.condition.name}, "
-            f"prompt {request.prompt.label()!r}, seed {request.seed}: {error} The other clips are stored. Change the "
-            "sampling, or report this as a defect of the model."
-        ) from error
+def _sweep(results: Path) -> None:
+    """Remove what killed runs left half written of what is made from the clips."""
+    for pattern in ("embeddings/*/.*.part", "runs/*/.*.part"):
+        for left in abandoned(results.glob(pattern)):
+            left.unlink(missing_ok=True)
 
 
 def _score(
-    plan: Plan, model: Model, settings: RunSettings, measures: Measures, store: Store, sampled: int, progress: Progress
+    plan: Plan,
+    model: Model,
+    settings: RunSettings,
+    measures: Measures,
+    store: Store,
+    sampled: Sampled,
+    progress: Progress,
 ) -> Outcome:
-    stored = [store.get(request.id) for request in plan.requests]
+    requests = [request for request in plan.requests if store.has(request.id)]
+    if not requests:
+        raise _nothing(settings, sampled)
+    stored = [store.get(request.id) for request in requests]
     cache = settings.results_folder / "embeddings"
     embedded = embed_clips(stored, measures.recipe, cache, progress)
-    rows = list(zip(plan.requests, stored, embedded, strict=True))
+    rows: dict[str, list[Row]] = {condition.name: [] for condition in plan.experiment.conditions}
+    for row in zip(requests, stored, embedded, strict=True):
+        rows[row[0].condition.name].append(row)
     conditions: list[ConditionResult] = []
     sets: dict[str, EmbeddingSet] = {}
     with progress.stage("measuring", len(plan.experiment.conditions)) as stage:
         for done, condition in enumerate(plan.experiment.conditions, start=1):
-            mine = [row for row in rows if row[0].condition == condition]
-            sets[condition.name] = measures.embedding_set(mine)
-            scores, unmeasured = measure(sets[condition.name], mine, measures)
-            values = per_clip(sets[condition.name], mine, measures)
-            clips = tuple(
-                ClipResult(request, clip, frames.silent, values[request.unit]) for request, clip, frames in mine
-            )
-            conditions.append(ConditionResult(condition, scores, unmeasured, clips))
+            if mine := rows[condition.name]:
+                sets[condition.name] = measures.embedding_set(mine)
+                conditions.append(_measured(condition, sets[condition.name], mine, measures))
             stage.advance(done, condition.name)
     described = describe(plan, model, settings, measures)
-    outcome_id = digest({**described, "clips": [request.id for request in plan.requests]})
-    folder = settings.results_folder / "runs" / f"{plan.experiment.name}-{outcome_id[:12]}"
+    asked = digest({**described, "clips": [request.id for request in plan.requests]})
     return Outcome(
-        outcome_id,
+        digest({**described, "clips": [request.id for request in requests]}),
         plan.experiment,
         described["settings"],
         model.fingerprint(),
         tuple(conditions),
         differences(plan.experiment, sets, measures),
-        measures.notes(settings.seconds),
-        folder,
-        sampled,
+        (*measures.notes(settings.seconds), *_lacking(plan, rows)),
+        settings.results_folder / "runs" / f"{plan.experiment.name}-{asked[:12]}",
+        sampled.clips,
+        sampled.failures,
+        sampled.changed,
     )
+
+
+def _measured(condition: Condition, clips: EmbeddingSet, rows: Sequence[Row], measures: Measures) -> ConditionResult:
+    scores, unmeasured = measure(clips, rows, measures)
+    values = per_clip(clips, rows, measures)
+    results = tuple(ClipResult(request, clip, frames.silent, values[request.unit]) for request, clip, frames in rows)
+    return ConditionResult(condition, scores, unmeasured, results)
+
+
+def _lacking(plan: Plan, rows: Mapping[str, Sequence[Row]]) -> list[str]:
+    """One note for each condition of which clips are not there: its figures are of the others only."""
+    wanted = Counter(request.condition.name for request in plan.requests)
+    return [
+        f"{name}: {number - len(rows[name])} of {number} clips are missing"
+        + ("" if rows[name] else ", so it is left out")
+        for name, number in wanted.items()
+        if len(rows[name]) < number
+    ]
+
+
+def _nothing(settings: RunSettings, sampled: Sampled) -> HarnessError:
+    if settings.execution.reuse == "only-cached":
+        return UsageError(
+            f"none of the clips is stored in {settings.results_folder}: run without --reuse only-cached to sample them."
+        )
+    return SamplingError(f"no clip could be made; the last failure: {sampled.failures[-1].as_error()}")
 
 
 def describe(plan: Plan, model: Model, settings: RunSettings, measures: Measures) -> dict[str, Any]:
@@ -210,20 +201,3 @@ def _prompt_per_style(model: Model) -> tuple[Prompt, ...]:
             f"{model.name} has no styles to choose prompts from: say what to play, for example --prompt 'a slow waltz'."
         )
     return tuple(Prompt(style=style) for style in model.styles)
-
-
-def host_facts(model: Model) -> dict[str, Any]:
-    """Where a clip was made: not part of its identity, but of its record. Bytes are promised equal on one platform."""
-    # A model that does not use torch need not wait for its import.
-    torch = sys.modules.get("torch")
-    return {
-        "device": str(getattr(model, "device", "cpu")),
-        "threads": torch.get_num_threads() if torch else 1,
-        "torch": version("torch"),
-        "numpy": version("numpy"),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "harness": version("music-harness"),
-        **provenance.facts(),
-    }

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.embedding import Embedded, Recipe
 from harness.errors import DegenerateInput, UsageError
 from harness.experiment import Experiment
@@ -158,13 +161,16 @@ def _all_continue(clips: Sequence[Row]) -> bool:
 def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measures: Measures) -> tuple[Difference, ...]:
     """The declared contrasts in the primary metric, each from pairs of clips that share prompt and seed.
 
-    None where the primary metric has no value: the conditions say why.
+    A clip without its counterpart (one of the two could not be made) is left out. None where the primary metric has no
+    value: the conditions say why.
     """
-    contrasts = experiment.contrasts()
+    contrasts = [pair for pair in experiment.contrasts() if all(condition.name in sets for condition in pair)]
     options = {"components": headline_components(measures.reference)} if experiment.primary == "fad16" else {}
     try:
         scores = [
-            paired_difference(experiment.primary, sets[first.name], sets[second.name], measures.reference, **options)
+            paired_difference(
+                experiment.primary, *shared(sets[first.name], sets[second.name]), measures.reference, **options
+            )
             for first, second in contrasts
         ]
     except DegenerateInput:
@@ -174,6 +180,25 @@ def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measur
         Difference(experiment.primary, first.name, second.name, score, p, p < SIGNIFICANCE)
         for (first, second), score, p in zip(contrasts, scores, adjusted, strict=True)
     )
+
+
+def shared(first: EmbeddingSet, second: EmbeddingSet) -> tuple[EmbeddingSet, EmbeddingSet]:
+    """Both sets without the clips that the other lacks. Raises `DegenerateInput` when they share none."""
+    both = np.intersect1d(first.songs, second.songs)
+    if not len(both):
+        raise DegenerateInput("the two conditions share no clip: at least one pair was expected.")
+    return _only(first, both), _only(second, both)
+
+
+def _only(clips: EmbeddingSet, songs: NDArray[Any]) -> EmbeddingSet:
+    kept = np.isin(clips.songs, songs)
+    if kept.all():
+        return clips
+    provenance = dict(clips.provenance)
+    if "padded" in provenance:
+        provenance["padded"] = [song for song in provenance["padded"] if song in set(songs.tolist())]
+    strata = None if clips.strata is None else clips.strata[kept]
+    return EmbeddingSet(clips.frames[kept], clips.songs[kept], provenance, strata)
 
 
 PRIMARIES = ("fad16", "fad", "vendi", "diversity", "style_similarity")

@@ -9,8 +9,12 @@
 A clip's folder is named by the digest of its identity. It is filled under a temporary name in the same file system,
 flushed, and renamed: a folder that has its name is whole, and a kill in the middle leaves nothing that looks like a
 clip. Resuming is therefore a set difference. When two processes make one clip at once, the first rename wins and the
-other's is dropped; both hold the same sound. Clips are never changed in place. What the store does not do: expire
-anything, or lock.
+other's is dropped; both hold the same sound. Clips are never changed in place.
+
+    <results>/store/.locks/abcdef….lock         held by the process that samples this clip; ends with the process
+
+Whoever samples claims its clips first, so that several runs share the work instead of doing it twice. Nothing in the
+store expires.
 """
 
 from __future__ import annotations
@@ -19,9 +23,8 @@ import errno
 import json
 import os
 import shutil
-import time
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,15 +32,13 @@ from typing import Any
 import numpy as np
 
 from harness.codes import request_of, write_codes
-from harness.errors import DamagedClip, HarnessError, StoreError, UsageError
+from harness.errors import AudioError, DamagedClip, HarnessError, StoreError, UsageError
 from harness.identity import digest, readable_json
 from harness.models.base import Clip
-from metrics.files import sync_folder, write_bytes
+from metrics.files import abandoned, sync_all, temporary_mark, unsynced, write_bytes
 
 RECORD_SCHEMA = 1
 RECORD_PARTS = ("identity", "conditioning", "audio", "files", "host")
-STALE_SECONDS = 24 * 3600
-"""Temporary folders older than this belong to no running process and are swept."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,22 @@ class StoredClip:
         from metrics.audio import load
 
         return load(self.path)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A clip after storing: its record (None where one that was there stays), and whether its sound was another."""
+
+    record: dict[str, Any] | None
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Ids that are this process's to sample, and ids that another process is sampling."""
+
+    mine: tuple[str, ...]
+    busy: tuple[str, ...]
 
 
 class Store:
@@ -106,29 +123,109 @@ class Store:
         clip_id = digest(identity)
         if self.has(clip_id):
             return self.get(clip_id)
-        temporary = self.root / ".partial" / uuid.uuid4().hex
+        [kept] = self.put_all([(identity, clip)], host)
+        if isinstance(kept, AudioError):
+            raise kept
+        return self.get(clip_id) if kept.record is None else StoredClip(clip_id, self.folder(clip_id), kept.record)
+
+    def put_all(
+        self, clips: Sequence[tuple[Mapping[str, Any], Clip]], host: Mapping[str, Any], replace: bool = False
+    ) -> list[Kept | AudioError]:
+        """Store clips together, which costs hardly more than one: the disk is asked to flush all of them at once.
+
+        A clip that is there already is kept; with `replace`, only if its sound is the same. For a clip whose audio is
+        empty or not finite its `AudioError` is returned. Raises `StoreError` when the disk refuses: none is stored.
+        """
+        filled: dict[int, tuple[str, Path, dict[str, Any]]] = {}
+        outcomes: list[Kept | AudioError] = []
+        with ExitStack() as temporaries, self._explained():
+            for n, (identity, clip) in enumerate(clips):
+                temporary = self.root / ".partial" / temporary_mark()
+                temporaries.callback(shutil.rmtree, temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+                try:
+                    with unsynced():
+                        filled[n] = digest(identity), temporary, _write(temporary, identity, clip, host)
+                    outcomes.append(Kept(filled[n][2], changed=False))
+                except AudioError as error:
+                    if isinstance(error.__cause__, OSError):
+                        raise
+                    outcomes.append(error)
+            sync_all(path for _, temporary, _ in filled.values() for path in (temporary, *temporary.iterdir()))
+            for n, (clip_id, temporary, record) in filled.items():
+                final, changed = self.folder(clip_id), False
+                if replace and final.is_dir():
+                    changed = _sha256(final / "audio.flac") != _sha256(temporary / "audio.flac")
+                    if changed:
+                        final.rename(self._aside(temporaries))
+                final.parent.mkdir(exist_ok=True)
+                outcomes[n] = Kept(record if rename(temporary, final) else None, changed)
+                self.unfinished(clip_id).unlink(missing_ok=True)
+            sync_all(self.folder(clip_id).parent for clip_id, _, _ in filled.values())
+        return outcomes
+
+    def _aside(self, temporaries: ExitStack) -> Path:
+        """Where a clip that gives way goes, until all is done."""
+        aside = self.root / ".partial" / temporary_mark()
+        temporaries.callback(shutil.rmtree, aside, ignore_errors=True)
+        return aside
+
+    @contextmanager
+    def claim(self, clip_ids: Iterable[str], again: bool = False) -> Iterator[Claim]:
+        """Hold those of the clips that are missing (with `again`, all) and that no other process holds.
+
+        Nothing is waited for: ask again later for the busy ones. Raises `StoreError` when the disk refuses.
+        """
+        from filelock import FileLock, Timeout
+
+        mine: list[str] = []
+        busy: list[str] = []
+        with ExitStack() as held:
+            try:
+                locks = self.root / ".locks"
+                locks.mkdir(parents=True, exist_ok=True)
+                for clip_id in clip_ids:
+                    if self.has(clip_id) and not again:
+                        continue
+                    lock = FileLock(locks / f"{clip_id}.lock", timeout=0)
+                    try:
+                        held.enter_context(lock)
+                    except Timeout:
+                        busy.append(clip_id)
+                        continue
+                    # Whoever comes later finds the clip stored, or the lock free: the file itself is not needed.
+                    held.callback((locks / f"{clip_id}.lock").unlink, missing_ok=True)
+                    if again or not self.has(clip_id):  # it may have been stored while we asked
+                        mine.append(clip_id)
+            except OSError as error:
+                raise StoreError(refusal(self.root, error)) from error
+            yield Claim(tuple(mine), tuple(busy))
+
+    def sweep(self) -> None:
+        """Remove what processes that have ended left half written."""
+        for left in abandoned(self.root.glob(".partial/*")):
+            shutil.rmtree(left, ignore_errors=True)
+        for left in abandoned(self.root.glob(".unfinished/.*.part")):
+            left.unlink(missing_ok=True)
+        for left in self.root.glob(".unfinished/*.safetensors"):
+            if self.has(left.stem):
+                left.unlink(missing_ok=True)
+        locks = [lock.stem for lock in self.root.glob(".locks/*.lock")]
+        if locks:
+            with self.claim(locks, again=True):
+                pass  # a lock that can be had is nobody's, and letting go of it removes it
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """What the disk refuses, as a `StoreError` that says what to do."""
         try:
-            temporary.mkdir(parents=True)
-            record = _write(temporary, identity, clip, host)
-            final = self.folder(clip_id)
-            final.parent.mkdir(exist_ok=True)
-            rename(temporary, final)
-            self.unfinished(clip_id).unlink(missing_ok=True)
+            yield
         except OSError as error:
             raise StoreError(refusal(self.root, error)) from error
         except HarnessError as error:
             if isinstance(error.__cause__, OSError):
-                raise StoreError(refusal(self.root, error.__cause__)) from error
+                raise StoreError(refusal(self.root, error.__cause__)) from error.__cause__
             raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        return StoredClip(clip_id, self.folder(clip_id), record)
-
-    def sweep(self) -> None:
-        """Remove what killed processes left half written, a day after."""
-        for left in self.root.glob(".partial/*"):
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
 
 
 def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,15 +283,16 @@ def read_record(folder: Path, remedy: str = "") -> dict[str, Any]:
     return record
 
 
-def rename(temporary: Path, final: Path) -> None:
-    """Give a filled folder its name; when the name is taken already, leave both as they are."""
+def rename(temporary: Path, final: Path) -> bool:
+    """Give a filled folder its name; when the name is taken already, leave both as they are. Whether it was given."""
     try:
         temporary.rename(final)
     except OSError as error:
         # Another process renamed its copy of the same clip first: keep that one.
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-    sync_folder(final.parent)
+        return False
+    return True
 
 
 def _sha256(path: Path) -> str | None:

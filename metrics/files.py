@@ -3,16 +3,30 @@
 The bytes are written beside their place, flushed to the disk and renamed: a reader sees the old file or the new one,
 and a kill in the middle leaves only a temporary name that nothing reads. The folder is flushed as well, so that the
 rename survives a power cut.
+
+Flushing takes milliseconds however little there is to flush, and several flushes at once take hardly longer than one:
+who writes many files leaves their flushing out (`unsynced`) and does it for all together (`sync_all`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
+
+STALE_SECONDS = 24 * 3600
+"""Leftovers of a process that cannot be asked (on another machine) are old enough to go."""
+
+_left_out: ContextVar[bool] = ContextVar("flushing is left out", default=False)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -25,23 +39,97 @@ def write_bytes(path: Path, content: bytes) -> None:
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which becomes `path` when the block ends well and is gone when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.part"
+    temporary = path.parent / f".{path.name}.{temporary_mark()}.part"
     try:
         with temporary.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if not _left_out.get():
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if not _left_out.get():
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk."""
+    """Flush a folder's entries, or a file, to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def unsynced() -> Iterator[None]:
+    """Files written in the block are not flushed: whoever opens it calls `sync_all` before they count."""
+    token = _left_out.set(True)
+    try:
+        yield
+    finally:
+        _left_out.reset(token)
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Flush files and folders, all at once (4 clips of 3 files: 3 ms instead of 85 ms one after another)."""
+    for _ in _pool().map(sync_folder, dict.fromkeys(paths)):
+        pass
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Write many files, each whole or not at all, flushed together."""
+    temporaries = {path: path.parent / f".{path.name}.{temporary_mark()}.part" for path in files}
+    try:
+        for path, temporary in temporaries.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(files[path])
+        sync_all(temporaries.values())
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
+    except BaseException:
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_all(path.parent for path in files)
+
+
+def temporary_mark() -> str:
+    """A part of a temporary name: unique, and it says which process of which machine the file belongs to."""
+    return f"{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+def abandoned(paths: Iterable[Path]) -> Iterator[Path]:
+    """Those of the temporary files and folders whose process has ended, or that are a day old."""
+    for path in paths:
+        machine, _, rest = path.name.removesuffix(".part").rpartition(".")[2].partition("-")
+        process = rest.partition("-")[0]
+        try:
+            ended = machine == _machine() and process.isdecimal() and not _is_running(int(process))
+            if ended or time.time() - path.stat().st_mtime > STALE_SECONDS:
+                yield path
+        except FileNotFoundError:  # another sweep was first
+            continue
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(32, thread_name_prefix="sync")
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+
+
+def _is_running(process: int) -> bool:
+    """Whether there is such a process, and not only its exit code, which nobody has asked for yet (a zombie)."""
+    try:
+        os.kill(process, 0)
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's, or a system without /proc: it answered the signal
+        return True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import entry_points
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 GROUP = "music_harness.experiments"
 VARIES, PROMPTS, MEASURED = "What varies", "What is asked for", "What it is measured against"
+DONE = "How the work is done"
 
 
 class ExperimentGroup(LazyGroup):
@@ -92,6 +95,36 @@ def common(
     results: Results = Path("results"),
     mlflow: Annotated[bool, typer.Option(help="Log to MLflow.")] = True,
     quiet: Quiet = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+    executor: Annotated[
+        str, typer.Option(rich_help_panel=DONE, help="local, processes:N with a model in each, or ray.")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(rich_help_panel=DONE, help="Of a Ray cluster; without it, this machine is one.")
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(rich_help_panel=DONE, help="Clips sampled at a time. Another width gives other clips."),
+    ] = None,
+    reuse: Annotated[
+        str, typer.Option(rich_help_panel=DONE, help="Of stored clips: missing, always-rerun or only-cached.")
+    ] = "missing",
+    on_error: Annotated[
+        str, typer.Option(rich_help_panel=DONE, help="When a clip cannot be made: continue or stop.")
+    ] = "continue",
+    max_failures: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel=DONE, help="More failed clips stop the run.", show_default="a tenth, at least two batches"
+        ),
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(rich_help_panel=DONE, help="How often to try again what the machine broke.")
+    ] = 2,
+    timeout: Annotated[
+        float | None,
+        typer.Option(rich_help_panel=DONE, help="Seconds without a step after which a worker counts as hung."),
+    ] = None,
 ) -> None:
     """The options that every experiment has."""
 
@@ -119,19 +152,27 @@ def command_for(declaration: Declaration) -> Any:
 
 def execute(
     experiment: Any, *, model: str, clips: int, seconds: float, seed: int, reference: str, embedder: str, results: Path,
-    mlflow: bool, quiet: bool, **prompts: Any,
+    mlflow: bool, quiet: bool, json: bool, executor: str, address: str | None, width: int | None, reuse: Any,
+    on_error: Any, max_failures: int | None, retries: int, timeout: float | None, **prompts: Any,
 ) -> None:  # fmt: skip
-    """Run the experiment and print what it found."""
-    from harness.cli.tables import print_outcome
+    """Run the experiment and print what it found. Exit code 1 when a clip could not be made."""
+    from harness.cli.tables import print_failures, print_json, print_outcome
     from harness.progress import progress_for
     from harness.runner import RunSettings, evaluate
+    from harness.sampling import Execution
 
     progress = progress_for(quiet)
-    settings = RunSettings(model, clips, seconds, seed, _prompts(**prompts), reference, embedder, results)
-    if len(settings.prompts) > clips:
-        progress.note(f"--clips {clips} takes the first {clips} of {len(settings.prompts)} prompts: raise it for all.")
-    outcome = evaluate(experiment, settings, progress)
-    print_outcome(outcome)
+    execution = Execution(executor, reuse, on_error, max_failures, retries, timeout, address)
+    asked = _prompts(**prompts)
+    if len(asked) > clips:
+        progress.note(f"--clips {clips} takes the first {clips} of {len(asked)} prompts: raise it for all.")
+    settings = RunSettings(model, clips, seconds, seed, asked, reference, embedder, results, width, execution)
+    try:
+        outcome = evaluate(experiment, settings, progress)
+    except KeyboardInterrupt:
+        typer.echo(f"\nTo go on: {_this_command()}", err=True)
+        raise
+    print_json(outcome) if json else print_outcome(outcome)
     if mlflow:
         from harness.tracking import log_or_postpone
 
@@ -140,10 +181,19 @@ def execute(
         where = f" --results {results}" if str(results) != "results" else ""
         if logged is None:
             typer.echo(problem, err=True)
-            typer.echo(f"MLflow   not synced: run `harness sync`{where and f' with{where}'}")
-            return
-        state = "logged to" if logged.new else "already in"
-        typer.echo(f"MLflow   {state} experiment {logged.experiment!r} of {logged.uri}; see it with: harness ui{where}")
+            line = f"MLflow   not synced: run `harness sync`{where and f' with{where}'}"
+        else:
+            state = "logged to" if logged.new else "already in"
+            line = f"MLflow   {state} experiment {logged.experiment!r} of {logged.uri}; see it with: harness ui{where}"
+        typer.echo(line, err=json)
+    if outcome.failures:
+        print_failures(outcome.failures, results / "failures", _this_command())
+        raise typer.Exit(1)
+
+
+def _this_command() -> str:
+    """What was typed, to be typed again."""
+    return shlex.join(["harness", *sys.argv[1:]])
 
 
 def _option(parameter: inspect.Parameter) -> inspect.Parameter:

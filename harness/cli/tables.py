@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from harness.failures import Failure
     from harness.results import Difference, Outcome
     from metrics.score import Score
 
@@ -34,6 +40,8 @@ def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
     _print_notes(outcome, console)
     _print_differences(outcome, console)
     made = f"{outcome.sampled} sampled now" if outcome.sampled else "all there already, none sampled"
+    if outcome.changed:
+        made += f", {outcome.changed} otherwise than before"
     console.print(
         f"\n[bold]Clips[/bold]    {outcome.clips} ({made}): {outcome.folder / 'clips'}/",
         highlight=False,
@@ -42,6 +50,30 @@ def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
     console.print(
         f"[bold]Figures[/bold]  {outcome.folder}/scores.png, result.json, clips.csv", highlight=False, soft_wrap=True
     )
+
+
+def print_json(outcome: Outcome) -> None:
+    """Print an outcome to standard output as one JSON object: result.json, and what this run did."""
+    done = {
+        "folder": str(outcome.folder),
+        "sampled": outcome.sampled,
+        "changed": outcome.changed,
+        "failures": [failure.as_dict() for failure in outcome.failures],
+    }
+    json.dump(outcome.as_dict() | done, sys.stdout, indent=2, ensure_ascii=False, sort_keys=True)
+    sys.stdout.write("\n")
+
+
+def print_failures(failures: Sequence[Failure], folder: Path, command: str) -> None:
+    """Say on standard error how many clips failed of what, and how to try them again."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(Text(f"{len(failures)} clips could not be made:", "bold red"))
+    reasons = Counter((failure.condition, failure.error, failure.message) for failure in failures)
+    for (condition, error, message), times in reasons.most_common(10):
+        console.print(f"  {condition}: {times} × {error}: {message}", markup=False)
+    if len(reasons) > 10:
+        console.print(f"  … and {len(reasons) - 10} other reasons")
+    console.print(f"Each has its traceback in {folder}/. To try them again:\n  {command}", markup=False)
 
 
 def headline(outcome: Outcome) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -98,8 +99,13 @@ class Sampling:
 
     def content(self) -> dict[str, Any]:
         """What a clip's identity holds of it: how codes are drawn, and whatever else was not left to the model."""
-        always, left = ("temperature", "top_k", "top_p"), vars(Sampling())
+        always, left = ("temperature", "top_k", "top_p"), vars(_defaults())
         return {name: value for name, value in vars(self).items() if name in always or value != left[name]}
+
+
+@lru_cache(maxsize=1)
+def _defaults() -> Sampling:
+    return Sampling()
 
 
 @dataclass(frozen=True)

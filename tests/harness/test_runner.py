@@ -1,19 +1,21 @@
 """The loop stores each batch at once, goes on where it was, and keeps what it has when something goes wrong."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import harness
-from harness.errors import ModelError, UsageError
+from harness.errors import ModelError, SamplingError, UsageError
 from harness.experiment import Condition, Experiment
 from harness.models.base import Clip, Sampling
 from harness.models.toy import ToyModel
 from harness.plan import Plan, make_plan
 from harness.progress import Quiet
 from harness.prompts import Prompt
-from harness.runner import RunSettings, sample_missing
+from harness.runner import RunSettings
+from harness.sampling import Execution, Sampled, sample_missing
 from harness.store import Store
 
 EXPERIMENT = Experiment("t", (Condition("cold", Sampling(0.5)), Condition("warm", Sampling(1.0))), "temperature")
@@ -40,16 +42,16 @@ class Stopping(ToyModel):
         return super().sample(conditionings, seeds, sampling, progress)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), ModelError("broken")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), UsageError("broken")])
 def test_what_was_sampled_before_a_stop_is_kept_and_the_rest_is_the_same(tmp_path, error):
     whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
-    assert sample_missing(plan(ToyModel()), ToyModel(), whole, Quiet()) == 12
-    with pytest.raises(type(error)):
+    assert sample_missing(plan(ToyModel()), ToyModel(), whole, Quiet()).clips == 12
+    with pytest.raises((type(error), ModelError)):
         sample_missing(plan(ToyModel()), Stopping(2, error), broken, Quiet())
     assert len(stored(broken)) == 6  # a batch of four and one of two, then the next condition
-    assert sample_missing(plan(ToyModel()), ToyModel(), broken, Quiet()) == 6
+    assert sample_missing(plan(ToyModel()), ToyModel(), broken, Quiet()).clips == 6
     assert stored(broken) == stored(whole)
-    assert sample_missing(plan(ToyModel()), Stopping(0, AssertionError()), broken, Quiet()) == 0
+    assert sample_missing(plan(ToyModel()), Stopping(0, AssertionError()), broken, Quiet()).clips == 0
 
 
 class Spoiling(ToyModel):
@@ -63,9 +65,10 @@ class Spoiling(ToyModel):
 
 def test_a_clip_that_is_not_finite_is_named_and_its_neighbours_are_kept(tmp_path):
     store = Store(tmp_path / "store")
-    with pytest.raises(ModelError, match=r"toy made audio that cannot be kept for cold.*'toy-drone', seed \d+.*NaN"):
-        sample_missing(plan(ToyModel()), Spoiling(), store, Quiet())
-    assert len(stored(store)) == 3
+    outcome = sample_missing(plan(ToyModel()), Spoiling(), store, Quiet())
+    assert re.search(r"toy made audio that cannot be kept for cold.*'toy-drone', seed \d+.*NaN", said(outcome))
+    assert len(stored(store)) == 8
+    assert len(outcome.failures) == 4
 
 
 class Forgetful(ToyModel):
@@ -76,8 +79,12 @@ class Forgetful(ToyModel):
 
 
 def test_a_model_that_returns_too_few_clips_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="returned 3 clips for 4 requests"):
-        sample_missing(plan(ToyModel()), Forgetful(), Store(tmp_path / "store"), Quiet())
+    with pytest.raises(SamplingError, match="returned 3 clips for 4 requests"):
+        sample_missing(plan(ToyModel()), Forgetful(), Store(tmp_path / "store"), Quiet(), Execution(max_failures=0))
+
+
+def said(outcome: Sampled) -> str:
+    return outcome.failures[0].message
 
 
 def test_the_record_says_where_a_clip_was_made_and_its_name_does_not_depend_on_it(tmp_path):

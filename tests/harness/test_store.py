@@ -204,3 +204,49 @@ def test_two_writers_of_one_clip_agree(tmp_path):
     (other / "record.json").write_text("{}")
     rename(other, first.folder)
     assert Store(root).get(first.id).record["host"] == {"process": 1}
+
+
+def test_a_claimed_clip_is_busy_for_others_until_it_is_let_go(store):
+    store.put({"seed": 1}, clip(), {})
+    stored, missing, other = (digest({"seed": seed}) for seed in (1, 2, 3))
+    with store.claim([stored, missing]) as first:
+        assert (first.mine, first.busy) == ((missing,), ())
+        with Store(store.root).claim([stored, missing, other]) as second:
+            assert (second.mine, second.busy) == ((other,), (missing,))
+    with store.claim([missing]) as third:
+        assert third.mine == (missing,)
+    assert not list(store.root.glob(".locks/*"))
+
+
+def test_clips_are_stored_together_without_the_one_that_is_no_audio(store):
+    broken = Clip(np.array([np.nan], np.float32), 16000)
+    first, second, third = store.put_all([({"n": 1}, clip(1)), ({"n": 2}, broken), ({"n": 3}, clip(3))], {})
+    assert isinstance(second, AudioError)
+    assert store.get(digest({"n": 1})).record == first.record
+    assert store.get(digest({"n": 3})).record == third.record
+    assert not store.has(digest({"n": 2}))
+    assert not list(store.root.glob(".partial/*"))
+
+
+def test_a_clip_that_comes_out_otherwise_takes_the_place_of_the_stored_one_only_when_asked(store):
+    identity = {"seed": 1}
+    first = store.put(identity, clip(0), {"device": "cpu"})
+    for replace, other, changed in ((False, clip(1), False), (True, clip(0), False), (True, clip(1), True)):
+        [kept] = store.put_all([(identity, other)], {"device": "cuda"}, replace)
+        assert kept.changed is changed
+        assert (store.get(first.id).record == first.record) is not changed
+    assert store.get(first.id).record["host"] == {"device": "cuda"}
+    assert not list(store.root.glob(".partial/*"))
+
+
+def test_locks_and_codes_that_nobody_needs_are_swept(store):
+    stored = store.put({"seed": 1}, clip(), {})
+    (store.root / ".locks").mkdir()
+    (store.root / ".unfinished").mkdir()
+    for clip_id in (stored.id, digest({"seed": 2})):
+        (store.root / ".locks" / f"{clip_id}.lock").touch()
+        store.unfinished(clip_id).touch()
+    with Store(store.root).claim([digest({"seed": 3})]):
+        store.sweep()
+        assert [path.stem for path in store.root.glob(".locks/*")] == [digest({"seed": 3})]
+    assert [path.stem for path in store.root.glob(".unfinished/*")] == [digest({"seed": 2})]

@@ -24,6 +24,7 @@ from harness.plan import ClipRequest, Plan, check_counts, make_plan
 from harness.progress import Progress, Quiet
 from harness.projection import project
 from harness.prompts import Prompt
+from harness.rates import measured_rate
 from harness.results import ClipResult, ConditionResult, Outcome
 from harness.scoring import Measures, check_primary, differences, measure, per_clip
 from harness.store import Store
@@ -38,7 +39,8 @@ class RunSettings:
     """What every experiment has besides what it varies.
 
     `clips` are per condition and are spread evenly over the prompts; without prompts, one per style of the model is
-    used. `reference` names a set of embeddings of real music, made with `embedder`.
+    used. `reference` names a set of embeddings of real music, made with `embedder`. Conditions share their random
+    numbers unless `independent_seeds`.
     """
 
     model: str = "jukebox:mini"
@@ -49,6 +51,7 @@ class RunSettings:
     reference: str = "heldout"
     embedder: str = "musicnn"
     results: Path | None = None
+    independent_seeds: bool = False
 
     def __post_init__(self) -> None:
         # Asked here too, so that a mistake is answered before weights are read.
@@ -79,14 +82,22 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     check_primary(experiment)
     measures = Measures.load(settings.embedder, settings.reference)
     model = load_model(settings.model)
-    prompts = settings.prompts or _prompt_per_style(model)
-    plan = make_plan(experiment, model, prompts, settings.clips, settings.seconds, settings.seed)
+    plan = plan_of(experiment, model, settings)
     results = settings.results_folder
     store = Store(results / "store")
-    sampled = sample_missing(plan, model, store, progress)
+    with measured_rate(plan, model, store):
+        sampled = sample_missing(plan, model, store, progress)
     outcome = _score(plan, model, settings, measures, store, sampled, progress)
     project(outcome)
     return outcome
+
+
+def plan_of(experiment: Experiment, model: Model, settings: RunSettings) -> Plan:
+    """The clips that a run of `experiment` needs."""
+    prompts = settings.prompts or _prompt_per_style(model)
+    return make_plan(
+        experiment, model, prompts, settings.clips, settings.seconds, settings.seed, settings.independent_seeds
+    )
 
 
 def sample_missing(plan: Plan, model: Model, store: Store, progress: Progress) -> int:
@@ -96,7 +107,7 @@ def sample_missing(plan: Plan, model: Model, store: Store, progress: Progress) -
     if not missing:
         return 0
     # All prompts are read before the first clip is sampled: one that the model refuses is known at once.
-    conditionings = [model.encode(prompt, plan.requests[0].seconds) for prompt in plan.prompts]
+    conditionings = plan.encode(model)
     facts = host_facts(model)
     done = 0
     with progress.stage(f"sampling ({model.name})", len(missing)) as stage:
@@ -109,7 +120,7 @@ def sample_missing(plan: Plan, model: Model, store: Store, progress: Progress) -
                 stage.advance(start + size * step / max(steps, 1), f"{name}, {detail or f'step {step}/{steps}'}")
 
             clips = model.sample(
-                [conditionings[request.prompt_index] for request in batch],
+                [conditionings[request.asked] for request in batch],
                 [request.seed for request in batch],
                 batch[0].condition.sampling,
                 report,
@@ -174,7 +185,7 @@ def _score(
         model.fingerprint(),
         tuple(conditions),
         differences(plan.experiment, sets, measures),
-        measures.notes(settings.seconds),
+        measures.notes(min(request.seconds for request in plan.requests)),
         folder,
         sampled,
     )
@@ -183,8 +194,17 @@ def _score(
 def describe(plan: Plan, model: Model, settings: RunSettings, measures: Measures) -> dict[str, Any]:
     """What was asked, as data: settings by name and everything that decides the figures. No paths, no dates."""
     experiment = plan.experiment
+    # What is as usual is left unsaid, so that a run keeps the id it had before there was a choice.
+    chosen = {"family": experiment.family} if experiment.family != "all contrasts" else {}
+    usual = {"stage": "declared", "independent_seeds": False}
+    how = {"stage": experiment.stage, "independent_seeds": settings.independent_seeds}
     return {
-        "experiment": {"name": experiment.name, "primary": experiment.primary, "contrast": experiment.contrast},
+        "experiment": {
+            "name": experiment.name,
+            "primary": experiment.primary,
+            "contrast": experiment.contrast,
+            **chosen,
+        },
         "conditions": [condition.name for condition in experiment.conditions],
         "settings": {
             "model": model.name,
@@ -193,6 +213,7 @@ def describe(plan: Plan, model: Model, settings: RunSettings, measures: Measures
             "seed": settings.seed,
             "prompts": [prompt.content() for prompt in plan.prompts],
             **measures.described(),
+            **{name: value for name, value in how.items() if value != usual[name]},
         },
     }
 

@@ -47,8 +47,9 @@ def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
 def headline(outcome: Outcome) -> str:
     """What was sampled and what it was measured against, in one line."""
     settings = outcome.settings
+    stage = " (confirmatory, on fresh seeds)" if outcome.experiment.stage == "confirmatory" else ""
     return (
-        f"{outcome.experiment.name}: {settings['model']}, clips of {settings['seconds']:g} s, against "
+        f"{outcome.experiment.name}{stage}: {settings['model']}, clips of {settings['seconds']:g} s, against "
         f"{settings['reference']} as embedded by {settings['embedder']}"
     )
 
@@ -60,7 +61,9 @@ def scores_table(outcome: Outcome) -> Table:
     shown = [metric for metric in HEADINGS if any(metric in result.scores for result in outcome.conditions)]
     for metric in shown:
         direction = next(result.scores[metric].direction for result in outcome.conditions if metric in result.scores)
-        table.add_column(f"{HEADINGS[metric]} {ARROWS[direction]}", justify="right", no_wrap=True)
+        label = outcome.labels[metric]
+        heading = Text(f"{HEADINGS[metric]} {ARROWS[direction]}").append(f"\n{label}", style="dim")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("clips", justify="right")
     for result in outcome.conditions:
         cells = [score_cell(result.scores.get(metric)) for metric in shown]
@@ -111,10 +114,11 @@ def _print_notes(outcome: Outcome, console: Console) -> None:
 def _print_differences(outcome: Outcome, console: Console) -> None:
     if not outcome.differences:
         return
-    pairs = len(outcome.differences)
+    pairs, experiment = len(outcome.differences), outcome.experiment
+    paired = "prompt" if outcome.settings.get("independent_seeds") else "seed"
     console.print(
-        f"\n[bold]Differences in {HEADINGS[outcome.experiment.primary]}[/bold], clips paired by seed"
-        + (f" (Holm over {pairs} pairs)" if pairs > 1 else ""),
+        f"\n[bold]Differences in {HEADINGS[experiment.primary]}[/bold], {experiment.stage}, clips paired by {paired}"
+        + (f" (Holm over {pairs} pairs)" if pairs > 1 and experiment.family == "all contrasts" else ""),
         highlight=False,
     )
     for difference in outcome.differences:

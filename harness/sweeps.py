@@ -115,7 +115,7 @@ def check_value(name: str, value: Any) -> None:
     """Raise `UsageError` unless `name` can be varied and can have that value."""
     if name not in FIELDS:
         raise UsageError(unknown_name("value to vary", str(name), list(FIELDS)))
-    parts = value if isinstance(value, list | tuple) and name in PER_LEVEL else [value]
+    parts: list[Any] = list(value) if isinstance(value, list | tuple) and name in PER_LEVEL else [value]
     nothing = name in CHANGEABLE or name in ("hop_fraction", "window", "chunk")
     for part in parts:
         if part is None and nothing:

@@ -115,7 +115,8 @@ def _print_differences(outcome: Outcome, console: Console) -> None:
     if not outcome.differences:
         return
     pairs, experiment = len(outcome.differences), outcome.experiment
-    paired = "prompt" if outcome.settings.get("independent_seeds") else "seed"
+    replicates = len({condition.replicate for condition in experiment.conditions}) > 1
+    paired = "prompt" if replicates or outcome.settings.get("independent_seeds") else "seed"
     console.print(
         f"\n[bold]Differences in {HEADINGS[experiment.primary]}[/bold], {experiment.stage}, clips paired by {paired}"
         + (f" (Holm over {pairs} pairs)" if pairs > 1 and experiment.family == "all contrasts" else ""),

@@ -14,7 +14,7 @@ import functools
 import hashlib
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -104,7 +104,7 @@ def _guarded(function: Callable[..., Sequence[Condition]], path: Path) -> Callab
     def guarded(*args: Any, **kwargs: Any) -> Sequence[Condition]:
         with explained(path):
             returned = function(*args, **kwargs)
-            conditions = None if isinstance(returned, str | Condition) else list(returned)
+            conditions = list(returned) if isinstance(returned, Iterable) else None
         if conditions is None or not all(isinstance(one, Condition) for one in conditions):
             raise UsageError(f"{path}: {function.__name__} returned {returned!r:.80}; a list of Condition was expected")
         return conditions

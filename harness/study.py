@@ -25,7 +25,7 @@ import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn, ParamSpec, TypeVar, get_args
+from typing import Any, NoReturn, TypeVar, get_args
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -49,7 +49,7 @@ SETTINGS: dict[str, tuple[type | tuple[type, ...], str]] = {
 KEYS = ("name", "question", "varies", "primary", *DECLARED, "prompts", *SETTINGS)
 WAYS = ("grid", "zip", "list", "random", "sobol")
 
-P, T = ParamSpec("P"), TypeVar("T")
+T = TypeVar("T")
 
 
 def read_study(path: Path) -> Declaration:
@@ -99,7 +99,7 @@ class _Study:
             return conditions
 
         listed.__name__, listed.__doc__ = name, question
-        usual = {"unit": "clip", "primary": "fad16", "contrast": "every pair"}
+        usual: dict[str, Any] = {"unit": "clip", "primary": "fad16", "contrast": "every pair"}
         return Declaration(
             listed, varies, **(usual | declared), source=self.sha256, settings=self.settings(entries)
         )  # fmt: skip
@@ -234,7 +234,7 @@ class _Study:
         except (yaml.YAMLError, ValueError, OverflowError, TypeError, RecursionError) as error:
             self.fail(node, _reason(error) or "nested too deeply")
 
-    def located(self, node: Node, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def located(self, node: Node, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call a function; whatever it refuses is said with the line of `node`."""
         try:
             return function(*args, **kwargs)

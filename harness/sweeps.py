@@ -17,7 +17,7 @@ import numbers
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,9 @@ def condition(values: Mapping[str, Any]) -> Condition:
         check_value(name, value)
     own = {name: value for name, value in values.items() if name in ("seconds", "more_seconds", "replicate")}
     prompt = {name: value for name, value in values.items() if name in CHANGEABLE}
-    drawing = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items() if name in SAMPLING}
+    drawing: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in values.items() if name in SAMPLING
+    }
     only = next(iter(values.values())) if len(values) == 1 else None
     place = float(only) if _is_number(only) else None
     return Condition(", ".join(map(said, values, values.values())), Sampling(**drawing), place, prompt, **own)
@@ -117,9 +119,7 @@ def check_value(name: str, value: Any) -> None:
         raise UsageError(unknown_name("value to vary", str(name), list(FIELDS)))
     parts: list[Any] = list(value) if isinstance(value, list | tuple) and name in PER_LEVEL else [value]
     nothing = name in CHANGEABLE or name in ("hop_fraction", "window", "chunk")
-    for part in parts:
-        if part is None and nothing:
-            continue
+    for part in [part for part in parts if not (nothing and part is None)]:
         if name in NUMBERS and not _is_number(part):
             raise UsageError(f"{name} is {reprlib.repr(part)}; a number was expected")
         if name in WHOLE and not (math.isfinite(part) and part == int(part) and abs(part) < 2**53):
@@ -209,7 +209,7 @@ def _check_seed(seed: Any) -> int:
     return seed
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return False
     try:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.models.base import Sampling
+from harness.models.base import Sampling, scalar
 from harness.prompts import Prompt
 from harness.study import KEYS, WAYS, read_study
 from harness.sweeps import FIELDS
@@ -97,7 +97,9 @@ def test_ranges_are_drawn_from(tmp_path, way):
     )
     conditions = read_study(written(tmp_path, text))().conditions
     assert len(conditions) == 5
-    assert all(0.7 <= one.sampling.temperature <= 1.1 and 1 <= one.sampling.top_k <= 99 for one in conditions)
+    assert all(
+        0.7 <= scalar(one.sampling.temperature) <= 1.1 and 1 <= scalar(one.sampling.top_k) <= 99 for one in conditions
+    )
 
 
 # What is wrong, the line where, and what is said of it.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.experiment import Condition, Experiment
-from harness.models.base import Sampling
+from harness.models.base import Sampling, scalar
 from harness.sweeps import FIELDS, Range, condition, grid, random, sobol, zipped
 
 
@@ -54,7 +54,7 @@ def test_draws_are_in_their_ranges_different_and_the_same_again(count, seed, dra
     assert len(found) == count == len({one.name for one in found})
     assert found == draw(count, seed, **ranges)
     for one in found:
-        assert 0.7 <= one.sampling.temperature <= 1.1
+        assert 0.7 <= scalar(one.sampling.temperature) <= 1.1
         assert one.sampling.top_k in range(1, 513)
         assert one.prompt["style"] in ("a", "b")
     Experiment("drawn", tuple(found), "all")
@@ -62,7 +62,7 @@ def test_draws_are_in_their_ranges_different_and_the_same_again(count, seed, dra
 
 def test_sobol_fills_the_range_more_evenly_than_chance():
     """Sixteen points of a scrambled sequence have one in every sixteenth."""
-    places = [one.value for one in sobol(16, temperature=Range(1.0, 2.0))]
+    places = [scalar(one.sampling.temperature) for one in sobol(16, temperature=Range(1.0, 2.0))]
     assert sorted(math.floor(16 * (place - 1)) for place in places) == list(range(16))
 
 
@@ -81,7 +81,10 @@ REFUSED = {
     "nothing": (lambda: grid(), "nothing varies"),
     "unknown": (lambda: grid(temprature=[1]), "Did you mean 'temperature'"),
     "no values": (lambda: grid(temperature=[]), "has no values"),
-    "not a list": (lambda: grid(temperature=1.0), "a list of values was expected"),
+    "not a list": (
+        lambda: grid(temperature=1.0),  # type: ignore[arg-type]
+        "a list of values was expected",
+    ),
     "a text for a list": (lambda: grid(style="metal"), "a list of values was expected"),
     "not a number": (lambda: grid(temperature=["hot"]), "a number was expected"),
     "a bool": (lambda: grid(top_k=[True]), "a number was expected"),

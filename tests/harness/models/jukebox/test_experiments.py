@@ -38,6 +38,7 @@ def reference(model, tmp_path_factory) -> Path:
 @pytest.fixture
 def settings(model, reference, tmp_path, monkeypatch) -> RunSettings:
     monkeypatch.setattr("harness.models.registry.load_model", lambda name: model)
+    monkeypatch.setattr("harness.rates.rates_file", lambda: tmp_path / "rates.json")
     return RunSettings("tiny", 4, SECONDS, 0, STYLES, str(reference), "toy", tmp_path)
 
 

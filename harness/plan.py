@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -101,15 +102,19 @@ def make_plan(
             f"the prompt {repeated[0]!r} was given twice: give each prompt once and raise --clips instead."
         )
     fingerprint = model.fingerprint()
+
+    @cache  # conditions share their seeds, and a seed is half the work of a request
+    def seeds(own_seed: int) -> list[int]:
+        return [clip_seed(own_seed, contents[n % len(prompts)], n // len(prompts)) for n in range(clips)]
+
     requests: list[ClipRequest] = []
     for condition in experiment.conditions:
-        own_seed = condition_seed(condition, seed, independent_seeds)
+        numbers = seeds(condition_seed(condition, seed, independent_seeds))
         asked = [condition.ask(prompt) for prompt in prompts]
         asked_contents = [prompt.content() for prompt in asked]
         length = condition.length(seconds)
-        for n in range(clips):
+        for n, number in enumerate(numbers):
             index, which = divmod(n, len(prompts))
-            number = clip_seed(own_seed, contents[which], index)
             identity = clip_identity(fingerprint, asked_contents[which], condition.sampling, number, index, length)
             requests.append(
                 ClipRequest(

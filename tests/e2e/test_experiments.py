@@ -137,6 +137,19 @@ def test_a_study_runs_like_an_experiment_and_the_command_line_goes_before_it(tmp
     assert "Differences in Vendi, declared" in shown
 
 
+def test_over_a_family_p_values_are_adjusted_and_alone_they_are_not(tmp_path, toy_reference):
+    found_p = {}
+    for family in ("all contrasts", "each alone"):
+        (tmp_path / "study.yaml").write_text(f"{STUDY}family: {family}\n")
+        shown = run(str(tmp_path / "study.yaml"), *measured(toy_reference, tmp_path))
+        assert ("Holm over 3 pairs" in shown) == (family == "all contrasts")
+    for path in tmp_path.glob("results/runs/*/result.json"):
+        result = json.loads(path.read_text("utf-8"))
+        found_p[result["experiment"]["family"]] = [difference["p"] for difference in result["differences"]]
+    assert max(found_p["all contrasts"]) >= max(found_p["each alone"])
+    assert min(found_p["all contrasts"]) == pytest.approx(3 * min(found_p["each alone"]))
+
+
 def test_a_users_own_file_runs_with_its_options(toy, tmp_path):
     path = tmp_path / "my_experiment.py"
     path.write_text(MINE)

@@ -179,7 +179,9 @@ def execute(
 
     progress = progress_for(quiet)
     asked = _prompts(**prompts) or tuple(listed)
-    settings = RunSettings(model, clips, seconds, seed, asked, reference, embedder, results, independent_seeds)
+    settings = RunSettings(
+        model, clips, seconds, seed, asked, reference, embedder, results, independent_seeds=independent_seeds
+    )
     if confirm:  # a plan that samples nothing has nothing to be the best of
         names = best(evaluate(experiment, settings, progress)) if confirm == [BEST] and not dry_run else confirm
         experiment, settings = confirmation(experiment, settings, names)

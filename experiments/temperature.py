@@ -7,7 +7,7 @@ from harness.experiment import Condition, experiment
 from harness.models.base import Sampling
 
 
-@experiment(varies="temperature", primary="fad16", unit="clip", contrast="every pair")
+@experiment(varies="temperature", primary="fad16", unit="clip", contrast="every pair", family="all contrasts")
 def temperature(
     temperature: Annotated[Sequence[float], "Sampling temperature; repeat the option for each condition."] = (
         0.7,

@@ -6,66 +6,146 @@
         return [Condition(f"temperature={t:g}", Sampling(temperature=t), value=t) for t in temperature]
 
 The function's signature holds what it varies and nothing else: the command line makes its options from it. Model,
-number of clips, seconds and seed are the runner's, and the same for every experiment. Unit, primary metric and
-contrast are part of the declaration, so that they are fixed before the first sample; everything else that is reported
+number of clips, seconds and seed are the runner's, and the same for every experiment. Unit, primary metric, contrast
+and family are part of the declaration, so that they are fixed before the first sample; everything else that is reported
 is exploratory.
+
+A condition may change the sampling, words and lengths of the prompts, the clips' length, and the random numbers: all of
+these are in a clip's identity. It cannot change the model: a run loads one, and its weights are most of its memory.
 """
 
 from __future__ import annotations
 
 import inspect
 import itertools
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 from harness.errors import UsageError
+from harness.identity import canonical_json
 from harness.models.base import Sampling
+from harness.prompts import WORDS, Prompt
 
 Contrast = Literal["every pair", "against the first"]
+Unit = Literal["clip"]
+Family = Literal["all contrasts", "each alone"]
+Stage = Literal["declared", "confirmatory"]
+
+PROMPT_LENGTHS = ("prompt_seconds", "total_seconds", "offset_seconds")
+CHANGEABLE = (*WORDS, *PROMPT_LENGTHS)
+"""Fields of a prompt that a condition may replace. Sounds and codes it may only take away: they are the prompts'."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One way of sampling. `value` is where it stands on the experiment's axis, if what varies is a number."""
+    """One way of sampling. `value` is where it stands on the experiment's axis, if what varies is a number.
+
+    `prompt` holds fields that replace those of every prompt, None to take one away; a prompt that has nothing left is
+    unconditional. Clips are `seconds` long, without it as long as the run says, and `more_seconds` longer. Replicates
+    other than 0 draw other random numbers. Raises `UsageError` for what makes no sense.
+    """
 
     name: str
     sampling: Sampling = field(default_factory=Sampling)
     value: float | None = None
+    prompt: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    seconds: float | None = None
+    more_seconds: float = 0.0
+    replicate: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in self.prompt.items():
+            if name not in CHANGEABLE and not (name in ("audio", "codes") and value is None):
+                from metrics.registry import unknown_name
+
+                raise UsageError(f"condition {self.name!r}: {unknown_name('field of a prompt', name, [*CHANGEABLE])}")
+        if self.prompt.get("prompt_seconds", 1.0) is None:
+            raise UsageError(f"condition {self.name!r} takes prompt_seconds away: take away audio instead.")
+        if any(value is not None for value in self.prompt.values()):  # the values are the prompt's own to judge
+            Prompt(**{"unconditional": not any(self.prompt.get(word) for word in WORDS), **self.prompt})
+        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise UsageError(f"seconds is {self.seconds}; expected a positive number of seconds")
+        if not math.isfinite(self.more_seconds):
+            raise UsageError(f"more_seconds is {self.more_seconds}; expected a number of seconds")
+        if self.replicate < 0:
+            raise UsageError(f"replicate is {self.replicate}; expected a whole number from 0 on")
+
+    def ask(self, prompt: Prompt) -> Prompt:
+        """The prompt as this condition has it. Raises `UsageError` when the result is no prompt."""
+        if not self.prompt:
+            return prompt
+        if "prompt_seconds" in self.prompt and prompt.audio is None:
+            raise UsageError(
+                f"condition {self.name!r} sets the length of a sound to continue, and the prompt {prompt.label()!r} "
+                "has none: name a sound file with --audio."
+            )
+        fields = {name: getattr(prompt, name) for name in Prompt.model_fields} | dict(self.prompt)
+        words = any(fields[name] is not None for name in WORDS)
+        fields["unconditional"] = not (words or fields["audio"] or fields["codes"])
+        return Prompt(**fields)
+
+    def length(self, seconds: float) -> float:
+        """How long its clips are in a run of clips of `seconds`."""
+        return (seconds if self.seconds is None else self.seconds) + self.more_seconds
+
+    def content(self) -> dict[str, Any]:
+        """What it changes, without its name: JSON-able."""
+        lengths = {"seconds": self.seconds, "more_seconds": self.more_seconds or None}
+        others = {"prompt": dict(self.prompt) or None, **lengths, "replicate": self.replicate or None}
+        return {
+            "sampling": self.sampling.content(),
+            **{name: value for name, value in others.items() if value is not None},
+        }
 
 
 @dataclass(frozen=True)
 class Experiment:
     """Conditions to compare, with what is claimed fixed in advance.
 
-    `unit` is what is resampled for the errors; `primary` the metric that decides; `contrast` the pairs that are tested.
-    Raises `UsageError` without conditions, or when two of them are the same.
+    `unit` is what is resampled for the errors: clips, within the strata of their prompts' styles. `primary` is the
+    metric that decides; `contrast` the pairs that are tested in it; over `family` their p-values are adjusted by Holm's
+    method. `stage` is "confirmatory" when a pair that was chosen by its results is tested again on fresh seeds.
+    `source` is the SHA-256 of the file that declares it, empty for installed ones. Raises `UsageError` without
+    conditions, or when two of them are the same.
     """
 
     name: str
     conditions: tuple[Condition, ...]
     varies: str
     question: str = ""
-    unit: str = "clip"
+    unit: Unit = "clip"
     primary: str = "fad16"
     contrast: Contrast = "every pair"
+    family: Family = "all contrasts"
+    stage: Stage = "declared"
+    source: str = ""
 
     def __post_init__(self) -> None:
+        for what, value, choices in (
+            ("unit", self.unit, get_args(Unit)),
+            ("contrast", self.contrast, get_args(Contrast)),
+            ("family", self.family, get_args(Family)),
+        ):
+            check_choice(f"experiment {self.name!r}: {what}", value, choices)
         if not self.conditions:
             raise UsageError(
                 f"experiment {self.name!r} has no conditions: at least one value of {self.varies} was expected."
             )
         for kind, values in (
             ("name", [condition.name for condition in self.conditions]),
-            ("sampling", [condition.sampling for condition in self.conditions]),
+            ("sampling", [canonical_json(condition.content()) for condition in self.conditions]),
         ):
-            repeated = [value for value, times in Counter(values).items() if times > 1]
-            if repeated:
-                raise UsageError(
-                    f"experiment {self.name!r} has the same {kind} twice: {repeated[0]}. "
-                    f"Give each value of {self.varies} once."
-                )
+            seen: dict[str, Condition] = {}
+            for value, condition in zip(values, self.conditions, strict=True):
+                if value in seen:
+                    which = condition.name if kind == "name" else f"{seen[value].name}, {condition.name}"
+                    raise UsageError(
+                        f"experiment {self.name!r} has the same {kind} twice: {which}. "
+                        f"Give each value of {self.varies} once."
+                    )
+                seen[value] = condition
 
     def contrasts(self) -> list[tuple[Condition, Condition]]:
         """The pairs that are tested, the earlier condition first."""
@@ -73,16 +153,41 @@ class Experiment:
             return list(itertools.combinations(self.conditions, 2))
         return [(self.conditions[0], other) for other in self.conditions[1:]]
 
+    def confirming(self, first: str, second: str) -> Experiment:
+        """The one contrast of two of its conditions, to be tested again on fresh seeds."""
+        by_name = {condition.name: condition for condition in self.conditions}
+        for name in (first, second):
+            if name not in by_name:
+                from metrics.registry import unknown_name
+
+                raise UsageError(unknown_name(f"condition of {self.name}", name, list(by_name)))
+        if first == second:
+            raise UsageError(f"{first!r} was named twice: two conditions to compare were expected.")
+        return replace(self, conditions=(by_name[first], by_name[second]), stage="confirmatory")
+
+
+def check_choice(what: str, value: object, choices: Sequence[str]) -> None:
+    """Raise `UsageError` for a value that is none of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        expected = " or ".join(repr(choice) for choice in choices)
+        raise UsageError(f"{what} is {value!r}; expected {expected}")
+
 
 @dataclass(frozen=True)
 class Declaration:
-    """An experiment as its file declares it: call it with values of what varies to get an `Experiment`."""
+    """An experiment as its file declares it: call it with values of what varies to get an `Experiment`.
+
+    `settings` are fields of `RunSettings` that the file sets; the command line goes before them.
+    """
 
     function: Callable[..., Sequence[Condition]]
     varies: str
-    unit: str
+    unit: Unit
     primary: str
     contrast: Contrast
+    family: Family = "all contrasts"
+    source: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -93,21 +198,40 @@ class Declaration:
         return inspect.cleandoc(self.function.__doc__ or "")
 
     @property
+    def headline(self) -> str:
+        """The first paragraph of the question, in one line."""
+        return " ".join(self.question.split("\n\n")[0].split())
+
+    @property
     def parameters(self) -> dict[str, inspect.Parameter]:
         """What can be varied, with resolved annotations and defaults."""
         return dict(inspect.signature(self.function, eval_str=True).parameters)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Experiment:
-        conditions = tuple(self.function(*args, **kwargs))
-        return Experiment(self.name, conditions, self.varies, self.question, self.unit, self.primary, self.contrast)
+        return Experiment(
+            self.name,
+            tuple(self.function(*args, **kwargs)),
+            self.varies,
+            self.question,
+            self.unit,
+            self.primary,
+            self.contrast,
+            self.family,
+            source=self.source,
+        )
 
 
 def experiment(
-    *, varies: str, primary: str = "fad16", unit: str = "clip", contrast: Contrast = "every pair"
+    *,
+    varies: str,
+    primary: str = "fad16",
+    unit: Unit = "clip",
+    contrast: Contrast = "every pair",
+    family: Family = "all contrasts",
 ) -> Callable[[Callable[..., Sequence[Condition]]], Declaration]:
     """Declare a function that lists conditions as an experiment."""
 
     def declare(function: Callable[..., Sequence[Condition]]) -> Declaration:
-        return Declaration(function, varies, unit, primary, contrast)
+        return Declaration(function, varies, unit, primary, contrast, family)
 
     return declare

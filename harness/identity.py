@@ -7,7 +7,8 @@ workers, what is measured afterwards, the date, the user and the machine. Device
 are left out too: bytes are promised equal on one platform, and the stored record says which platform that was.
 
 The seed of a clip comes from the experiment's seed, the prompt and the index, never from the condition: the
-conditions of an experiment share their random numbers, and so can be compared in pairs.
+conditions of an experiment share their random numbers, and so can be compared in pairs. The prompt counts as the
+experiment lists it: a condition that changes it (a longer excerpt, no style) leaves the seed as it is.
 """
 
 from __future__ import annotations
@@ -82,6 +83,12 @@ def digest(value: Any) -> str:
 def clip_seed(experiment_seed: int, prompt: Mapping[str, Any], index: int) -> int:
     """The seed of clip `index` of a prompt (its `content()`), 0 ≤ seed < 2⁶³: the same under every condition."""
     whole = digest({"seed_version": 1, "experiment_seed": experiment_seed, "prompt": prompt, "index": index})
+    return int(whole[:16], 16) >> (64 - SEED_BITS)
+
+
+def derived_seed(experiment_seed: int, purpose: Any) -> int:
+    """Another experiment's seed, 0 ≤ seed < 2⁶³, for a purpose: a replicate, a confirmation, a condition by itself."""
+    whole = digest({"seed_version": 1, "experiment_seed": experiment_seed, "purpose": purpose})
     return int(whole[:16], 16) >> (64 - SEED_BITS)
 
 

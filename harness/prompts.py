@@ -37,13 +37,17 @@ SILENCE_PEAK = 1e-3
 
 SHORTEST_PROMPT, LONGEST_PROMPT = 0.1, 600.0  # seconds
 
+WORDS = ("text", "style", "artist", "lyrics")
+"""What a prompt says in words."""
+
 NEAREST_PHRASES = 3
 WEAK_SIMILARITY = 0.2
 """Below this, a text says little about the styles, and the choice among them is close to arbitrary."""
 
 
 class Prompt(BaseModel):
-    """A request: at least one of `text`, `style`, `artist`, `lyrics`, `audio` and `codes`; they can be combined.
+    """A request: at least one of `text`, `style`, `artist`, `lyrics`, `audio` and `codes`; they can be combined. To ask
+    for nothing in particular takes a word of its own, `unconditional`, which none of the first four goes with.
 
     `style` and `artist` are names that the model knows and go before whatever `text` would suggest. Of the sound file
     `audio` the first `prompt_seconds` seconds are the beginning of the clip. `codes` is a file of codes that are there
@@ -63,6 +67,7 @@ class Prompt(BaseModel):
     codes: Path | None = None
     total_seconds: float | None = None
     offset_seconds: float | None = None
+    unconditional: bool = False
 
     @model_validator(mode="wrap")
     @classmethod
@@ -76,7 +81,10 @@ class Prompt(BaseModel):
                 f"the prompt's {where} was {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}. "
                 f"A prompt has {', '.join(cls.model_fields)}."
             ) from None
-        if all(getattr(prompt, name) is None for name in ("text", "style", "artist", "lyrics", "audio", "codes")):
+        words = [name for name in WORDS if getattr(prompt, name) is not None]
+        if prompt.unconditional and words:
+            raise UsageError(f"the prompt is unconditional and has {' and '.join(words)}: leave out one or the other.")
+        if not (words or prompt.audio or prompt.codes or prompt.unconditional):
             raise UsageError(
                 "the prompt is empty: a text, a style, an artist, lyrics or a sound file was expected, for example "
                 "harness sample 'calm spacious drones'."
@@ -145,6 +153,8 @@ class Prompt(BaseModel):
             for name in ("text", "style", "artist", "lyrics", "total_seconds", "offset_seconds")
             if (value := getattr(self, name)) is not None
         }
+        if self.unconditional:
+            content["unconditional"] = True
         if self.codes is not None:
             content["codes"] = {"sha256": _codes_sha256(self.codes)}
         if self.audio is not None:
@@ -159,6 +169,7 @@ class Prompt(BaseModel):
         parts += [f"by {_shorten(self.artist)}"] if self.artist else []
         parts += [f"“{_shorten(self.text)}”"] if self.text else []
         parts += [f"lyrics “{_shorten(self.lyrics)}”"] if self.lyrics else []
+        parts += ["unconditional"] if self.unconditional else []
         return " · ".join(parts)
 
     def _audio_sha256(self) -> str:

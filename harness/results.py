@@ -78,6 +78,14 @@ class Outcome:
     def clips(self) -> int:
         return sum(len(result.clips) for result in self.conditions)
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What may be claimed from each metric: "declared" of the primary one, "confirmatory" when it is tested again
+        on fresh seeds, "exploratory" of all others."""
+        measured = {metric for result in self.conditions for metric in (*result.scores, *result.unmeasured)}
+        stage, primary = self.experiment.stage, self.experiment.primary
+        return {metric: stage if metric == primary else "exploratory" for metric in sorted(measured)}
+
     def clips_folder(self, condition: Condition) -> Path:
         return self.folder / "clips" / file_name(condition.name)
 
@@ -101,6 +109,7 @@ class Outcome:
             "differences": [
                 {**asdict(difference), "score": difference.score.as_dict()} for difference in self.differences
             ],
+            "labels": self.labels,
             "notes": list(self.notes),
         }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from harness.plan import Plan, check_counts, make_plan
 from harness.progress import Progress, Quiet
 from harness.projection import project
 from harness.prompts import Prompt
+from harness.rates import measured_rate
 from harness.results import ClipResult, ConditionResult, Outcome
 from harness.sampling import Execution, Sampled, sample_missing
 from harness.scoring import Measures, Row, check_primary, differences, measure, per_clip
@@ -43,6 +44,7 @@ class RunSettings:
     `clips` are per condition and are spread evenly over the prompts; without prompts, one per style of the model is
     used. `reference` names a set of embeddings of real music, made with `embedder`. `width` clips are sampled at a time
     (None: as the model says); it is part of a clip's identity. `execution` is how the work is done, which is not.
+    Conditions share their random numbers unless `independent_seeds`.
     """
 
     model: str = "jukebox:mini"
@@ -55,10 +57,17 @@ class RunSettings:
     results: Path | None = None
     width: int | None = None
     execution: Execution = field(default_factory=Execution)
+    independent_seeds: bool = False
 
     def __post_init__(self) -> None:
         # Asked here too, so that a mistake is answered before weights are read.
         check_counts(self.clips, self.seconds, self.seed)
+
+    def loader(self) -> Callable[[], Model]:
+        """What loads the model, here or in another process."""
+        from harness.models.registry import load_model
+
+        return partial(load_model, self.model, **({} if self.width is None else {"width": self.width}))
 
     @property
     def results_folder(self) -> Path:
@@ -84,22 +93,28 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
 
     Raises `HarnessError` for whatever a person can put right; clips already stored are kept.
     """
-    from harness.models.registry import load_model
-
     settings, progress = settings or RunSettings(), progress or Quiet()
     check_primary(experiment)
     measures = Measures.load(settings.embedder, settings.reference)
-    load = partial(load_model, settings.model, **({} if settings.width is None else {"width": settings.width}))
+    load = settings.loader()
     model = load()
-    prompts = settings.prompts or _prompt_per_style(model)
-    plan = make_plan(experiment, model, prompts, settings.clips, settings.seconds, settings.seed)
+    plan = plan_of(experiment, model, settings)
     results = settings.results_folder
     store = Store(results / "store")
     _sweep(results)
-    sampled = sample_missing(plan, model, store, progress, settings.execution, load)
+    with measured_rate(plan, model, store):
+        sampled = sample_missing(plan, model, store, progress, settings.execution, load)
     outcome = _score(plan, model, settings, measures, store, sampled, progress)
     project(outcome)
     return outcome
+
+
+def plan_of(experiment: Experiment, model: Model, settings: RunSettings) -> Plan:
+    """The clips that a run of `experiment` needs."""
+    prompts = settings.prompts or _prompt_per_style(model)
+    return make_plan(
+        experiment, model, prompts, settings.clips, settings.seconds, settings.seed, settings.independent_seeds
+    )
 
 
 def _sweep(results: Path) -> None:
@@ -144,7 +159,7 @@ def _score(
         model.fingerprint(),
         tuple(conditions),
         differences(plan.experiment, sets, measures),
-        (*measures.notes(settings.seconds), *_lacking(plan, rows)),
+        (*measures.notes(min(request.seconds for request in plan.requests)), *_lacking(plan, rows)),
         settings.results_folder / "runs" / f"{plan.experiment.name}-{asked[:12]}",
         sampled.clips,
         sampled.failures,
@@ -181,8 +196,17 @@ def _nothing(settings: RunSettings, sampled: Sampled) -> HarnessError:
 def describe(plan: Plan, model: Model, settings: RunSettings, measures: Measures) -> dict[str, Any]:
     """What was asked, as data: settings by name and everything that decides the figures. No paths, no dates."""
     experiment = plan.experiment
+    # What is as usual is left unsaid, so that a run keeps the id it had before there was a choice.
+    chosen = {"family": experiment.family} if experiment.family != "all contrasts" else {}
+    usual = {"stage": "declared", "independent_seeds": False}
+    how = {"stage": experiment.stage, "independent_seeds": settings.independent_seeds}
     return {
-        "experiment": {"name": experiment.name, "primary": experiment.primary, "contrast": experiment.contrast},
+        "experiment": {
+            "name": experiment.name,
+            "primary": experiment.primary,
+            "contrast": experiment.contrast,
+            **chosen,
+        },
         "conditions": [condition.name for condition in experiment.conditions],
         "settings": {
             "model": model.name,
@@ -191,6 +215,7 @@ def describe(plan: Plan, model: Model, settings: RunSettings, measures: Measures
             "seed": settings.seed,
             "prompts": [prompt.content() for prompt in plan.prompts],
             **measures.described(),
+            **{name: value for name, value in how.items() if value != usual[name]},
         },
     }
 

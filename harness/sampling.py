@@ -95,8 +95,7 @@ def sample_missing(
     if not wanted or execution.reuse == "only-cached":
         return Sampled()
     # All prompts are read before the first clip is sampled: one that the model refuses is known at once.
-    seconds = plan.requests[0].seconds
-    conditionings = {n: model.encode(prompt, seconds) for n, prompt in enumerate(plan.prompts)}
+    conditionings = plan.encode(model)
     here = execution.executor == "local"
     worker = Worker(load or _Given(model), store.root, again, conditionings if here else {}, model if here else None)
     with (

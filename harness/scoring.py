@@ -30,6 +30,7 @@ from metrics.diversity import cosine_diversity, vendi
 from metrics.embeddings import load_embedder
 from metrics.frechet import fad, headline_components
 from metrics.reference import load_reference
+from metrics.resampling import p_value
 from metrics.score import EmbeddingSet, Score, check_comparable
 from metrics.similarity import (
     centroid_similarities,
@@ -106,8 +107,11 @@ class Measures:
 
 
 def style_of(request: ClipRequest, clip: StoredClip) -> str:
-    """The style a clip was asked for or that its text was understood as; without one, the prompt stands for it."""
-    return clip.record["conditioning"].get("style") or request.prompt.style or request.prompt.label()
+    """The style a clip was asked for or that its text was understood as; without one, the prompt stands for it.
+
+    Where a condition takes the style away, it is still what the clip is compared with.
+    """
+    return clip.record["conditioning"].get("style") or request.listed.style or request.listed.label()
 
 
 def measure(
@@ -175,7 +179,7 @@ def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measur
         ]
     except DegenerateInput:
         return ()
-    adjusted = family_p_values(scores)
+    adjusted = family_p_values(scores) if experiment.family == "all contrasts" else [p_value(score) for score in scores]
     return tuple(
         Difference(experiment.primary, first.name, second.name, score, p, p < SIGNIFICANCE)
         for (first, second), score, p in zip(contrasts, scores, adjusted, strict=True)

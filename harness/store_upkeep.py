@@ -12,8 +12,9 @@ from pathlib import Path
 from harness.codes import read_codes
 from harness.errors import AudioError, DamagedClip, StoreError, UsageError
 from harness.progress import NO_STAGE, Stage
-from harness.store import STALE_SECONDS, Store, StoredClip, refusal, rename
+from harness.store import Store, StoredClip, refusal, rename
 from harness.store_listing import folder_bytes, references
+from metrics.files import STALE_SECONDS
 
 
 def verify(store: Store, stage: Stage = NO_STAGE) -> dict[str, str]:

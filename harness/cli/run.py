@@ -1,4 +1,5 @@
-"""`harness run`: one command per experiment. What varies comes from the experiment, the rest is common to all."""
+"""`harness run`: one command per experiment, installed or in a file. What varies comes from the experiment, the rest is
+common to all."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 
-from harness.cli import LazyGroup, command_of
+from harness.cli import LazyCommand, LazyGroup, command_of
 from harness.cli.options import DEFAULT_MODEL, Model, Quiet, Results, Seed
 
 if TYPE_CHECKING:
@@ -22,19 +23,35 @@ if TYPE_CHECKING:
 
 GROUP = "music_harness.experiments"
 VARIES, PROMPTS, MEASURED = "What varies", "What is asked for", "What it is measured against"
-DONE = "How the work is done"
+DONE, HOW = "How the work is done", "How it is run"
 
 
 class ExperimentGroup(LazyGroup):
-    """Experiments are found by entry point, so that another distribution can bring its own."""
+    """Experiments are found by entry point, so that another distribution can bring its own, or by a file's path."""
 
     kind = "experiment"
 
     def table(self) -> Mapping[str, str]:
-        return {name: declaration.question.split("\n")[0] for name, declaration in declarations().items()}
+        return {name: declaration.headline for name, declaration in declarations().items()}
 
     def load(self, name: str) -> Any:
-        return command_of(command_for(declarations()[name]))
+        from harness.experiment_file import is_file_name
+
+        return command_of_file(name) if is_file_name(name) else command_of(command_for(declarations()[name]))
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+        from harness.experiment_file import is_file_name
+
+        if is_file_name(cmd_name):
+            return LazyCommand(cmd_name, "", self.load)
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
+        from harness.experiment_file import is_file_name
+
+        if args and is_file_name(args[0]):
+            return args[0], self.get_command(ctx, args[0]), args[1:]
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(cls=ExperimentGroup, no_args_is_help=True, add_completion=False)
@@ -49,6 +66,10 @@ def run() -> None:
     [bold]Example[/bold]
 
     harness run temperature --temperature 0.7 --temperature 0.99 --clips 16 --seconds 6
+
+    harness run ./my_experiment.py --dry-run
+
+    harness run study.yaml
     """
 
 
@@ -125,6 +146,20 @@ def common(
         float | None,
         typer.Option(rich_help_panel=DONE, help="Seconds without a step after which a worker counts as hung."),
     ] = None,
+    independent_seeds: Annotated[
+        bool, typer.Option(rich_help_panel=HOW, help="Own random numbers for each condition: pairs share prompts only.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", rich_help_panel=HOW, help="Print the plan, sample nothing.")
+    ] = False,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option(
+            rich_help_panel=HOW,
+            help="Test one contrast again on fresh seeds: two names of conditions, or the word best.",
+            metavar="NAME",
+        ),
+    ] = None,
 ) -> None:
     """The options that every experiment has."""
 
@@ -132,6 +167,8 @@ def common(
 def command_for(declaration: Declaration) -> Any:
     """A function whose signature is the experiment's parameters followed by the common ones."""
     varied, shared = declaration.parameters, inspect.signature(common, eval_str=True).parameters
+    settings = dict(declaration.settings)
+    listed = settings.pop("prompts", ())
     if clash := set(varied) & set(shared):
         raise TypeError(
             f"experiment {declaration.name!r} varies {sorted(clash)}, which every run has as an option: rename it"
@@ -139,10 +176,13 @@ def command_for(declaration: Declaration) -> Any:
 
     def command(**values: Any) -> None:
         experiment = declaration(**{name: values.pop(name) for name in varied})
-        execute(experiment, **values)
+        execute(experiment, listed, **values)
 
     parameters = [_option(parameter) for parameter in varied.values()]
-    parameters += [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in shared.values()]
+    parameters += [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=settings.get(name, parameter.default))
+        for name, parameter in shared.items()
+    ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__name__ = declaration.name
@@ -150,24 +190,51 @@ def command_for(declaration: Declaration) -> Any:
     return command
 
 
+def command_of_file(name: str) -> Any:
+    """The command of an experiment in a file. Raises `UsageError` for a signature that no options can be made of."""
+    from harness.errors import HarnessError, UsageError
+    from harness.experiment_file import load_experiment
+
+    declaration = load_experiment(name)
+    try:
+        return command_of(command_for(declaration))
+    except HarnessError:
+        raise
+    except Exception as error:  # whatever Typer says of a type that it does not know
+        raise UsageError(f"{name}: {declaration.name} cannot be given options: {error}") from error
+
+
 def execute(
-    experiment: Any, *, model: str, clips: int, seconds: float, seed: int, reference: str, embedder: str, results: Path,
-    mlflow: bool, quiet: bool, json: bool, executor: str, address: str | None, width: int | None, reuse: Any,
-    on_error: Any, max_failures: int | None, retries: int, timeout: float | None, **prompts: Any,
+    experiment: Any, listed: Sequence[Prompt] = (), *, model: str, clips: int, seconds: float, seed: int,
+    reference: str, embedder: str, results: Path, mlflow: bool, quiet: bool, json: bool, executor: str,
+    address: str | None, width: int | None, reuse: Any, on_error: Any, max_failures: int | None, retries: int,
+    timeout: float | None, independent_seeds: bool, dry_run: bool, confirm: list[str] | None, **prompts: Any,
 ) -> None:  # fmt: skip
-    """Run the experiment and print what it found. Exit code 1 when a clip could not be made."""
+    """Run the experiment and print what it found. `listed` are its own prompts, for when no others are asked for. Exit
+    code 1 when a clip could not be made."""
     from harness.cli.tables import print_failures, print_json, print_outcome
+    from harness.confirmation import BEST, best, confirmation
     from harness.progress import progress_for
     from harness.runner import RunSettings, evaluate
     from harness.sampling import Execution
 
     progress = progress_for(quiet)
     execution = Execution(executor, reuse, on_error, max_failures, retries, timeout, address)
-    asked = _prompts(**prompts)
+    asked = _prompts(**prompts) or tuple(listed)
     if len(asked) > clips:
         progress.note(f"--clips {clips} takes the first {clips} of {len(asked)} prompts: raise it for all.")
-    settings = RunSettings(model, clips, seconds, seed, asked, reference, embedder, results, width, execution)
+    settings = RunSettings(
+        model, clips, seconds, seed, asked, reference, embedder, results, width, execution, independent_seeds
+    )
     try:
+        if confirm:  # a plan that samples nothing has nothing to be the best of
+            names = best(evaluate(experiment, settings, progress)) if confirm == [BEST] and not dry_run else confirm
+            experiment, settings = confirmation(experiment, settings, names)
+        if dry_run:
+            from harness.cli.plan import print_preview
+            from harness.preview import preview
+
+            return print_preview(preview(experiment, settings), results)
         outcome = evaluate(experiment, settings, progress)
     except KeyboardInterrupt:
         typer.echo(f"\nTo go on: {_this_command()}", err=True)

@@ -79,8 +79,9 @@ def print_failures(failures: Sequence[Failure], folder: Path, command: str) -> N
 def headline(outcome: Outcome) -> str:
     """What was sampled and what it was measured against, in one line."""
     settings = outcome.settings
+    stage = " (confirmatory, on fresh seeds)" if outcome.experiment.stage == "confirmatory" else ""
     return (
-        f"{outcome.experiment.name}: {settings['model']}, clips of {settings['seconds']:g} s, against "
+        f"{outcome.experiment.name}{stage}: {settings['model']}, clips of {settings['seconds']:g} s, against "
         f"{settings['reference']} as embedded by {settings['embedder']}"
     )
 
@@ -92,7 +93,9 @@ def scores_table(outcome: Outcome) -> Table:
     shown = [metric for metric in HEADINGS if any(metric in result.scores for result in outcome.conditions)]
     for metric in shown:
         score = next(result.scores[metric] for result in outcome.conditions if metric in result.scores)
-        table.add_column(f"{heading(metric, score)} {ARROWS[score.direction]}", justify="right", no_wrap=True)
+        title = Text(f"{heading(metric, score)} {ARROWS[score.direction]}")
+        title.append(f"\n{outcome.labels[metric]}", style="dim")
+        table.add_column(title, justify="right", no_wrap=True)
     table.add_column("clips", justify="right")
     for result in outcome.conditions:
         cells = [score_cell(result.scores.get(metric)) for metric in shown]
@@ -148,10 +151,12 @@ def _print_notes(outcome: Outcome, console: Console) -> None:
 def _print_differences(outcome: Outcome, console: Console) -> None:
     if not outcome.differences:
         return
-    pairs = len(outcome.differences)
+    pairs, experiment = len(outcome.differences), outcome.experiment
+    replicates = len({condition.replicate for condition in experiment.conditions}) > 1
+    paired = "prompt" if replicates or outcome.settings.get("independent_seeds") else "seed"
     console.print(
-        f"\n[bold]Differences in {HEADINGS[outcome.experiment.primary]}[/bold], clips paired by seed"
-        + (f" (Holm over {pairs} pairs)" if pairs > 1 else ""),
+        f"\n[bold]Differences in {HEADINGS[experiment.primary]}[/bold], {experiment.stage}, clips paired by {paired}"
+        + (f" (Holm over {pairs} pairs)" if pairs > 1 and experiment.family == "all contrasts" else ""),
         highlight=False,
     )
     for difference in outcome.differences:

@@ -22,6 +22,7 @@ from harness.failures import Failure, failures_of, kind_of
 from harness.host import host_facts
 from harness.models.base import Clip, Conditioning, Model
 from harness.plan import ClipRequest
+from harness.prompts import Prompt
 from harness.store import Store
 
 Load = Callable[[], Model]
@@ -76,7 +77,7 @@ class Worker:
     load: Load
     root: Path
     again: bool = False
-    conditionings: dict[int, Conditioning] = field(default_factory=dict)
+    conditionings: dict[tuple[Prompt, float], Conditioning] = field(default_factory=dict)
     _model: Model | None = None
 
     @property
@@ -146,9 +147,9 @@ class Worker:
         return sampled, changed, failures
 
     def _conditioning(self, request: ClipRequest) -> Conditioning:
-        if request.prompt_index not in self.conditionings:
-            self.conditionings[request.prompt_index] = self.model.encode(request.prompt, request.seconds)
-        return self.conditionings[request.prompt_index]
+        if request.asked not in self.conditionings:
+            self.conditionings[request.asked] = self.model.encode(request.prompt, request.seconds)
+        return self.conditionings[request.asked]
 
     def _too_large(self, requests: Sequence[ClipRequest]) -> str:
         """What to say when memory is out: which width would do. It is said, not done: other widths are other clips."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -177,4 +177,13 @@ class Model(Protocol):
         `unfinished` names a file for each clip where a slow model keeps what it has so far, and finds it again when it
         was interrupted. The caller removes the files once the clips are safe. A quick model may ignore it.
         """
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A model that can say beforehand how much work a clip is."""
+
+    def tokens(self, conditioning: Conditioning, sampling: Sampling) -> int:
+        """Codes that are drawn for a clip, over all levels; those that its prompt holds already are not."""
         ...

@@ -69,6 +69,7 @@ class ToyModel:
         if prompt.codes is not None:
             raise UsageError("the toy model takes no codes: give it a style, a text or a sound file.")
         style, chosen_by = self._style(prompt)
+        named = None if prompt.unconditional else style
         samples = round(seconds * RATE)
         prefix = np.zeros(0, np.float32)
         if prompt.audio is not None:
@@ -79,7 +80,7 @@ class ToyModel:
                     "ask for more --seconds than --prompt-seconds."
                 )
         notes = -(-(samples - len(prefix)) // round(NOTE_SECONDS * RATE))
-        record = {"style": style, "chosen_by": chosen_by, "prompt_seconds": len(prefix) / RATE}
+        record = {"style": named, "chosen_by": chosen_by, "prompt_seconds": len(prefix) / RATE}
         return Conditioning(ToyData(style, notes, samples, prefix), seconds, record)
 
     def sample(
@@ -104,6 +105,9 @@ class ToyModel:
                 progress(done, len(seeds), "")
         return clips
 
+    def tokens(self, conditioning: Conditioning, sampling: Sampling) -> int:
+        return conditioning.data.notes
+
     def _style(self, prompt: Prompt) -> tuple[str, str]:
         """The style's name and how it was chosen. The toy reads no text: a text picks a style by its hash."""
         if prompt.style is not None:
@@ -112,6 +116,8 @@ class ToyModel:
 
                 raise UsageError(unknown_name("style of the toy model", prompt.style, sorted(STYLES)))
             return prompt.style, "name"
+        if prompt.unconditional:
+            return sorted(STYLES)[-1], "nothing"
         text = (prompt.text or "").encode("utf-8", "surrogatepass")
         return sorted(STYLES)[hashlib.sha256(text).digest()[0] % len(STYLES)], "hash of the text"
 

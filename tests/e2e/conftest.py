@@ -12,6 +12,13 @@ from metrics.embeddings import load_embedder
 from metrics.reference import build_reference
 
 
+@pytest.fixture(autouse=True)
+def _no_rates_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How fast a test samples is not how fast this machine does."""
+    path = tmp_path_factory.getbasetemp() / "rates.json"
+    monkeypatch.setattr("harness.rates.rates_file", lambda: path)
+
+
 @pytest.fixture(scope="session")
 def toy_reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixty toy melodies, fifteen of each style, with a little noise so that they are not what the model makes."""

@@ -184,6 +184,11 @@ class JukeboxModel:
                 raise UsageError(f"{path} holds {held:g} s: ask for at least as many --seconds.")
         return tuple(found.get(level, np.zeros(0, np.int64)) for level in range(self.levels))
 
+    def tokens(self, conditioning: Conditioning, sampling: Sampling) -> int:
+        request: Request = conditioning.data
+        totals = self._totals(request.samples)
+        return sum(totals[level] - len(request.codes[level]) for level in range(sampling.stop_level, self.levels))
+
     @torch.inference_mode()
     def encode_audio(self, audio: np.ndarray) -> tuple[np.ndarray, ...]:
         """Mono audio (samples,) at the model's rate -> int64 codes by level, of as many whole top-level codes as

@@ -1,0 +1,19 @@
+"""The same condition again and again: what luck alone does to a score."""
+
+from typing import Annotated
+
+from harness.errors import UsageError
+from harness.experiment import Condition, experiment
+
+
+@experiment(varies="replicate", primary="fad16", unit="clip", contrast="every pair", family="all contrasts")
+def seeds(
+    replicates: Annotated[int, "How often the same is sampled with other random numbers."] = 4,
+) -> list[Condition]:
+    """How much of a score is luck: does it move more under other seeds than its standard error says?
+
+    All replicates sample alike, so in one such experiment of twenty, and no more, any difference should be significant.
+    """
+    if not 2 <= replicates <= 1000:
+        raise UsageError(f"the number of replicates was {replicates}: 2 to 1000 were expected, for example 4.")
+    return [Condition(f"replicate {n}", replicate=n) for n in range(replicates)]

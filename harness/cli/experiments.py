@@ -1,0 +1,19 @@
+"""`harness experiments`: what can be run, and what each asks."""
+
+from __future__ import annotations
+
+import typer
+
+
+def experiments() -> None:
+    """List the experiments with the questions that they answer.
+
+    Run one with 'harness run NAME', or your own with 'harness run ./my_experiment.py' or 'harness run study.yaml'.
+    """
+    from harness.cli.run import declarations
+
+    width = max((len(name) for name in declarations()), default=0)
+    for name, declaration in declarations().items():
+        typer.echo(f"{name:<{width}}  {declaration.headline}")
+        declared = f"{declaration.primary}, {declaration.contrast}, {declaration.family}"
+        typer.echo(f"{'':<{width}}  declares: {declared}; unit: {declaration.unit}")

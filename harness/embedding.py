@@ -68,7 +68,8 @@ class Embedded:
 
 def embed_clips(clips: Sequence[StoredClip], recipe: Recipe, cache: Path, progress: Progress) -> list[Embedded]:
     """The frames of each clip, from the cache where they are in it."""
-    paths = [_path(cache, clip, recipe) for clip in clips]
+    made_by = recipe.provenance()
+    paths = [_path(cache, clip, made_by) for clip in clips]
     found = [_read(path) for path in paths]
     missing = [n for n, embedded in enumerate(found) if embedded is None]
     if missing:
@@ -134,9 +135,9 @@ def is_silent(audio: np.ndarray, rate: int) -> bool:
     return not np.isfinite(loudness(audio, rate))
 
 
-def _path(cache: Path, clip: StoredClip, recipe: Recipe) -> Path:
+def _path(cache: Path, clip: StoredClip, made_by: dict[str, Any]) -> Path:
     audio = clip.record["files"][clip.path.name]["sha256"]
-    key = digest({"audio": audio, "prompt_seconds": prompt_seconds(clip), **recipe.provenance()})
+    key = digest({"audio": audio, "prompt_seconds": prompt_seconds(clip), **made_by})
     return cache / key[:2] / f"{key}.safetensors"
 
 

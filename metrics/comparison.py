@@ -44,8 +44,8 @@ def paired_difference(
     group of songs of the conditions and of the reference, and its bias of order 1/n corrected: give the plain one.
     `options` are the metric's own. `metrics.resampling.p_value` tests the difference against zero.
 
-    Raises `UsageError` for an unknown metric, for one that cannot be had from these sets alone, and when embedder,
-    preprocessing, number of songs or songs differ.
+    Raises `UsageError` for an unknown metric, for one that has no such difference or cannot be had from these sets
+    alone, and when embedder, preprocessing, number of songs or songs differ.
     """
     check_conditions([first, second], reference)
     known_as = _name_of(metric_or_function)
@@ -55,6 +55,8 @@ def paired_difference(
     row = metric(known_as)
     if "reference" in row.needs and reference is None:
         raise UsageError(f"{row.name} measures against real music: give a reference.")
+    if row.compare_by:
+        raise UsageError(f"{row.name} is not compared in pairs: compare conditions by {row.compare_by!r}.")
     paired, options = row.load_paired(), {**row.options, **options}
     if paired is None:
         if row.needs - TAKEN_AS_SETS:
@@ -247,7 +249,7 @@ def _name_of(metric_or_function: str | Statistic) -> str | Statistic:
     if isinstance(metric_or_function, str):
         return metric_or_function
     target = f"{metric_or_function.__module__}:{getattr(metric_or_function, '__name__', '')}"
-    names = [row.name for row in CATALOGUE.values() if row.target == target and not row.options]
+    names = [row.name for row in CATALOGUE.values() if row.target == target and not (row.options or row.leading)]
     return names[0] if names else metric_or_function
 
 

@@ -168,7 +168,7 @@ def copied_share(clips: AudioSet, index: CopyIndex) -> Score:
     """
     found = clips.measure(index.find)
     return mean_score(
-        "copied",
+        "copied_share",
         [float(match is not None and match.is_copy) for match in found],
         clips.songs,
         unit="share of clips",

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.errors import UsageError
+from metrics.errors import DegenerateInput, UsageError
 from metrics.gaussians import (
     Gaussian,
     Matrix,
@@ -41,6 +41,8 @@ __all__ = ["fad", "frechet_distance", "frechet_distance_of_moments", "headline_c
 
 HEADLINE_COMPONENTS = 16
 UNIT = "squared embedding distance"
+SAME_POINT = 1e-24
+"""Of the squared mean: less variance than this is rounding. Float32 frames that differ in their last bit have more."""
 
 
 def headline_components(reference: EmbeddingSet) -> int:
@@ -66,7 +68,8 @@ def fad(
     overstated: an interval that contains 0 does not show that two sets are alike, `equality_test` tests it. With fewer
     songs than the dimensions in use take, or tails too heavy (`metrics.reliability`), `reliable` is False, and in full
     dimension there is no interval: what is left of the bias may be larger than the error. Raises `UsageError` when the
-    two sets were embedded differently and `DegenerateInput` for fewer than 3 songs on either side.
+    two sets were embedded differently and `DegenerateInput` for fewer than 3 songs on either side, or components of a
+    reference without variance.
     """
     space = Space(reference, components, evaluated)
     plain = frechet_distance(space.project(evaluated), space.project(reference))
@@ -167,6 +170,11 @@ class Space:
         rows = checked_rows(reference.frames, "the reference's")
         most = min(rows.shape[1], len(rows) - 1)
         whole = Gaussian.of_rows(rows)
+        constant = whole.trace <= SAME_POINT * float(np.sum(rows.mean(0) ** 2))
+        if components is not None and constant:
+            raise DegenerateInput(
+                "all frames of the reference are one point: it has no principal components. Take a more varied one."
+            )
         if components is None:
             self.spectrum = whole.spectrum()
         elif 1 <= components <= most:
@@ -174,7 +182,7 @@ class Space:
             self.spectrum = np.sum((whole.factor @ self.basis) ** 2, axis=0)
         else:
             raise UsageError(f"{components} components were asked for: 1 to {most} can be had from this reference.")
-        self.explained = float(self.spectrum.sum()) / whole.trace
+        self.explained = 1.0 if components is None else float(self.spectrum.sum()) / whole.trace
         self.name = "fad" if components is None else f"fad{components}"
 
     def project(self, data: EmbeddingSet) -> Matrix:

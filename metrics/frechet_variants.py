@@ -50,7 +50,7 @@ def fad_infinity(
     value = plain + sum(line.intercept - plain for line in lines)
     result = estimate(plain, parts)
     return Score(
-        name=f"{space.name} extrapolated",
+        name=f"{space.name}_infinity",
         value=float(value),
         stderr=result.stderr,
         interval=None,

@@ -112,7 +112,12 @@ def without_mean(centred: Matrix) -> Matrix:
 
 
 def nuclear_norm(matrix: Matrix) -> float:
-    """The sum of singular values: roots of the eigenvalues of the smaller Gram matrix where that is exact enough."""
+    """The sum of singular values: roots of the eigenvalues of the smaller Gram matrix where that is exact enough.
+
+    0 for a matrix without rows, such as the factor of a covariance that is zero.
+    """
+    if not matrix.size:
+        return 0.0
     small = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     norm = _sum_of_roots(np.linalg.eigvalsh(small @ small.T))
     return float(np.linalg.svd(matrix, compute_uv=False).sum()) if norm is None else norm

@@ -32,13 +32,14 @@ def rules() -> dict[str, Any]:
 def effective_dimension(spectrum: ArrayLike) -> float:
     """(Σ√λ)² / Σλ of a covariance's eigenvalues (k,): how many equal ones would have this sum and this sum of roots.
 
-    Rényi's effective rank of order ½, the one that small eigenvalues count in: a Fréchet distance adds roots.
+    Rényi's effective rank of order ½, the one that small eigenvalues count in: a Fréchet distance adds roots. 0 where
+    there is no variance.
 
     >>> effective_dimension([1, 1, 1, 0]), round(effective_dimension([1, 0.01]), 3)
     (3.0, 1.198)
     """
     roots = np.sqrt(np.asarray(spectrum, dtype=np.float64))
-    return float(roots.sum() ** 2 / np.sum(roots**2))
+    return float(roots.sum() ** 2 / np.sum(roots**2)) if roots.any() else 0.0
 
 
 def tail_weight(songs: ArrayLike) -> tuple[float, float]:

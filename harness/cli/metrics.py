@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,12 +13,23 @@ if TYPE_CHECKING:
 
 BETTER = {"lower": "↓ lower is better", "higher": "↑ higher is better", "none": "neither way is better"}
 
+HEADINGS = {
+    "fidelity": "How near to real music",
+    "diversity": "How varied",
+    "adherence": "How near to what was asked for",
+    "classes": "By class probabilities",
+    "novelty": "How new",
+    "structure": "How it is built in time",
+    "signal": "Whether it is sound at all",
+    "plug-ins": "From other distributions",
+}
+
 
 def metrics(
     name: Annotated[str | None, typer.Argument(help="One metric, shown in full.", show_default="all")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the metrics, a line each, or show one in full.
+    """List the metrics, a line each under its heading, or show one in full.
 
     [bold]Examples[/bold]: harness metrics · harness metrics kad · harness metrics --json
     """
@@ -31,22 +43,33 @@ def metrics(
         typer.echo(in_full(rows[0]))
     else:
         width = max(len(row.name) for row in rows)
-        for row in rows:
-            arrow = BETTER[row.direction][0] if row.direction != "none" else " "
-            typer.echo(f"{row.name:<{width}}  {arrow}  {row.title}")
+        for group, listed in groupby(rows, lambda row: row.group):
+            typer.echo(f"{'' if group == rows[0].group else chr(10)}{HEADINGS.get(group, group)}")
+            for row in listed:
+                arrow = BETTER[row.direction][0] if row.direction != "none" else " "
+                typer.echo(f"  {row.name:<{width}}  {arrow}  {row.title}")
 
 
 def in_full(row: Metric) -> str:
     """A metric's row of the catalogue, and the documentation of its function."""
     import inspect
 
+    from metrics.comparison import TAKEN_AS_SETS
+
     lines = [f"{row.name}: {row.title}", ""]
+    options = [f"with {key}={value!r}" for key, value in row.options.items()]
+    in_pairs = row.paired or "by leaving groups of songs out of the function itself"
+    if row.compare_by:
+        in_pairs = f"not: compare by {row.compare_by}"
+    elif row.needs - TAKEN_AS_SETS and not row.paired:
+        in_pairs = "by measuring each song under both conditions"
     facts = {
         "unit": f"{row.unit} ({BETTER[row.direction]})",
         "needs": ", ".join(sorted(row.needs)),
         "at least": f"{row.minimum} {row.units}",
-        "in Python": row.target + "".join(f" with {key}={value!r}" for key, value in row.options.items()),
-        "in pairs": row.paired or "by leaving groups of songs out of the function itself",
+        "in Python": " ".join([row.target, *(f"with {name!r}" for name in row.leading), *options]),
+        "gives": {"score": "a score with its error"}.get(row.gives, f"a bare {row.gives}"),
+        "in pairs": in_pairs,
         "after": row.citation,
     }
     lines += [f"  {title:<10}{fact}" for title, fact in facts.items()]

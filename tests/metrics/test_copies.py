@@ -130,6 +130,7 @@ def test_an_index_is_checked(tracks):
 def test_the_share_of_copies_has_an_error(tracks, index):
     clips = [excerpt(tracks), np.zeros(RATE, np.float32), *(synthetic.random_notes(n, 8.0) for n in (300, 301))]
     score = copied_share(AudioSet(clips, RATE, range(4)), index)
-    assert (score.value, score.stderr, score.direction) == (0.25, pytest.approx(0.25), "lower")
+    assert (score.name, score.value, score.direction) == ("copied_share", 0.25, "lower")
+    assert score.stderr == pytest.approx(0.25)
     with pytest.raises(DegenerateInput, match="at least 3"):
         copied_share(AudioSet(clips[:1], RATE, [0]), index)

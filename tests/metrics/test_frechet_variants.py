@@ -22,7 +22,7 @@ def test_extrapolation_removes_most_of_the_bias_and_claims_no_interval():
     values, plain = (np.array([getattr(score, kind) for score in scores]) for kind in ("value", "plain"))
     assert abs(values.mean()) < 0.25 * plain.mean()
     assert all(score.interval is None and not score.reliable for score in scores)
-    assert scores[0].name == "fad extrapolated"
+    assert scores[0].name == "fad_infinity"
 
 
 def test_extrapolation_follows_a_straight_line_in_one_over_n():

@@ -22,6 +22,7 @@ RESULTS = Path(__file__).parents[2] / "results" / "calibration" / "fad.json"
 def test_equal_eigenvalues_count_fully_and_small_ones_by_their_roots():
     assert effective_dimension(np.full(7, 3.0)) == pytest.approx(7)
     assert effective_dimension([4, 1, 0]) == pytest.approx(9 / 5)
+    assert effective_dimension([]) == effective_dimension([0, 0]) == 0
 
 
 def test_songs_needed_grow_with_the_effective_dimension():

@@ -5,6 +5,7 @@ import json
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.cli.metrics import HEADINGS
 from metrics.catalogue import CATALOGUE
 
 
@@ -14,13 +15,16 @@ def said(*arguments: str) -> str:
     return result.stdout
 
 
-def test_every_metric_has_one_line():
-    lines = said().splitlines()
+def test_every_metric_has_one_line_under_its_heading():
+    headings = [line for line in said().splitlines() if line and not line.startswith(" ")]
+    assert headings == [HEADINGS[group] for group in dict.fromkeys(row.group for row in CATALOGUE.values())]
+    lines = [line for line in said().splitlines() if line.startswith(" ")]
     assert len(lines) == len(CATALOGUE)
     for line, row in zip(lines, CATALOGUE.values(), strict=True):
-        assert line.startswith(f"{row.name} ")
+        assert line.startswith(f"  {row.name} ")
         assert line.endswith(row.title)
         assert ("↓" in line, "↑" in line) == (row.direction == "lower", row.direction == "higher")
+        assert len(line) <= 132
 
 
 def test_one_is_shown_in_full():
@@ -30,6 +34,9 @@ def test_one_is_shown_in_full():
     assert "without replacement" in shown  # the function's own words
     assert "metrics.frechet:fad with components=16" in said("fad16")
     assert "by leaving groups of songs out" in said("is_softmax")
+    assert "metrics.signal:signal_score with 'loudness'" in said("loudness")
+    assert "not: compare by fad" in said("fad_per_song")
+    assert "measuring each song" in said("prompt_similarity")
 
 
 def test_json_is_for_programs():

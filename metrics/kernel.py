@@ -10,8 +10,8 @@ of a song are alike, and counting them adds .016 at 16 songs to a distance whose
 median distance of the *reference*, as the paper has it, so that it does not move with what is evaluated. kadtk prints
 100 times the value. When songs differ in length each frame counts the same, as in the other distances.
 
-Near zero the distance is degenerate and its error overstated: `metrics.permutation` tells
-whether two sets differ at all.
+Near zero the distance is degenerate and its error overstated: `metrics.equality_test` by "kad" tells whether two sets
+differ at all.
 """
 
 from __future__ import annotations

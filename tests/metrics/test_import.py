@@ -1,5 +1,8 @@
+import ast
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 
 def test_arrays_are_measured_without_torch_and_without_the_harness():
@@ -15,29 +18,83 @@ def test_arrays_are_measured_without_torch_and_without_the_harness():
     assert (result.returncode, result.stdout.strip()) == (0, "[]"), result.stderr
 
 
-def test_sets_are_compared_where_neither_torch_nor_the_harness_can_be_imported():
-    code = (
+def run_without(blocked: tuple[str, ...], code: str) -> None:
+    """Run code in a process of its own, in which none of these can be imported."""
+    blocker = (
         "import sys\n"
         "class Blocked:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('torch', 'harness', 'librosa', 'soundfile'):\n"
+        f"        if name.split('.')[0] in {blocked!r}:\n"
         "            raise ImportError(f'{name} is blocked')\n"
         "sys.meta_path.insert(0, Blocked())\n"
+    )
+    result = subprocess.run([sys.executable, "-c", blocker + code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_sets_are_compared_where_neither_torch_nor_the_harness_can_be_imported():
+    run_without(
+        ("torch", "harness", "librosa", "soundfile"),
         "import numpy as np\n"
-        "from metrics import EmbeddingSet, Score, available, fad, kad, kid, mad, metric\n"
-        "from metrics import paired_difference, prdc, vendi\n"
+        "from metrics import EmbeddingSet, Score, TextAudioPairs, available, equality_test, fad, kad, kid, mad\n"
+        "from metrics import label_accuracy, metric, paired_difference, prdc, text_audio_similarity, vendi\n"
         "rng = np.random.default_rng(0)\n"
-        "first, second, real = (EmbeddingSet(rng.normal(size=(30, 3)), np.arange(30)) for _ in range(3))\n"
+        "first, second, real = (EmbeddingSet(rng.normal(size=(60, 3)), np.arange(60) // 2) for _ in range(3))\n"
         "for score in (fad(first, real), kad(first, real), kid(first, real), mad(first, real), vendi(first)):\n"
         "    assert isinstance(score, Score)\n"
         "assert len(prdc(first, real)) == 4\n"
         "for name in available():\n"
-        "    if metric(name).needs <= {'embedding', 'reference'} and not metric(name).compare_by:\n"
-        "        options = {'components': 2} if name == 'fad16' else {}\n"
+        "    row = metric(name)\n"
+        "    options = {'components': 2} if name == 'fad16' else {}\n"
+        "    if row.needs <= {'embedding', 'reference'} and not row.compare_by:\n"
         "        paired_difference(name, first, second, real, **options)\n"
+        "    elif row.needs in ({'embedding', 'reference'}, {'embedding', 'known'}):\n"
+        "        row.load()(first, real)\n"
+        "for by in ('fad', 'fad2', 'kad'):\n"
+        "    equality_test(first, real, by, permutations=9)\n"
+        "text_audio_similarity(TextAudioPairs(rng.normal(size=(7, 4)), rng.normal(size=(7, 4))))\n"
+        "label_accuracy(['folk'] * 3, ['folk'] * 3)\n",
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+
+
+def test_audio_is_measured_where_neither_torch_nor_the_harness_can_be_imported():
+    run_without(
+        ("torch", "harness"),
+        "import numpy as np\n"
+        "from metrics import AudioSet, CopyIndex, available, metric\n"
+        "rate = 16000\n"
+        "chord = sum(np.sin(2 * np.pi * pitch * np.arange(7 * rate) / rate) for pitch in (220, 277, 330)) / 4\n"
+        "beats = chord * np.repeat(np.resize([1.0, 0.2], 28), rate // 4)\n"
+        "clips, index = AudioSet([beats] * 3, rate, range(3)), CopyIndex([('chord', beats, rate)])\n"
+        "for name in available():\n"
+        "    row = metric(name)\n"
+        "    more = {'known': [index], 'prompt': [clips]}\n"
+        "    if 'audio' in row.needs and 'embedding' not in row.needs:\n"
+        "        row.load()(clips, *(one for need in row.needs for one in more.get(need, [])), **row.options)\n",
+    )
+
+
+def test_every_module_can_be_imported_without_the_harness():
+    run_without(
+        ("harness",),
+        "import importlib, pkgutil, metrics\n"
+        "for module in pkgutil.walk_packages(metrics.__path__, 'metrics.'):\n"
+        "    importlib.import_module(module.name)\n",
+    )
+
+
+def test_the_face_is_written_down_alike_three_times():
+    """`__all__`, the homes, and what a type checker reads."""
+    import metrics
+
+    [checked] = [node for node in ast.parse(Path(metrics.__file__).read_text()).body if isinstance(node, ast.If)]
+    read = {
+        alias.name: node.module for node in checked.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert read == metrics._HOMES
+    assert metrics.__all__ == sorted(metrics._HOMES)
+    for name, home in metrics._HOMES.items():
+        assert getattr(metrics, name) is getattr(importlib.import_module(home), name)
 
 
 def test_every_name_of_the_face_is_there():

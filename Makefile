@@ -40,8 +40,8 @@ lint: $(STAMP) ## Check style, formatting and types
 	$(BIN)/pyright
 
 .PHONY: bench-metrics
-bench-metrics: $(STAMP) ## Time the metrics beside their peers, which are fetched into build/, and write results/benchmarks/
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks metrics
+bench-metrics: $(STAMP) ## Time the metrics beside their peers, fetched into build/, and write results/benchmarks/ (OPTIONS="--only KAD")
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks metrics --peers $(OPTIONS)
 
 .PHONY: calibration
 calibration: $(STAMP) ## Simulate what the estimators are worth (half an hour of CPU; what is there is kept) into results/calibration/

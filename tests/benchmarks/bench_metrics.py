@@ -1,201 +1,149 @@
-"""The metrics beside their peers, on the same arrays, of which the exact values are known.
+"""The metrics beside their peers, on the same arrays: seconds of CPU, memory, and the error where the value is known.
 
-Written to results/benchmarks/metrics.json and .png. Seconds are of CPU time on one thread, the best of up to three
-calls; a peer is left out where it would take minutes. Another metric is added by a function that gives its cases.
+Each computation runs in a process of its own, on one thread: the seconds of the fastest of up to three calls, and what
+the first took of memory at its peak. `make bench` times the smallest of ours; `make bench-metrics` all of it, and
+writes results/benchmarks/metrics.json and .png. A peer is left out where it would take minutes.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import logging
+import os
 import platform
+import resource
+import subprocess
+import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
-import scipy.linalg
-import torch
-from numpy.lib.scimath import sqrt as scisqrt
 
 from metrics.files import write_bytes
-from metrics.gaussians import frechet_distance, frechet_distance_of_moments
-from tests.benchmarks.peers import function
+from tests.benchmarks.metric_cases import KINDS, LARGE, OURS, WITH_ERRORS
 
-FOLDER = Path(__file__).parents[2] / "results" / "benchmarks"
-LONGEST = 60.0
-"""Seconds: a first call that took longer is not repeated, and larger cases are left out for that peer."""
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "results" / "benchmarks"
+LONGEST = 6.0
+"""Seconds: a way that took longer is left out at larger sizes where twice as large takes eight times as long."""
+CALLS, SECONDS = 3, 20.0
+"""At most so many calls, and no further one after so long."""
 
-Compute = Callable[[], float]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One computation by us and by peers (by name), with its exact value. `size` orders the cases of one `kind`."""
-
-    kind: str
-    size: int
-    truth: float
-    ours: Compute
-    peers: dict[str, Compute]
+Row = dict[str, Any]
 
 
-def frechet_cases() -> Iterator[Case]:
-    """FAD from statistics of 128 to 2048 dimensions, and from 500 rows each of 128 to 2048 dimensions."""
-    peers = _frechet_peers()
-    for size in (128, 512, 1024, 2048):
-        rng = np.random.default_rng(size)
-        mean1, mean2 = rng.standard_normal((2, size)) / np.sqrt(size)
-        cov1, cov2, covariance_part = _commuting(size, size, rng)
-        moments = mean1, _dense(*cov1), mean2, _dense(*cov2)
-        yield Case(
-            "FAD from means and covariances",
-            size,
-            float(np.sum((mean1 - mean2) ** 2)) + covariance_part,
-            lambda moments=moments: frechet_distance_of_moments(*moments),
-            {name: lambda peer=peer, moments=moments: peer(*moments) for name, (_, peer) in peers.items()},
-        )
-    for size in (128, 512, 1024, 2048):
-        rng = np.random.default_rng(size)
-        cov1, cov2, covariance_part = _commuting(size, min(size, 400), rng)
-        x, y = _rows(*cov1, 500, rng), _rows(*cov2, 500, rng) + 1 / np.sqrt(size)
-        yield Case(
-            "FAD from 500 embeddings a side",
-            size,
-            1 + covariance_part,
-            lambda x=x, y=y: frechet_distance(x, y),
-            {name: lambda peer=peer, fit=fit, x=x, y=y: peer(*fit(x), *fit(y)) for name, (fit, peer) in peers.items()},
-        )
+def main(options: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks metrics", description=__doc__)
+    parser.add_argument("--peers", action="store_true", help="fetch the peers, time everything, write the results")
+    parser.add_argument("--only", default="", help="kinds with this in their name; the others' figures are kept")
+    parser.add_argument("--large", action="store_true", help="ours alone at 100,000 frames, a quarter of an hour")
+    parser.add_argument("--one", nargs=3, metavar=("KIND", "SIZE", "WAY"), help=argparse.SUPPRESS)
+    asked = parser.parse_args(list(options))
+    if asked.one:
+        kind, size, way = asked.one
+        print(json.dumps(timed(kind, int(size), way)))
+        return
+    rows: list[Row] = []
+    for kind in (kind for kind in KINDS if asked.only in kind):
+        sizes = KINDS[kind].sizes if asked.peers else KINDS[kind].sizes[:1]
+        if asked.large:
+            sizes = (LARGE[kind],) if kind in LARGE else ()
+        for size in sizes:
+            rows += _measured(kind, size, rows, asked)
+            _print(rows, kind, size)
+    if asked.peers and not asked.large:
+        _write(rows)
 
 
-CASES: list[Callable[[], Iterator[Case]]] = [frechet_cases]
+def timed(kind: str, size: int, way: str) -> Row:
+    """What one computation takes in this process."""
+    compute, truth = KINDS[kind].prepare(size, way)
+    before, seconds, value, megabytes = _peak(), [], np.nan, 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        while len(seconds) < CALLS and sum(seconds) < SECONDS:
+            started = time.process_time()
+            value = float(np.real(compute()))
+            seconds.append(time.process_time() - started)
+            megabytes = megabytes or max(1.0, (_peak() - before) / 1000)
+    row = {"seconds": min(seconds), "megabytes": megabytes, "value": value}
+    return row if truth is None else row | {"relative_error": abs(value - truth) / abs(truth)}
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    logging.disable(logging.WARNING)
-    rows: list[dict[str, Any]] = []
-    for cases in CASES:
-        slow: set[tuple[str, str]] = set()
-        for case in cases():
-            for name, compute in {"this": case.ours, **case.peers}.items():
-                if (case.kind, name) in slow:
-                    continue
-                seconds, value = _timed(compute)
-                if seconds > LONGEST / 10:  # twice the dimensions take eight times as long, or more
-                    slow.add((case.kind, name))
-                error = abs(value - case.truth) / abs(case.truth)
-                rows.append(
-                    {"kind": case.kind, "size": case.size, "by": name, "seconds": seconds, "relative_error": error}
-                )
-            _print(rows, case)
-    machine = {
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "torch": torch.__version__,
+def _measured(kind: str, size: int, before: list[Row], asked: argparse.Namespace) -> list[Row]:
+    """The rows of all ways at one size, each from a process of its own."""
+    ways = [WITH_ERRORS] if asked.large else KINDS[kind].ways if asked.peers else [OURS]
+    slow = {
+        row["by"] for row in before if row["kind"] == kind and row["seconds"] > LONGEST and row["by"] not in ways[:1]
     }
-    content = json.dumps({"made_with": machine, "rows": rows}, indent=1) + "\n"
-    write_bytes(FOLDER / "metrics.json", content.encode())
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    rows = []
+    for way in ways:
+        if way in slow:
+            continue
+        command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks", "metrics", "--one", kind, str(size), way]
+        run = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **threads}, capture_output=True, text=True, check=False
+        )
+        if run.returncode:
+            raise RuntimeError(f"{kind} by {way} failed:\n{run.stderr}")
+        rows.append({"kind": kind, "size": size, "by": way, **json.loads(run.stdout.splitlines()[-1])})
+    return rows
+
+
+def _peak() -> int:
+    """Kilobytes (on Linux)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _print(rows: list[Row], kind: str, size: int) -> None:
+    here = [row for row in rows if (row["kind"], row["size"]) == (kind, size)]
+    print(f"  {kind}, {size} {KINDS[kind].counted}")
+    for row in here:
+        ratio, memory = row["seconds"] / here[0]["seconds"], f"{row['megabytes']:6.0f} MB" if "megabytes" in row else ""
+        worth = (
+            f"relative error {row['relative_error']:.0e}" if "relative_error" in row else f"value {row['value']:.6g}"
+        )
+        print(f"    {row['by']:28} {row['seconds'] * 1000:10.1f} ms   {ratio:7.1f} ×   {memory}   {worth}", flush=True)
+
+
+def _write(rows: list[Row]) -> None:
+    """Merge rows into the committed ones, in the order of KINDS, and draw them."""
+    path = FOLDER / "metrics.json"
+    kept = json.loads(path.read_text())["rows"] if path.exists() else []
+    measured = {row["kind"] for row in rows}
+    rows = rows + [row for row in kept if row["kind"] not in measured]
+    rows.sort(key=lambda row: (list(KINDS).index(row["kind"]), row["size"], KINDS[row["kind"]].ways.index(row["by"])))
+    packages = {name: version(name) for name in ("numpy", "scipy", "torch")}
+    machine = {"machine": platform.machine(), "python": platform.python_version(), **packages}
+    write_bytes(path, (json.dumps({"made_with": machine, "rows": rows}, indent=1) + "\n").encode())
     _plot(rows, FOLDER / "metrics.png")
 
 
-def _frechet_peers() -> dict[str, tuple[Callable[..., Any], Callable[..., Any]]]:
-    """By name: the function from rows to (mean, covariance), and that from two of those to a distance."""
-    log, numpy_names = logging.getLogger("fadtk"), {"np": np, "linalg": scipy.linalg}
-    fadtk = {"log": log, "scisqrt": scisqrt, **numpy_names}
-    fad = "frechet_audio_distance/fad.py"
-    theirs = {
-        "fadtk": (
-            function("fadtk", "1.1.0", "fadtk/fad.py", "calc_embd_statistics", **fadtk),
-            function("fadtk", "1.1.0", "fadtk/fad.py", "calc_frechet_distance", **fadtk),
-        ),
-        "frechet-audio-distance": (
-            function("frechet-audio-distance", "0.3.4", fad, "calculate_embd_statistics", **numpy_names),
-            function("frechet-audio-distance", "0.3.4", fad, "calculate_frechet_distance", **numpy_names),
-        ),
-    }
-    compute = function("torchmetrics", "1.9.0", "torchmetrics/image/fid.py", "_compute_fid", torch=torch)
-    fit, distance = theirs["frechet-audio-distance"]
-    theirs["frechet-audio-distance"] = (lambda rows: fit(None, rows), lambda *moments: distance(None, *moments))
-    theirs["torchmetrics"] = (
-        lambda rows: (rows.mean(0), np.cov(rows, rowvar=False)),
-        lambda *moments: compute(*(torch.from_numpy(array) for array in moments)),
-    )
-    return theirs
-
-
-Spectral = tuple[np.ndarray, np.ndarray]
-"""Axes (D, r), orthonormal, and variances (r,) along them."""
-
-
-def _commuting(size: int, rank: int, rng: np.random.Generator) -> tuple[Spectral, Spectral, float]:
-    """Two covariances with common axes and decaying variances, and their share of the distance: Σ(√a−√b)²."""
-    axes = np.linalg.qr(rng.standard_normal((size, rank)))[0]
-    decay = 1 / np.arange(1, rank + 1)
-    first, second = decay * rng.uniform(0.5, 1.5, rank), decay * rng.uniform(0.5, 1.5, rank)
-    return (axes, first), (axes, second), float(np.sum((np.sqrt(first) - np.sqrt(second)) ** 2))
-
-
-def _dense(axes: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    return (axes * variances) @ axes.T
-
-
-def _rows(axes: np.ndarray, variances: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows (count, D) with mean zero and exactly this covariance, with count−1."""
-    noise = rng.standard_normal((count, len(variances)))
-    white = np.linalg.qr(noise - noise.mean(0))[0] * np.sqrt(count - 1)
-    return (white * np.sqrt(variances)) @ axes.T
-
-
-def _timed(compute: Compute) -> tuple[float, float]:
-    """Seconds of CPU of the fastest call, and the value."""
-    best, value = np.inf, np.nan
-    for _ in range(3):
-        started = time.process_time()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            value = float(np.real(compute()))
-        seconds = time.process_time() - started
-        best = min(best, seconds)
-        if seconds > LONGEST / 20:
-            break
-    return best, value
-
-
-def _print(rows: list[dict[str, Any]], case: Case) -> None:
-    here = [row for row in rows if (row["kind"], row["size"]) == (case.kind, case.size)]
-    print(f"  {case.kind}, {case.size} dimensions")
-    for row in here:
-        ratio = row["seconds"] / here[0]["seconds"]
-        print(
-            f"    {row['by']:24} {row['seconds'] * 1000:10.1f} ms   {ratio:7.1f} ×   "
-            f"relative error {row['relative_error']:.0e}",
-            flush=True,
-        )
-
-
-def _plot(rows: list[dict[str, Any]], path: Path) -> None:
+def _plot(rows: list[Row], path: Path) -> None:
     from matplotlib.figure import Figure
 
     from harness.figures import write_png
 
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
-    figure = Figure(figsize=(5 * len(kinds), 3.8), dpi=130, layout="constrained")
-    for axes, kind in zip(np.atleast_1d(figure.subplots(1, len(kinds))), kinds, strict=True):
-        for name in dict.fromkeys(row["by"] for row in rows if row["kind"] == kind):
-            line = [row for row in rows if row["kind"] == kind and row["by"] == name]
+    figure = Figure(figsize=(15, 7.6), dpi=110, layout="constrained")
+    panels = figure.subplots(2, -(-len(kinds) // 2), squeeze=False).ravel()
+    for axes in panels[len(kinds) :]:
+        axes.set_axis_off()
+    for axes, kind in zip(panels, kinds, strict=False):
+        here = [row for row in rows if row["kind"] == kind]
+        for name in dict.fromkeys(row["by"] for row in here):
+            line = [row for row in here if row["by"] == name]
             axes.loglog([row["size"] for row in line], [row["seconds"] for row in line], "o-", label=name)
-        sizes = sorted({row["size"] for row in rows if row["kind"] == kind})
-        axes.set_xticks(sizes, [str(size) for size in sizes])
+        sizes = sorted({row["size"] for row in here})
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axes.minorticks_off()
         axes.set_title(kind, loc="left", fontsize=10)
-        axes.set_xlabel("dimensions")
+        axes.set_xlabel(KINDS[kind].counted)
         axes.set_ylabel("seconds of CPU")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, frameon=False)
@@ -203,4 +151,4 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

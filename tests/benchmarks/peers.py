@@ -1,17 +1,20 @@
-"""Functions of other packages, taken out of their wheels to be timed beside ours: nothing of theirs is kept here.
+"""Code of other packages, out of their archives, to be timed beside ours: nothing of theirs is kept here.
 
-Their packages cannot all be installed beside one another, and importing one loads a model zoo; the functions that hold
-the arithmetic need only numpy, scipy and torch. A wheel is fetched once into build/peers/ (ignored by git).
+Their packages cannot all be installed beside one another, and importing some loads a model zoo; what holds the
+arithmetic needs only numpy, scipy, scikit-learn and torch. Each is fetched once into build/peers/ (ignored by git).
 """
 
 from __future__ import annotations
 
 import ast
+import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from metrics.sdist import download_sdist
 from metrics.weights import download
 
 FOLDER = Path(__file__).parents[2] / "build" / "peers"
@@ -30,11 +33,33 @@ def function(package: str, version: str, module: str, name: str, **names: Any) -
     return names[name]
 
 
+def importable(package: str, version: str, *, source: bool = False) -> Path:
+    """Let this process import a package that is pure Python from its wheel, or from its `source` archive where it has
+    no wheel; after all others. Gives the path that was added.
+    """
+    path = _unpacked_source(package, version) if source else _wheel(package, version)
+    sys.path.append(str(path))
+    return path
+
+
 def _source(package: str, version: str, module: str) -> str:
+    with zipfile.ZipFile(_wheel(package, version)) as archive:
+        return archive.read(module).decode()
+
+
+def _wheel(package: str, version: str) -> Path:
     folder = FOLDER / f"{package}-{version}"
     wheels = list(folder.glob("*.whl"))
     if not wheels:
         folder.mkdir(parents=True, exist_ok=True)
         wheels = [download(package, version, folder)]
-    with zipfile.ZipFile(wheels[0]) as archive:
-        return archive.read(module).decode()
+    return wheels[0]
+
+
+def _unpacked_source(package: str, version: str) -> Path:
+    folder = FOLDER / f"{package}-{version}"
+    if not any(path.is_dir() for path in folder.glob("*")):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(download_sdist(package, version, folder)) as archive:
+            archive.extractall(folder, filter="data")
+    return next(path for path in folder.iterdir() if path.is_dir())

@@ -25,7 +25,7 @@ from metrics.audio import Preprocessing
 from metrics.comparison import family_p_values, paired_difference
 from metrics.diversity import cosine_diversity, vendi
 from metrics.embeddings import load_embedder
-from metrics.frechet import fad
+from metrics.frechet import fad, headline_components
 from metrics.reference import load_reference
 from metrics.score import EmbeddingSet, Score, check_comparable
 from metrics.similarity import (
@@ -36,8 +36,6 @@ from metrics.similarity import (
 )
 
 SIGNIFICANCE = 0.05
-HEADLINE_COMPONENTS = 16
-"""Of the reference: the Fréchet distance that is usable with few clips."""
 
 Row = tuple[ClipRequest, StoredClip, Embedded]
 """A clip as it was asked for, as it is stored, and as it sounds to the embedder."""
@@ -114,11 +112,12 @@ def measure(
 ) -> tuple[dict[str, Score], dict[str, str]]:
     """Every metric of a condition: the scores, and for those without a value the reason.
 
+    "fad16" is the headline distance: in 16 components, or in as many as the reference says it should be seen in.
     Similarity to the audio prompt is asked for only where every clip continues one.
     """
     reference = measures.reference
     metrics: dict[str, Callable[[], Score]] = {
-        "fad16": lambda: fad(evaluated, reference, HEADLINE_COMPONENTS),
+        "fad16": lambda: fad(evaluated, reference, headline_components(reference)),
         "fad": lambda: fad(evaluated, reference),
         "vendi": lambda: vendi(evaluated, reference),
         "diversity": lambda: cosine_diversity(evaluated, reference),
@@ -162,9 +161,10 @@ def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measur
     None where the primary metric has no value: the conditions say why.
     """
     contrasts = experiment.contrasts()
+    options = {"components": headline_components(measures.reference)} if experiment.primary == "fad16" else {}
     try:
         scores = [
-            paired_difference(experiment.primary, sets[first.name], sets[second.name], measures.reference)
+            paired_difference(experiment.primary, sets[first.name], sets[second.name], measures.reference, **options)
             for first, second in contrasts
         ]
     except DegenerateInput:

@@ -59,13 +59,18 @@ def scores_table(outcome: Outcome) -> Table:
     table.add_column("condition", no_wrap=True)
     shown = [metric for metric in HEADINGS if any(metric in result.scores for result in outcome.conditions)]
     for metric in shown:
-        direction = next(result.scores[metric].direction for result in outcome.conditions if metric in result.scores)
-        table.add_column(f"{HEADINGS[metric]} {ARROWS[direction]}", justify="right", no_wrap=True)
+        score = next(result.scores[metric] for result in outcome.conditions if metric in result.scores)
+        table.add_column(f"{heading(metric, score)} {ARROWS[score.direction]}", justify="right", no_wrap=True)
     table.add_column("clips", justify="right")
     for result in outcome.conditions:
         cells = [score_cell(result.scores.get(metric)) for metric in shown]
         table.add_row(result.condition.name, *cells, str(len(result.clips)))
     return table
+
+
+def heading(metric: str, score: Score) -> str:
+    """What a column is headed with: for the headline distance the number of components that it was measured in."""
+    return f"FAD, {score.provenance.get('components', 16)} comp." if metric == "fad16" else HEADINGS[metric]
 
 
 def score_cell(score: Score | None) -> Text:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.cli.tables import figures, score_cell
+from harness.cli.tables import figures, heading, score_cell
 from metrics.score import Score
 
 
@@ -37,3 +37,9 @@ def test_an_unreliable_score_has_a_tilde_and_a_missing_one_a_dash():
 def test_a_score_without_an_interval_says_so():
     ranking = replace(score(1.0, 0.1, reliable=False), interval=None)
     assert score_cell(ranking).plain == "~1.00 ± 0.10\nno interval"
+
+
+def test_the_headline_distance_is_headed_with_its_components():
+    assert heading("fad16", score(1.0, 0.1)) == "FAD, 16 comp."
+    assert heading("fad16", replace(score(1.0, 0.1), provenance={"components": 8})) == "FAD, 8 comp."
+    assert heading("fad", score(1.0, 0.1)) == "FAD"

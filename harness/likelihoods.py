@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, UsageError
 from harness.progress import Progress
+from harness.references import SOUNDS, UNREAD
 
 if TYPE_CHECKING:
     from harness.models.jukebox.likelihood import Likelihood, Place
     from harness.models.jukebox.model import JukeboxModel
     from harness.prompts import Prompt
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3")
+SUFFIXES = (*SOUNDS, *UNREAD)
 """What is taken from a folder. A file that is named is tried whatever its suffix."""
 
 COLUMNS: tuple[str, ...] = (
@@ -60,7 +61,7 @@ def sound_files(paths: Sequence[Path]) -> list[Path]:
             continue
         inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
         if not inside:
-            raise UsageError(f"the folder {path} holds no sound file: one of {', '.join(SUFFIXES)} was expected in it.")
+            raise UsageError(f"the folder {path} holds no sound file: one of {', '.join(SOUNDS)} was expected in it.")
         found |= dict.fromkeys(inside)
     return list(found)
 

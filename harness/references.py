@@ -104,6 +104,17 @@ def build_from_folder(name: str, folder: Folder, recipe: Recipe, progress: Progr
     each is taken whole, however long it is. A file without a measurable sound is left out, and the manifest says why.
     Raises `AudioError` when nothing is left, `UsageError` for a name that cannot be used.
     """
+    reference, entries, told = embed_folder(folder, recipe, progress)
+    return _keep(name, reference, {"folder": str(folder.path.resolve())}, entries, told)
+
+
+def embed_folder(
+    folder: Folder, recipe: Recipe, progress: Progress
+) -> tuple[EmbeddingSet, tuple[Entry, ...], dict[str, str]]:
+    """A folder's music as a set that is kept under no name, its files, and why others were left out, by file.
+
+    What was embedded before, by content, is not embedded again. Raises `AudioError` when nothing is left.
+    """
     by_content: dict[str, list[Path]] = {}
     paths = folder.files()
     with progress.stage("reading the files", len(paths)) as stage:
@@ -111,7 +122,7 @@ def build_from_folder(name: str, folder: Folder, recipe: Recipe, progress: Progr
             by_content.setdefault(file_sha256(path), []).append(path)
             stage.advance(done)
     firsts = {sha: same[0] for sha, same in by_content.items()}
-    frames, left_out = embed_by_content(firsts, recipe, user_folder() / "frames", progress)
+    frames, left_out = embed_by_content(firsts, recipe, frames_cache(), progress)
     if not frames:
         reason = next(iter(left_out.values()))
         raise AudioError(f"none of the {len(paths)} files in {folder.path} has a measurable sound; the first: {reason}")
@@ -136,7 +147,7 @@ def build_from_folder(name: str, folder: Folder, recipe: Recipe, progress: Progr
         [entry.style for entry in entries],
     )
     told = {folder.name(by_content[sha][0]): reason for sha, reason in left_out.items()}
-    return _keep(name, reference, {"folder": str(folder.path.resolve())}, entries, told)
+    return reference, entries, told
 
 
 def build_from_corpus(
@@ -197,6 +208,11 @@ def _keep(
     if len(reference.frames) > 1:
         reference_statistics(reference, min(16, reference.frames.shape[1], len(reference.frames) - 1))
     return manifest
+
+
+def frames_cache() -> Path:
+    """Where the frames of single sound files are kept, by content."""
+    return user_folder() / "frames"
 
 
 def recipe_for(embedder: Any, lufs: float | None, excerpt_seconds: float | None) -> Recipe:

@@ -48,6 +48,10 @@ class Score:
     plain: float
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    def covers(self, truth: float) -> bool:
+        """Whether the interval holds `truth`; False without an interval."""
+        return self.interval is not None and self.interval[0] <= truth <= self.interval[1]
+
     def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
         return asdict(self) | {"interval": None if self.interval is None else list(self.interval)}

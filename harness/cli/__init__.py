@@ -21,7 +21,7 @@ class Verb(NamedTuple):
 VERBS = {
     "sample": Verb("harness.cli.sample", "Sample one clip from text, style, lyrics or audio."),
     "run": Verb("harness.cli.run", "Run an experiment: sample, measure, compare, log to MLflow."),
-    "score": Verb("harness.cli.score", "Measure sound files: how likely a model thinks they are."),
+    "score": Verb("harness.cli.score", "Measure any folder of sound files against real music, or compare two."),
     "ui": Verb("harness.cli.ui", "Open MLflow on the results."),
     "models": Verb("harness.cli.models", "List the models that can be sampled from, or fetch what they need."),
     "metrics": Verb("harness.cli.metrics", "List the metrics, or show one in full."),

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-FLOORS = ("sum", "gemv")
+FLOORS = ("gemv", "sum")
 NAMES = {"ours": "ours", "hf": "HF", "sum": "read", "gemv": "read as GEMV", "products": "matrix products"}
 
 
@@ -53,11 +53,14 @@ def ratio(ours: Series, other: Series) -> dict[str, float]:
 
 
 def ratios(series: Sequence[Series]) -> dict[str, dict[str, float]]:
-    """Of our engine, to HF and to the floor (1 is at the floor), each at its better number of threads."""
-    ours, hf, floor = better(series, "ours"), better(series, "hf"), better(series, *FLOORS)
+    """Of our engine to HF, each at its better number of threads, and to the passes over the weights with as many
+    threads as ours (1 is at the floor)."""
+    ours, hf = better(series, "ours"), better(series, "hf")
     if ours is None:
         return {}
-    return {name: ratio(ours, other) for name, other in (("to_hf", hf), ("of_floor", floor)) if other is not None}
+    found = {} if hf is None else {"to_hf": ratio(ours, hf)}
+    alike = {one.engine: one for one in series if one.threads == ours.threads}
+    return found | {f"of_{name}": ratio(ours, alike[name]) for name in FLOORS if name in alike}
 
 
 def flatness(milliseconds: Sequence[float]) -> float:
@@ -83,7 +86,7 @@ def describe(series: Sequence[Series], batch: int) -> list[str]:
         line += "".join(f"; with {one.threads} {batch / median(one.seconds):.1f} tokens/s" for one in others)
         lines.append(line)
     found = ratios(series)
-    for key, text in (("to_hf", "ours / HF"), ("of_floor", "ours / floor")):
+    for key, text in (("to_hf", "ours / HF"), ("of_gemv", "ours / GEMV"), ("of_sum", "ours / read")):
         if key in found:
             r = found[key]
             lines.append(
@@ -130,7 +133,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     hf, floor, positions = figure.subplots(1, 3)
     panels = (
         (hf, "to_hf", "× Hugging Face's tokens/s", 1.0, "{:.2f}"),
-        (floor, "of_floor", "share of the byte floor's tokens/s", 1.0, "{:.0%}"),
+        (floor, "of_gemv", "share of a GEMV over the weights (–: a read)", 1.0, "{:.0%}"),
     )
     for axes, key, title, level, form in panels:
         shown = [row for row in rows if key in row["ratios"]]
@@ -146,6 +149,8 @@ def draw(result: dict[str, Any], path: Path) -> None:
         axes.axhline(level, color="#b04040", linewidth=1, linestyle="--")
         axes.set_xticks(centres, [f"w {row['width']}\nb {row['batch']}" for row in shown])
         axes.set_title(title, fontsize=10)
+        if key == "of_gemv":
+            axes.plot(centres, [row["ratios"]["of_sum"]["median"] for row in shown], "k_", markersize=18)
         axes.set_ylim(0, max([level, *(v["max"] for v in values)]) * 1.15)
     for engine, windows in result["positions"].get("ms_per_step", {}).items():
         middles = [(w["from"] + w["to"]) / 2 for w in windows]

@@ -47,11 +47,13 @@ def test_a_steady_advantage_is_the_ratio_whatever_the_machine_does(theirs, advan
 
 def test_ratios_take_each_engine_at_its_better_number_of_threads():
     steady = (("ours", 1, 1.0), ("ours", 2, 0.5), ("hf", 1, 2.0), ("hf", 2, 9.0))
-    passes = (("sum", 1, 0.3), ("gemv", 2, 0.25), ("products", 1, 0.1))
+    passes = (("sum", 1, 0.1), ("sum", 2, 0.2), ("gemv", 1, 0.1), ("gemv", 2, 0.25), ("products", 2, 0.1))
     series = [Series(engine, threads, (second, second)) for engine, threads, second in steady + passes]
     found = ratios(series)
     assert found["to_hf"]["median"] == 4.0
-    assert found["of_floor"]["median"] == 0.5  # the floor is the faster read, not the products
+    assert found["of_gemv"]["median"] == 0.5  # with as many threads as ours
+    assert found["of_sum"]["median"] == pytest.approx(0.4)
+    assert set(found) == {"to_hf", "of_gemv", "of_sum"}
 
 
 def test_an_engine_that_was_spared_rounds_is_not_the_better():
@@ -167,7 +169,7 @@ def test_what_is_written_names_device_shape_and_type(tmp_path, monkeypatch):
     assert (row["width"], row["batch"], row["tokens"]) == (32, 2, 16)
     assert {figure["engine"] for figure in row["figures"]} == {"ours", "sum", "gemv", "products"}
     assert all(len(figure["ms_per_step_by_round"]) == 2 for figure in row["figures"])
-    assert set(row["ratios"]) == {"of_floor"}
+    assert set(row["ratios"]) == {"of_gemv", "of_sum"}
     assert len(result["positions"]["ms_per_step"]["ours"]) == bench_sampling.POSITION_WINDOWS
     assert {"torch", "dtype", "threads", "command", "configs", "hf_versions"} <= {*result, *row}
 
@@ -177,7 +179,7 @@ def test_what_is_written_names_device_shape_and_type(tmp_path, monkeypatch):
 
 def test_the_plot_is_drawn_with_and_without_the_port(tmp_path):
     value = {"median": 1.5, "min": 1.2, "max": 1.9, "of_fastest": 1.4}
-    row = {"width": 256, "batch": 1, "ratios": {"of_floor": value}}
+    row = {"width": 256, "batch": 1, "ratios": {"of_gemv": value, "of_sum": value}}
     result = {
         "device": "a CPU",
         "dtype": "float32",
@@ -189,7 +191,8 @@ def test_the_plot_is_drawn_with_and_without_the_port(tmp_path):
     }
     sampling_figures.draw(result, tmp_path / "alone.png")
     along = {"width": 256, "batch": 1, "ms_per_step": {"ours": [{"from": 100, "to": 200, "ms": 2.0}]}}
-    both = result | {"rows": [row, row | {"ratios": {"of_floor": value, "to_hf": value}}], "positions": along}
+    beside_hf = row | {"ratios": {"of_gemv": value, "of_sum": value, "to_hf": value}}
+    both = result | {"rows": [row, beside_hf], "positions": along}
     sampling_figures.draw(both, tmp_path / "both.png")
     assert (tmp_path / "alone.png").stat().st_size > 0
     assert (tmp_path / "both.png").stat().st_size > 0

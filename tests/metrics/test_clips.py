@@ -16,7 +16,7 @@ def test_one_clip_a_song_gives_the_mean_and_its_textbook_error(values):
     score = mean(values, range(len(values)))
     assert score.value == pytest.approx(np.mean(values), abs=1e-9)
     assert score.stderr == pytest.approx(np.std(values, ddof=1) / len(values) ** 0.5, rel=1e-3, abs=1e-3)
-    assert score.interval[0] <= score.value <= score.interval[1]
+    assert score.covers(score.value)
 
 
 def test_excerpts_of_one_song_count_once():

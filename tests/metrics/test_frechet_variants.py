@@ -42,6 +42,7 @@ def test_subsets_are_nested_and_keep_the_share_of_each_stratum():
     data = songs(24, 5, strata=np.repeat(["a", "b"], [16, 8]))
     sizes, masks = nested_subsets(data, np.random.default_rng(0))
     strata = data.song_strata()
+    assert strata is not None
     for before, after in itertools.pairwise(masks):
         if before.sum() < after.sum():
             assert (after | ~before).all()

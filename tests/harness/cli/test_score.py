@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import soundfile
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.measured_files import COLUMNS
+from harness.measuring import DEFAULTS
 from tests.harness.models.jukebox.tiny import tiny_model
+from tests.harness.sounds import RATE, make_folder, tone
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def folder(tmp_path):
 
 
 def score(*arguments: str | Path):
-    return CliRunner().invoke(app, ["score", *map(str, arguments)])
+    return CliRunner().invoke(app, ["score", *map(str, arguments)], env={"COLUMNS": "200"})
 
 
 def test_a_table_has_every_file_and_level_and_their_means(folder):
@@ -79,6 +83,7 @@ def test_a_broken_file_is_named_and_the_rest_is_scored(folder):
 def test_without_a_figure_it_says_what_there_is(folder):
     result = score(folder)
     assert result.exit_code == 2
+    assert "There is --reference" in result.output
     assert "There is --likelihood" in result.output
 
 
@@ -92,3 +97,172 @@ def test_help_has_examples():
     result = score("--help")
     assert result.exit_code == 0
     assert "--likelihood" in result.output
+
+
+# ── Metrics ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def music(tmp_path, monkeypatch):
+    """Twelve files to measure against, and eight to measure: tones in noise."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    make_folder(tmp_path / "real", 12, first=100)
+    make_folder(tmp_path / "made", 8, pitch=1.3)
+    return tmp_path
+
+
+def measure(music, *arguments: str | Path):
+    return score(music / "made", "--reference", music / "real", "--embedder", "toy", *arguments)
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+
+
+def test_a_folder_is_measured_against_a_folder(music):
+    result = measure(music)
+    assert result.exit_code == 0, result.output
+    for said in (
+        *DEFAULTS,
+        "fad16 ↓",
+        "vendi ↑",
+        " ± ",
+        "squared embedding distance",
+        "whole files at 16000 Hz and -23",
+    ):
+        assert said in result.stdout
+    assert "~ precision: " in result.stdout
+    assert "too few: take 20" in result.stdout
+    assert "embedding (toy): 8" in result.stderr
+    assert "embedding" not in measure(music).stderr
+
+
+def test_json_carries_where_every_figure_came_from(music):
+    told = json.loads(measure(music, "--json", "-q", "--metric", "kad", "--metric", "loudness").stdout)
+    [made] = told["sets"]
+    assert list(made["scores"]) == ["kad", "loudness"]
+    kad = made["scores"]["kad"]
+    assert kad["n_songs"] == made["n"] == 8
+    assert kad["estimand"] == "population"
+    provenance = kad["provenance"]
+    assert provenance["embedder"]["name"] == "toy"
+    assert provenance["preprocessing"]["lufs"] == -23.0
+    assert provenance["seed"] == 0
+    assert provenance["reference_hash"] == told["settings"]["reference_hash"]
+    assert len(provenance["reference"]["files_sha256"]) == 64
+    assert all(len(file["sha256"]) == 64 and file["frames"] == 3 for file in made["files"])
+
+
+def test_the_table_of_files_has_the_columns_that_are_documented(music):
+    table = music / "files.csv"
+    assert measure(music, "--csv", table, "-q", "--metric", "vendi", "--metric", "tempo").exit_code == 0
+    rows = rows_of(table)
+    assert list(rows[0]) == [*COLUMNS, "tempo"]
+    assert all(COLUMNS.values())
+    assert [Path(row["file"]).name for row in rows] == [f"{n:02d}.wav" for n in range(8)]
+    for row in rows:
+        assert float(row["fad"]) >= 0
+        assert 0 <= float(row["neighbour_percentile"]) <= 100
+        assert row["nearest"].startswith(str(music / "real"))
+        assert float(row["true_peak"]) < 6
+        assert row["error"] == ""
+
+
+def test_files_that_are_odd_are_told_and_a_broken_one_fails(music):
+    (music / "made" / "broken.mp3").write_text("not a sound")
+    soundfile.write(music / "made" / "silent.wav", np.zeros(RATE), RATE)
+    soundfile.write(music / "made" / "00.flac", tone(3), RATE)
+    result = measure(music, "-q", "--csv", music / "files.csv")
+    assert result.exit_code == 1
+    assert "11 files, of which 1 could not be read" in result.stdout
+    assert "! silent or too short for a loudness: 1 of 10 files, " in result.stdout
+    assert "broken.mp3 cannot be decoded" in result.stderr
+    assert "1 of 11 files could not be scored." in result.stderr
+    rows = {Path(row["file"]).name: row for row in rows_of(music / "files.csv")}
+    assert "cannot be decoded" in rows["broken.mp3"]["error"]
+    assert (rows["silent.wav"]["own_level"], rows["silent.wav"]["loudness"]) == ("1", "")
+    assert rows["00.flac"]["sha256"] != rows["00.wav"]["sha256"]
+    stopped = measure(music, "-q", "--on-error", "stop")
+    assert (stopped.exit_code, stopped.stdout) == (1, "")
+    assert "broken.mp3" in stopped.stderr
+
+
+def test_one_clip_has_its_own_figures_and_reasons_for_the_rest(music):
+    result = score(music / "made" / "00.wav", "-r", music / "real", "--embedder", "toy", "-q", "--json")
+    assert result.exit_code == 0, result.output
+    [one] = json.loads(result.stdout)["sets"]
+    assert (one["n"], one["scores"], set(one["unmeasured"])) == (1, {}, set(DEFAULTS))
+    assert one["files"][0]["neighbour_percentile"] >= 0
+    shown = score(music / "made" / "00.wav", "-r", music / "real", "--embedder", "toy", "-q")
+    assert "an error bar takes at least 3" in shown.stdout
+
+
+def test_two_folders_are_compared_in_pairs(music):
+    make_folder(music / "noisy", 8, pitch=1.3, noise=0.4)
+    (music / "pairs.csv").write_text("a,b,stratum\n" + "".join(f"0{n}.wav,0{n}.wav,x\n" for n in range(7)))
+    against = ("--reference", music / "real", "--embedder", "toy", "-q", "--metric", "kad", "--metric", "vendi")
+    shown = score(music / "made", music / "noisy", *against, "--pair-by", "name")
+    assert shown.exit_code == 0, shown.output
+    for said in ("8 pairs; p by permutation, Holm over the 2 metrics chosen", "difference ± std. error", "p (Holm)"):
+        assert said in shown.stdout
+    result = score(music / "made", music / "noisy", *against, "--pair-by", music / "pairs.csv", "--json")
+    told = json.loads(result.stdout)
+    assert [one["metric"] for one in told["differences"]] == ["kad", "vendi"]
+    first, second = (one["scores"]["kad"]["value"] for one in told["sets"])
+    assert told["differences"][0]["score"]["value"] == pytest.approx(second - first)
+    assert told["differences"][0]["relabellings"] == 2**7
+    assert "1 and 1 files of the folders are in no pair" in told["notes"][0]
+
+
+def test_a_table_with_prompts_allows_the_metrics_of_prompts(music):
+    make_folder(music / "noisy", 8, pitch=1.3, noise=0.4)
+    rows = [f"0{n}.wav,0{n}.wav,prompt {n % 4}" for n in range(8)]
+    (music / "pairs.csv").write_text("\n".join(["a,b,prompt", *rows]))
+    wanted = ("--metric", "prompt_effect", "--metric", "loudness", "--embedder", "toy", "-q", "--json")
+    result = score(music / "made", music / "noisy", *wanted, "--pair-by", music / "pairs.csv")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert [one["metric"] for one in told["differences"]] == ["prompt_effect", "loudness"]
+    assert told["untested"] == {}
+    assert told["differences"][0]["score"]["provenance"]["prompts"] == 4
+
+
+def test_a_pair_with_a_broken_file_is_left_out_on_both_sides(music):
+    make_folder(music / "noisy", 8, pitch=1.3, noise=0.4)
+    (music / "noisy" / "03.wav").write_bytes(b"no sound")
+    against = ("--reference", music / "real", "--embedder", "toy", "-q", "--metric", "vendi", "--json")
+    result = score(music / "made", music / "noisy", *against, "--pair-by", "name", "--csv", music / "files.csv")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert [one["n"] for one in told["sets"]] == [7, 7]
+    assert list(told["failed"]) == [str(music / "noisy" / "03.wav")]
+    assert "1 pairs are left out" in told["notes"][0]
+    assert len((music / "files.csv").read_text().splitlines()) == 1 + 14 + 1
+
+
+def test_mistakes_are_answered_in_one_message(music):
+    made, real = music / "made", music / "real"
+    for arguments, message in [
+        ((made, real, "--reference", real), "--pair-by name"),
+        ((made, "--reference", real, "--pair-by", "name"), "two folders"),
+        ((made, "--reference", real, "--metric", "vendy"), "Did you mean 'vendi'"),
+        ((made, "--reference", real, "--metric", "is_softmax"), "class probabilities"),
+        ((made, "--metric", "kad"), "give --reference"),
+        ((made, "--reference", "heldot"), "Did you mean 'heldout'"),
+        ((made, "--reference", real, "--embedder", "toyy"), "Did you mean 'toy'"),
+        ((music / "absent", "--reference", real), "there is no"),
+    ]:
+        result = score(*arguments, "-q")
+        assert result.exit_code == 2, (arguments, result.output)
+        assert message in result.stderr
+        assert "Traceback" not in result.output
+    together = score(made, real, "--metric", "vendi", "--embedder", "toy", "--together", "-q", "--json")
+    assert json.loads(together.stdout)["sets"][0]["n"] == 20
+
+
+def test_figures_and_likelihood_in_one_go(music):
+    result = measure(music, "--likelihood", "--metric", "loudness", "-q", "--json", "--csv", music / "files.csv")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert len(told["likelihood"]) == 8
+    assert all(float(row["nats_per_token"]) > 0 for row in rows_of(music / "files.csv"))

@@ -43,14 +43,14 @@ def test_a_name_that_is_known_as_a_whole_is_not_split():
 
 
 def test_an_unknown_family_is_answered_with_what_is_known():
-    with pytest.raises(UsageError, match=r"unknown embedder 'famly:x'.*family, musicnn, toy, whole:name"):
+    with pytest.raises(UsageError, match=r"unknown embedder 'famly'.*'family'.*whole:name"):
         load_embedder("famly:x")
 
 
 def test_what_an_embedder_does_not_take_is_said():
-    with pytest.raises(UsageError, match=r"'toy' cannot be made from 'toy:x' and \{\}"):
+    with pytest.raises(UsageError, match="'toy' cannot be made with these options"):
         load_embedder("toy:x")
-    with pytest.raises(UsageError, match=r"cannot be made from 'family:x' and \{'hop': 1\}"):
+    with pytest.raises(UsageError, match="'family' cannot be made with these options"):
         load_embedder("family:x", hop=1)
 
 

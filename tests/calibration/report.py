@@ -31,6 +31,8 @@ CHOSEN_ON = (
 """Which cells each threshold was chosen on."""
 """Where more than half of the samples are refused for their tails, a cell is not shown as reliable."""
 ROUNDING = 1e-12
+BIASES = (-0.5, -MOST_BIAS, 0, MOST_BIAS, 0.5, 1, 2, 4)
+"""Where the figure has ticks."""
 EQUAL = "warm − cold"
 INTERVALS: dict[str, ScoreKind] = {"corrected": "fad", "paired corrected": "paired fad"}
 TESTED = ("equality_test", "equality_test by kad")
@@ -218,8 +220,11 @@ def _figure(results: dict[str, Any], folder: Path) -> None:
             if key == "bias_over_sd":
                 axes.axhline(-limit, color="#22303c", lw=0.8)
                 axes.set_yscale("symlog", linthresh=1, linscale=2)
+                axes.set_yticks(BIASES, [f"{bias:g}" for bias in BIASES])
             axes.set(xscale="log", xlabel="songs", ylabel=key.replace("_over_", " / "))
-            counts = sorted({result["cell"]["songs"] for result in results.values()})
+            counts = sorted(
+                {one["cell"]["songs"] for one in results.values() if "kad" not in one["cell"]["estimators"]}
+            )
             axes.set_xticks(counts, [str(count) for count in counts])
             axes.minorticks_off()
             axes.set_title(f"{kind}: blue in components, orange in full; open where refused", loc="left", fontsize=9)

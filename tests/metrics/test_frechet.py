@@ -73,9 +73,9 @@ def test_too_few_songs_leave_a_value_that_ranks_and_the_number_it_takes_is_named
     assert (score.reliable, score.interval) == (False, None)
     assert "biased, ranking only: 10 clips, and it takes" in score.note
     assert "40 reference tracks, and it takes" in score.note
-    many = fad(songs(60, np.ones(40), 9), songs(60, np.ones(40), 10))
+    many = fad(songs(90, np.ones(80), 9), songs(90, np.ones(80), 10))
     assert (many.reliable, many.interval) == (False, None)
-    assert "beyond 30 no number of songs is known to be enough" in many.note
+    assert "beyond 58 no number of songs is known to be enough" in many.note
     eight = fad(songs(10, spectrum, 9), songs(40, spectrum, 10), 8)
     assert not eight.reliable
     assert eight.interval is not None

@@ -44,7 +44,7 @@ def test_what_is_too_little_is_named():
     assert "use more" in doubts_in_components("fad", 0.5, 200, 200)[0]
     assert doubts_in_components("paired fad", 0.9, 16, 60) == []
     assert len(doubts_in_full(np.ones(20), 60, 60)) == 2
-    assert "an effective dimension of 200, and beyond 30 no number" in doubts_in_full(np.ones(200), 5000, 5000)[0]
+    assert "an effective dimension of 200, and beyond 58 no number" in doubts_in_full(np.ones(200), 5000, 5000)[0]
 
 
 def test_heavy_tails_are_seen():

@@ -5,7 +5,7 @@ positives (results/calibration). What passed there is written down as three rule
 
 - In the reference's first components: enough songs on either side, a reference as large as the evaluated set (half as
   large for a paired difference), and components that hold most of the variance: others are not well determined.
-- In full dimension: enough songs for the spectrum, by its effective dimension.
+- In full dimension: enough songs for the spectrum, by its effective dimension; none beyond the largest that passed.
 - Tails near a Gaussian's. With Student's t of 5 degrees the estimates are biased and their errors too small.
 """
 
@@ -61,22 +61,22 @@ def tail_weight(songs: ArrayLike) -> tuple[float, float]:
     return float(weight), max(limit, float(1 + 5 * np.sqrt(8 / (len(centred) * d * (d + 2)))))
 
 
-def songs_in_full(dimension: float) -> int:
+def songs_in_full(dimension: float) -> int | None:
     """How many songs on either side a distance in full dimension takes, by the spectrum's effective dimension.
 
-    Beyond the largest that was simulated as many more as there are more dimensions.
+    None beyond the largest dimension in which a number of songs was found to be enough.
     """
-    table = rules()["full"]
-    for largest, songs in table:
-        if dimension <= largest:
-            return int(songs)
-    largest, songs = table[-1]
-    return math.ceil(songs * dimension / largest)
+    return next((int(songs) for largest, songs in rules()["full"] if dimension <= largest), None)
 
 
 def doubts_in_full(spectrum: ArrayLike, songs: int, reference_songs: int) -> list[str]:
     """Why these numbers of songs are not enough in full dimension; empty when they are."""
-    needed = songs_in_full(effective_dimension(spectrum))
+    dimension = effective_dimension(spectrum)
+    needed = songs_in_full(dimension)
+    if needed is None:
+        largest = rules()["full"][-1][0]
+        known = f"beyond {largest} no number of songs is known to be enough"
+        return [f"an effective dimension of {dimension:.0f}, and {known}: read it in components"]
     return _too_few(songs, needed, reference_songs, needed)
 
 

@@ -6,7 +6,7 @@ calibrated by adding its functions here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
+from metrics import equality
 from metrics.equality import Moments as SongMoments
 from metrics.equality import permuted_labels
 from metrics.frechet import growing_error_interval
 from metrics.frechet_variants import nested_subsets
+from metrics.kernel import kad as library_kad
 from metrics.reliability import doubts_of_tails
 from metrics.score import EmbeddingSet
 from tests.calibration.batched import (
@@ -39,13 +41,17 @@ PERMUTATIONS = 99
 
 @dataclass(frozen=True)
 class Estimates:
-    """Of every repetition (R,): value, standard error, degrees of freedom and bounds; NaN where there are none."""
+    """Of every repetition (R,): value, standard error, degrees of freedom and bounds; NaN where there are none.
+
+    `bandwidth` is that of a kernel distance: what the truth depends on besides the law.
+    """
 
     value: Array
     stderr: Array
     df: Array
     low: Array
     high: Array
+    bandwidth: Array | None = None
 
     @classmethod
     def bare(cls, value: Array) -> Estimates:
@@ -159,8 +165,22 @@ def paired_fad(first: Sample, second: Sample) -> dict[str, Estimates]:
     return {"paired plain": replace(corrected, value=plain), "paired corrected": corrected}
 
 
+def kad(sample: Sample) -> dict[str, Estimates]:
+    """`metrics.kad` itself, one repetition after another: it takes milliseconds."""
+    scores = [library_kad(*sets) for sets in _sets(sample)]
+    value, stderr, df, bandwidth = (
+        np.array(column)
+        for column in zip(
+            *((score.value, score.stderr, score.provenance["df"], score.provenance["bandwidth"]) for score in scores),
+            strict=True,
+        )
+    )
+    low, high = np.array([score.interval for score in scores]).T
+    return {"kad": Estimates(value, stderr, df, low, high, bandwidth)}
+
+
 def equality_test(sample: Sample, rng: np.random.Generator) -> Array:
-    """p of `metrics.equality_test` (R,) with 99 permutations."""
+    """p of `metrics.equality_test` by the Fréchet distance (R,) with 99 permutations."""
     both = np.concatenate([sample.songs, sample.reference.songs], axis=1)
     rows = flat(both)
     rows -= rows.mean(1, keepdims=True)
@@ -176,15 +196,36 @@ def equality_test(sample: Sample, rng: np.random.Generator) -> Array:
     return np.array(found)
 
 
+def kernel_equality_test(sample: Sample, rng: np.random.Generator) -> Array:
+    """p of `metrics.equality_test` itself by "kad" (R,) with 99 permutations."""
+    seeds = rng.integers(2**31, size=len(sample.songs))
+    return np.array(
+        [
+            equality.equality_test(*sets, "kad", permutations=PERMUTATIONS, seed=int(seed)).p
+            for sets, seed in zip(_sets(sample), seeds, strict=True)
+        ]
+    )
+
+
 def heavy_tails(sample: Sample) -> NDArray[np.bool_]:
     """Whether `metrics.reliability` finds either side's too heavy (R,)."""
     sides = sample.there, sample.reference.project(sample.reference.songs)
     return np.array([bool(doubts_of_tails(*songs)) for songs in zip(*(side.mean(2) for side in sides), strict=True)])
 
 
-ESTIMATORS: dict[str, Estimator] = {"fad": fad, "fad_infinity": fad_infinity}
+ESTIMATORS: dict[str, Estimator] = {"fad": fad, "fad_infinity": fad_infinity, "kad": kad}
 PAIRED: dict[str, PairedEstimator] = {"paired_fad": paired_fad}
-TESTS: dict[str, Test] = {"equality_test": equality_test}
+TESTS: dict[str, Test] = {"equality_test": equality_test, "equality_test by kad": kernel_equality_test}
+
+
+def _sets(sample: Sample) -> Iterator[tuple[EmbeddingSet, EmbeddingSet]]:
+    """The evaluated set and the reference of each repetition, in all dimensions."""
+    for both in zip(sample.songs, sample.reference.songs, strict=True):
+        first, second = (
+            EmbeddingSet(songs.reshape(-1, songs.shape[-1]), np.repeat(np.arange(len(songs)), songs.shape[1]))
+            for songs in both
+        )
+        yield first, second
 
 
 def _nested(songs: int) -> tuple[Array, NDArray[np.bool_]]:

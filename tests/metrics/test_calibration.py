@@ -7,9 +7,10 @@ from metrics.equality import equality_test
 from metrics.frechet import fad, paired_fad
 from metrics.frechet_variants import fad_infinity
 from metrics.gaussians import frechet_distance_of_moments
+from metrics.kernel import kad
 from metrics.score import EmbeddingSet
 from tests.calibration import estimators
-from tests.calibration.cells import CELLS, Cell, run, truth
+from tests.calibration.cells import CELLS, CONFIRMED, Cell, kad_truth, run, truth
 from tests.calibration.laws import CONDITIONS, LAWS, draw
 
 
@@ -53,6 +54,35 @@ def test_the_batched_test_finds_what_the_library_finds():
         sample = estimators.Sample(made[name], estimators.Reference(music, 8))
         (p,) = estimators.equality_test(sample, np.random.default_rng(0))
         assert p == pytest.approx(equality_test(as_set(made[name][0]), as_set(music[0]), "fad8").p, abs=0.12)
+
+
+def test_the_truth_of_a_kernel_distance_is_that_of_very_many_songs():
+    """Two Gaussians in closed form against 1,500 songs a side, whose distance is known to some .0005."""
+    law = LAWS["musicnn, 16 axes"]
+    made, music = draw(law, 1500, 1500, 1, np.random.default_rng(4))
+    for name in ("other", "warm"):
+        score = kad(as_set(made[name][0]), as_set(music[0]))
+        (known,) = kad_truth(law, name, np.array([score.provenance["bandwidth"]]))
+        assert abs(score.value - known) < 3 * score.stderr
+        assert score.stderr < 0.1 * known
+    assert kad_truth(law, "same", np.array([3.0])) == pytest.approx(0, abs=1e-12)
+    with pytest.raises(ValueError, match="Gaussians"):
+        kad_truth(LAWS["musicnn, 48 axes, t5"], "same", np.array([3.0]))
+
+
+def test_a_kernel_distance_is_calibrated_by_the_library_itself(tmp_path):
+    cell = Cell("musicnn, 16 axes", 6, 9, None, ("same", "other"), ("kad",), tests=True)
+    rows = run([cell], tmp_path / "cells.json", 6)[cell.name]["rows"]
+    assert [(row["condition"], row["estimator"]) for row in rows] == [
+        ("same", "kad"), ("other", "kad"), ("same", "equality_test by kad"), ("warm", "equality_test by kad"),
+    ]  # fmt: skip
+
+
+def test_a_confirmation_draws_other_samples(tmp_path):
+    cell = Cell("musicnn, 16 axes", 5, 6, None)
+    first, again = (run([cell], tmp_path / f"{seed}.json", 3, seed)[cell.name]["rows"][0] for seed in (0, 1))
+    assert first["bias"] != again["bias"]
+    assert {cell.name for cell in CONFIRMED} <= {cell.name for cell in CELLS}
 
 
 def test_the_conditions_are_drawn_as_they_are_declared():

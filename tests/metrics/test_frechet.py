@@ -68,11 +68,14 @@ def test_a_reference_may_store_how_many_components_its_headline_has():
 
 
 def test_too_few_songs_leave_a_value_that_ranks_and_the_number_it_takes_is_named():
-    spectrum = np.ones(40)
+    spectrum = np.ones(25)
     score = fad(songs(10, spectrum, 9), songs(40, spectrum, 10))
     assert (score.reliable, score.interval) == (False, None)
     assert "biased, ranking only: 10 clips, and it takes" in score.note
     assert "40 reference tracks, and it takes" in score.note
+    many = fad(songs(90, np.ones(80), 9), songs(90, np.ones(80), 10))
+    assert (many.reliable, many.interval) == (False, None)
+    assert "beyond 58 no number of songs is known to be enough" in many.note
     eight = fad(songs(10, spectrum, 9), songs(40, spectrum, 10), 8)
     assert not eight.reliable
     assert eight.interval is not None

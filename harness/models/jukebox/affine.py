@@ -79,7 +79,9 @@ def affine(module: Conv1D | nn.Linear, rows: int) -> Affine:
     linear = isinstance(module, nn.Linear)
     sample = module.weight if linear else module.b
     size = sample.numel() if linear else module.n_in * module.n_out
-    if sample.device.type == "cpu" and sample.dtype is torch.float32 and (rows == 1 or size <= SMALL):
+    packed_already = not linear and module.packed is not None  # for another number of rows: it serves this one too
+    few = rows == 1 or size <= SMALL
+    if sample.device.type == "cpu" and sample.dtype is torch.float32 and few and not packed_already:
         return NumpyAffine(*_matrix(module), rows)
     if sample.device.type == "cpu" and torch.backends.mkldnn.is_available():
         packed = pack(module.weight, rows) if linear else module.pack(rows)
@@ -91,8 +93,7 @@ def _matrix(module: Conv1D | nn.Linear) -> tuple[Tensor, Tensor | None]:
     """(n_in, n_out) and the bias."""
     if isinstance(module, nn.Linear):
         return module.weight.detach().T, None
-    if module.w is None:
-        raise ValueError("these weights were packed for another number of rows: load the model again to change it")
+    assert module.w is not None
     return module.w.detach(), module.b.detach()
 
 

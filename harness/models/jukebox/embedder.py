@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import UsageError
-from harness.models.jukebox.encoding import device_of, encode, prior_of, windows_at_once
+from harness.models.jukebox.encoding import device_of, encode, windows_at_once
 from harness.models.jukebox.model import JukeboxModel
 from harness.models.jukebox.prior import Prior
 from harness.models.jukebox.sampling import ENGINE_VERSION
@@ -54,7 +54,7 @@ class JukeboxEmbedder:
             )
         self.name, self.rate, self.dim = f"{model.name}@{layer}", model.rate, config.width
         self.model, self.layer, self.pool, self._config = model, layer, pool, config
-        self._prior, self._labels = prior_of(model, level), self._unlabelled()
+        self._prior, self._labels = model.prior(level), self._unlabelled()
 
     def _unlabelled(self) -> NDArray[np.int64]:
         total = round(self.model.folder.total_seconds * self.rate)

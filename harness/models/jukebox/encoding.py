@@ -31,11 +31,6 @@ def device_of(prior: Prior) -> torch.device:
     return prior.prior.x_emb.weight.device
 
 
-def prior_of(model: JukeboxModel, level: int) -> Prior:
-    """The prior of a level. Who needs several takes one level after the other, so that one is in memory at a time."""
-    return model.prior(level)
-
-
 def prepare(audio: ArrayLike, rate: int, model: JukeboxModel, lufs: float | None) -> NDArray[np.float32]:
     """Mono audio (samples,) at `rate` Hz → at the model's rate and loudness, cut to whole codes of the top level.
 

@@ -77,7 +77,7 @@ def slices(there: int, total: int, count: int, overlap: int, ratio: int) -> list
     return [Slice(*cut) for cut in zip(first, cuts[:-1], cuts[1:], strict=True)]
 
 
-def sample_level(
+def complete_level(
     prior: Prior, songs: Sequence[Song], width: int, sampling: Sampling, hop_fraction: float, counter: Counter
 ) -> None:
     """Complete the level of `prior` in every song; of the level above all codes are there."""

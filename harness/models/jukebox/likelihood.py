@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from harness.errors import UsageError
-from harness.models.jukebox.encoding import device_of, encode, prepare, prior_of, windows_at_once
+from harness.models.jukebox.encoding import device_of, encode, prepare, windows_at_once
 from harness.models.jukebox.labels import Labels
 from harness.models.jukebox.model import JukeboxModel
 from harness.models.jukebox.prior import Prior
@@ -200,7 +200,7 @@ def likelihoods(
     )
     done, found = 0, [{} for _ in pieces]
     for level in reversed(range(model.levels)):
-        prior, labeller = prior_of(model, level), model.labellers[level]
+        prior, labeller = model.prior(level), model.labellers[level]
         for piece, levels in zip(pieces, found, strict=True):
             parts = []
             labels_at = partial(labeller.window, piece.labels[level])
@@ -233,7 +233,7 @@ def window_nats(
     `labels_at(start)` gives the label vector of the window that starts at that code, `above` the whole level above, and
     `hop` is the number of codes that a window adds.
     """
-    device, ratio = device_of(prior), prior.config.cond_stride**prior.config.cond_down
+    device, ratio = device_of(prior), prior.config.ratio
     length = min(prior.config.n_ctx, len(codes))
     starts = window_starts(len(codes), prior.config.n_ctx, hop)
     at_once = windows_at_once(prior, length)

@@ -22,7 +22,7 @@ from harness.errors import UsageError
 from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds
 from harness.models.jukebox.checkpoint import ModelFolder
 from harness.models.jukebox.labels import Labels, clean_lyrics
-from harness.models.jukebox.levels import Counter, Draws, Song, sample_level
+from harness.models.jukebox.levels import Counter, Draws, Song, complete_level
 from harness.models.jukebox.prior import Prior
 from harness.models.jukebox.sampling import ENGINE_VERSION
 from harness.models.jukebox.threads import threads_for
@@ -221,7 +221,7 @@ class JukeboxModel:
                     config = self.folder.priors[level]
                     chosen, hop_fraction = sampling.at(level, self.levels), self.folder.hop_fractions[level]
                     with threads_for(config.width):
-                        sample_level(self.prior(level), unready, self.width, chosen, hop_fraction, counter)
+                        complete_level(self.prior(level), unready, self.width, chosen, hop_fraction, counter)
             return [self._clip(c, song, stop) for c, song in zip(conditionings, songs, strict=True)]
 
     def _begin(self, request: Request, seed: int, path: Path | None) -> Song:

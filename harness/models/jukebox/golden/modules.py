@@ -50,7 +50,7 @@ def _check_derived(config: PriorConfig, derived: dict[str, Any], report: Report)
     transformer = config.transformer
     ours: dict[str, Any] = {
         "raw_to_tokens": config.hop,
-        "cond_downsample": config.cond_stride**config.cond_down if config.conditioner else None,
+        "cond_downsample": config.ratio if config.conditioner else None,
         "window_raw_samples": config.window_samples,
         "n_ctx_music": config.n_ctx,
         "n_ctx_total": config.total_ctx,

@@ -34,7 +34,7 @@ class Windows:
 
     def __init__(self, folder: ModelFolder, level: int, tracks: list[CodedTrack]) -> None:
         self.config, self.labeller, self.level = folder.priors[level], folder.labeller(level), level
-        self.ratio = self.config.cond_stride**self.config.cond_down if self.config.conditioner else 1
+        self.ratio = self.config.ratio if self.config.conditioner else 1
         self.tracks = [t for t in tracks if len(t.codes[level]) >= self.config.n_ctx + self.ratio]
         seconds = np.array([t.samples for t in self.tracks], float)
         of_style: dict[str, float] = {}

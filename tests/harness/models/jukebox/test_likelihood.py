@@ -152,13 +152,13 @@ def test_what_a_piece_costs_does_not_depend_on_its_neighbours(model):
 
 
 def test_each_prior_is_used_once_for_all_pieces_from_the_top_down(model, monkeypatch):
-    asked = []
+    asked, prior = [], model.prior
 
-    def prior_of(model, level):
+    def asked_for(level):
         asked.append(level)
-        return encoding.prior_of(model, level)
+        return prior(level)
 
-    monkeypatch.setattr("harness.models.jukebox.likelihood.prior_of", prior_of)
+    monkeypatch.setattr(model, "prior", asked_for)
     likelihoods(model, [read_piece(model, sound(1.0, seed=seed), 1000) for seed in range(3)])
     assert asked == [2, 1, 0]
 

@@ -29,7 +29,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Kind:
-    """`reference` asks for a true reference (as open and hidden one), low-passed at `anchors` (Hz) as well. `probe` adds
+    """`reference` asks for a true reference (open and hidden), low-passed at `anchors` (Hz) as well. `probe` adds
     a copy of one of the two. `controls` are conditions that no model makes; `open_answer` asks for ideas in writing.
     `question` is by language, `seconds` the shortest and the longest stimulus that makes sense."""
 

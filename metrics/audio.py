@@ -30,6 +30,8 @@ Audio = NDArray[np.float32]
 
 LOUDNESS_BLOCK_SECONDS = 0.4
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
+LARGEST = 1e10
+"""Larger samples are no sound (full scale is 1, of unscaled integers 2³¹), and their squares overflow."""
 
 
 def load(path: str | os.PathLike[str], rate: int | None = None) -> tuple[Audio, int]:
@@ -63,7 +65,8 @@ def undecodable(path: Path, error: Exception) -> AudioError:
 
 
 def check(audio: ArrayLike, what: str = "the audio") -> Audio:
-    """`audio` as float32 (samples,); `AudioError`, naming `what`, unless it is one channel, not empty and finite."""
+    """`audio` as float32 (samples,); `AudioError`, naming `what`, unless it is one channel, not empty, and within
+    ±`LARGEST`."""
     array = np.asarray(audio, dtype=np.float32)
     if array.ndim != 1:
         raise AudioError(
@@ -76,6 +79,8 @@ def check(audio: ArrayLike, what: str = "the audio") -> Audio:
         raise AudioError(
             f"{what} has {bad} samples of {array.size} that are NaN or infinite: finite samples were expected."
         )
+    if (peak := float(max(array.max(), -array.min()))) > LARGEST:
+        raise AudioError(f"{what} has a sample of {peak:.3g}: full scale is 1. It is no sound, or was damaged.")
     return array
 
 

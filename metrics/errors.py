@@ -19,6 +19,8 @@ class UsageError(HarnessError):
 class AudioError(HarnessError):
     """Audio that cannot be read, written or measured: damaged, empty, silent, not finite."""
 
+    exit_code = 2
+
 
 class WeightsError(HarnessError):
     """Pretrained weights that could not be fetched, or that are not the ones expected."""

@@ -189,7 +189,7 @@ def score(
     if failed:
         files = len(scored) if report is None else sum(1 for _ in report.rows())
         typer.echo(f"{len(failed)} of {files} files could not be scored.", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(2 if len(failed) == files else 1)
 
 
 def check_csv(path: Path) -> None:

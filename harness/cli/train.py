@@ -12,7 +12,9 @@ from harness.cli.options import Quiet, Results
 if TYPE_CHECKING:
     from harness.models.jukebox.train.recipe import Recipe
 
-app = typer.Typer(no_args_is_help=True, help="Train the embedded Jukebox part by part; every part resumes.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Train the embedded Jukebox part by part; every part resumes."
+)
 
 Folder = Annotated[Path | None, typer.Option(help="The model's folder.", show_default="the embedded model's")]
 CorpusName = Annotated[str, typer.Option(help="A built corpus: harness corpus list.")]

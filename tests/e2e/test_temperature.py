@@ -196,7 +196,7 @@ MISTAKES = {
     "unknown style": (["--style", "toy-bel"], 2, "Did you mean 'toy-bell'?"),
     "empty prompt": (["--prompt", " "], 2, "text is empty"),
     "prompt twice": (["--prompt", "a", "--prompt", "a"], 2, "given twice"),
-    "no such audio": (["--audio", "no.wav"], 1, "no sound file at no.wav"),
+    "no such audio": (["--audio", "no.wav"], 2, "no sound file at no.wav"),
     "prompt seconds alone": (["--prompt-seconds", "1"], 2, "without --audio"),
     "results a file": (["--results", "file.txt"], 1, "file.txt"),
     "unknown option": (["--clip", "3"], 2, "--clip"),

@@ -82,6 +82,12 @@ def test_saving_refuses_what_is_not_finite_and_keeps_the_older_file(tmp_path):
     assert (tmp_path / "a.wav").read_bytes() == before
 
 
+def test_samples_beyond_any_scale_are_no_sound():
+    assert audio.check(np.full(4, 2.0**31)).max() == 2.0**31
+    with pytest.raises(AudioError, match="full scale is 1"):
+        audio.check([0.0, -3e38])
+
+
 def test_saving_names_the_formats_it_writes(tmp_path):
     with pytest.raises(UsageError, match=r"\.wav or \.flac"):
         audio.save(tmp_path / "a.ogg", tone(), 16000)

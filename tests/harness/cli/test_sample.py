@@ -114,9 +114,9 @@ def test_mistakes_are_answered_in_one_message(mistake, tmp_path, sound, monkeypa
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_usage_mistakes_exit_with_two_and_bad_files_with_one(tmp_path, monkeypatch):
+def test_usage_mistakes_exit_with_two_and_unreadable_sound_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     soundfile.write("silence.wav", np.zeros(16000 * 4), 16000)
     assert sample("x", "--temperature", "-1").exit_code == 2
     assert sample("x", "--temperature", "warm").exit_code == 2
-    assert sample("--audio", "silence.wav").exit_code == 1
+    assert sample("--audio", "silence.wav").exit_code == 2

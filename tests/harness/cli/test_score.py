@@ -75,7 +75,7 @@ def test_a_broken_file_is_named_and_the_rest_is_scored(folder):
     assert "broken.wav cannot be decoded" in result.stderr
     assert "1 of 3 files could not be scored." in result.stderr
     stopped = score(folder, "--likelihood", "-q", "--on-error", "stop")
-    assert stopped.exit_code == 1
+    assert stopped.exit_code == 2
     assert stopped.stdout == ""
     assert "broken.wav cannot be decoded" in stopped.stderr
 
@@ -183,7 +183,7 @@ def test_files_that_are_odd_are_told_and_a_broken_one_fails(music):
     assert (rows["silent.wav"]["own_level"], rows["silent.wav"]["loudness"]) == ("1", "")
     assert rows["00.flac"]["sha256"] != rows["00.wav"]["sha256"]
     stopped = measure(music, "-q", "--on-error", "stop")
-    assert (stopped.exit_code, stopped.stdout) == (1, "")
+    assert (stopped.exit_code, stopped.stdout) == (2, "")
     assert "broken.mp3" in stopped.stderr
 
 

@@ -24,7 +24,7 @@ group, came to 1.0 to 1.4 times the spread of repeated samples (20 and 40 clips 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import UsageError
 from metrics.neighbours import Balls, balls, pairs_within
-from metrics.pairwise import Cloud, Codes, centre, principal_axes
+from metrics.pairwise import Cloud, Codes, bound, centre
 from metrics.rarefaction import draw_songs
 from metrics.resampling import Dealing, deal
 from metrics.score import EmbeddingSet, Score
@@ -41,7 +41,6 @@ from metrics.sides import Kind, Replicates, check_sides, checked_rows, song_code
 
 NEIGHBOURS = 5
 FEWEST_RELIABLE = 20
-MANY, WIDE = 2048, 64  # frames on a side and dimensions from which bounds on distances save time
 
 NAMES = ("precision", "recall", "density", "coverage")
 UNITS = {
@@ -181,10 +180,10 @@ def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str
     """The named values, and those without each group of either side, from one pass over the pairs of both sides."""
     if k < 1:
         raise UsageError(f"{k} neighbours were asked for: at least 1 was expected.")
+    real, made = _in_range(real, made)
     middle = centre(real.rows)
-    large = min(len(real.rows), len(made.rows)) >= MANY and real.rows.shape[1] >= WIDE
-    axes = principal_axes(real.rows, middle) if large else None
-    real_cloud, made_cloud = Cloud(real.rows, middle, axes), Cloud(made.rows, middle, axes)
+    real_cloud, made_cloud = Cloud(real.rows, middle), Cloud(made.rows, middle)
+    bound(real_cloud, made_cloud)
     real_balls = balls(real_cloud, real.codes, real.groups, k)
     made_balls = balls(made_cloud, made.codes, made.groups, k) if "recall" in names else None
     among_real, among_made = _Counts(len(made.rows), real_balls), _Counts(len(real.rows), made_balls)
@@ -200,6 +199,13 @@ def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str
         "recall": _swapped(_of_points(among_made.points > 0, real.groups, made.groups)),
         "coverage": _of_filled(among_real.centres, filled_by, real.groups),
     }
+
+
+def _in_range(*sides: _Side) -> list[_Side]:
+    """Rows times a power of two, which changes no neighbour, where squares of theirs could leave float32."""
+    largest = max(max(float(side.rows.max()), -float(side.rows.min())) for side in sides)
+    power = -int(np.frexp(largest)[1])
+    return list(sides) if abs(power) < 30 else [replace(side, rows=np.ldexp(side.rows, power)) for side in sides]
 
 
 class _Counts:

@@ -3,43 +3,29 @@
 The neighbours of a frame are the other songs, each at its nearest frame. (Were they frames, the k nearest would often
 be k frames of one song, and a set of long songs would look denser than one of short ones.)
 
-Distances come in float32 tiles (`metrics.pairwise`); only what can matter is kept of a tile. A first look at some of
-the rows bounds the distance to each row's k-th neighbour, entries below the bound are the candidates, and their
-distances are computed again in float64: the result is that of float64 throughout, ties included.
-
-Where the clouds are turned to their principal axes, a tile of lower bounds from the first of them comes first, and only
-the pairs that pass are looked at. In embeddings, of which few directions hold most of the variance, that is one pair in
-hundreds. Where many pass, whole tiles are computed as before.
+Distances come in float32 tiles, or bounds on them in cheaper ones (`metrics.search`). A first look at a third of the
+rows bounds the distance to each row's k-th neighbour, pairs below the bound are the candidates, and their distances are
+computed again in float64: the result is that of float64 throughout, ties included.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metrics.errors import DegenerateInput
 from metrics.pairwise import ROUNDING, TILE, Cloud, Codes, Matrix, exact, slices
+from metrics.search import Pairs, Search, strike_own_song
 
-SAMPLE = 1024
-"""The first look is at so many rows, or an eighth of them where that is more."""
+SAMPLE, SHARE, DRAWS = 1024, 1 / 3, 8
+"""The first look is at so many rows, or this share of them where that is more, so many of each group of songs."""
 
-FEW = 0.02
-"""The share of a tile's pairs up to which they are measured one by one: a tile costs as much as a thirtieth of them."""
-
-
-class Pairs(NamedTuple):
-    """Rows, columns and squared distances of some pairs, (pairs,) each."""
-
-    rows: Codes
-    columns: Codes
-    squares: Matrix
-
-    def chosen(self, which: NDArray[np.bool_]) -> Pairs:
-        return Pairs(self.rows[which], self.columns[which], self.squares[which])
+LOWEST = 512
+"""Rows of a tile at least, where it is wide."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +76,17 @@ def pairs_within(x: Balls | Cloud, y: Balls) -> Iterator[Pairs]:
     The rows of y come in the order of their songs, and those of one song in one part.
     """
     left, right = (side if isinstance(side, Cloud) else side.cloud for side in (x, y))
-    reach_x = None if isinstance(x, Cloud) else x.widest
-    reach_y = y.widest
-    for _, _, (rows, columns, squares) in _near(left, right, reach_x, reach_y, parts=_whole_songs(y.codes)):
+    reaches = [np.zeros(len(side), np.float32) if isinstance(side, Cloud) else side.widest for side in (x, y)]
+    radii = [None if isinstance(side, Cloud) else (side.squares[:, 0], side.squares.max(axis=1)) for side in (x, y)]
+    search = Search(left, right)
+    for part, others in product(slices(len(left)), _whole_songs(y.codes)):
+        rows, columns, squares = search.near(part, others, *reaches)
         squares = squares.astype(np.float64)
         slack = ROUNDING * (left.norms[rows] + right.norms[columns])
         close = np.zeros(len(rows), dtype=bool)
-        for side, index in ((x, rows), (y, columns)):
-            if isinstance(side, Balls):
-                low, high = side.squares[:, 0][index], side.squares.max(axis=1)[index]
-                close |= (squares >= low - slack) & (squares <= high + slack)
+        for side, index in zip(radii, (rows, columns), strict=True):
+            if side is not None:
+                close |= (squares >= side[0][index] - slack) & (squares <= side[1][index] + slack)
         squares[close] = exact(left.original, rows[close], right.original, columns[close])
         yield Pairs(rows, columns, squares)
 
@@ -124,75 +111,40 @@ def _check_enough(codes: Codes, groups: Sequence[Codes], k: int) -> None:
 
 def _candidates(cloud: Cloud, codes: Codes, wanted: int) -> Pairs:
     """The frames of other songs about each row, up to a bound on the distance of the `wanted`-th song, in float32."""
-    reach = _first_look(cloud, codes, wanted)
-    found: list[Pairs] = []
-    for part, others, near in _near(cloud, cloud, reach, reach, codes):
-        found.append(near.chosen(near.squares < reach[near.rows]))
-        if part != others:
-            rows, columns, squares = near.chosen(near.squares < reach[near.columns])
+    sample = _sample(codes, wanted)
+    order = np.concatenate([sample.ravel(), np.setdiff1d(np.arange(len(cloud)), sample)])
+    first = sample.size
+    cloud, codes = cloud.taken(order), codes[order]
+    search = Search(cloud, cloud, codes)
+    reach, found = np.zeros(len(order), dtype=np.float32), list[Pairs]()
+
+    def keep(near: Pairs, mirrored: bool) -> None:
+        found.append(near.chosen(near.squares <= reach[near.rows]))
+        if mirrored:
+            rows, columns, squares = near.chosen(near.squares <= reach[near.columns])
             found.append(Pairs(columns, rows, squares))
-    return _joined(found)
+
+    height = max(LOWEST, TILE**2 // first)
+    for rows in slices(first, height) + slices(len(order), height, first):
+        keep(search.first_look(rows, sample.shape, wanted, reach), mirrored=rows.start >= first)
+    rest = slices(len(order), start=first)
+    for i, rows in enumerate(rest):
+        for columns in rest[i:]:
+            keep(search.near(rows, columns, reach, reach), mirrored=rows != columns)
+    rows, columns, squares = _joined(found)
+    return Pairs(order[rows], order[columns], squares)
 
 
-def _near(
-    x: Cloud,
-    y: Cloud,
-    reach_x: Matrix | None,
-    reach_y: Matrix,
-    codes: Codes | None = None,
-    parts: list[slice] | None = None,
-) -> Iterator[tuple[slice, slice, Pairs]]:
-    """The pairs of each tile within reach of their row or their column, in float32, sorted by row and then by column.
-
-    With `codes`, of a cloud with itself, pairs of one song are left out, and so are the tiles below the diagonal.
-    """
-    tried, failed = 0, 0 if x.bounded and y.bounded else 1
-    for rows in slices(len(x)):
-        left, short = x.left(rows), x.short_left(rows) if x.bounded else None
-        for columns in parts or slices(len(y)):
-            if codes is not None and columns.start < rows.start:
-                continue
-            near = None
-            if short is not None and 2 * failed <= tried:
-                bounds = short @ y.short_right(columns)
-                near = _within(bounds, rows, columns, reach_x, reach_y, codes)
-                tried += 1
-                if len(near.rows) > FEW * bounds.size:
-                    near, failed = None, failed + 1
-                else:
-                    near = near._replace(squares=x.squares(near.rows, y, near.columns))
-            yield rows, columns, near or _within(left @ y.right(columns), rows, columns, reach_x, reach_y, codes)
-
-
-def _within(
-    tile: Matrix, rows: slice, columns: slice, reach_x: Matrix | None, reach_y: Matrix, codes: Codes | None
-) -> Pairs:
-    near = tile < reach_y[columns]
-    if reach_x is not None:
-        near |= tile < reach_x[rows, None]
-    places = np.flatnonzero(near)
-    i, j = np.divmod(places, tile.shape[1])
-    found = Pairs(i + rows.start, j + columns.start, tile.ravel()[places])
-    return found if codes is None else found.chosen(codes[found.rows] != codes[found.columns])
-
-
-def _first_look(cloud: Cloud, codes: Codes, wanted: int) -> NDArray[np.float32]:
-    """A bound (N,) on the squared distance of each row's `wanted`-th other song: that among some of the rows."""
-    n = len(cloud)
-    size = min(n, max(SAMPLE, n // 8))
-    sample = np.random.default_rng(0).choice(n, size, replace=False)
-    sample = sample[np.argsort(codes[sample], kind="stable")]
-    right, others = cloud.right(sample), codes[sample]
-    starts = np.flatnonzero(np.diff(others, prepend=-1))
-    kth = min(wanted, len(starts)) - 1
-    reach = np.empty(n, dtype=np.float32)
-    for part in slices(n):
-        tile = cloud.left(part) @ right
-        _forget_own_song(tile, codes[part], others)
-        nearest = np.minimum.reduceat(tile, starts, axis=1) if len(starts) < size else tile
-        reach[part] = np.partition(nearest, kth, axis=1)[:, kth]
-    # The tiles of the second look round differently.
-    return reach * np.float32(1 + ROUNDING) + np.float32(ROUNDING) * (cloud.norms + cloud.norms.max())
+def _sample(codes: Codes, wanted: int) -> Codes:
+    """Some of the rows, (draws, groups): no song is in two groups. Where songs differ in length rows may come twice."""
+    rng = np.random.default_rng(0)
+    n, songs = len(codes), int(codes.max()) + 1
+    size = min(n, max(SAMPLE, int(SHARE * n)))
+    groups = min(songs, max(size // DRAWS, 2 * wanted))
+    group = rng.permutation(songs)[codes] % groups
+    order = np.lexsort((rng.random(n), group))
+    starts = np.searchsorted(group[order], np.arange(groups + 1))
+    return order[starts[:-1] + np.arange(size // groups)[:, None] % np.diff(starts)]
 
 
 def _nearest(cloud: Cloud, codes: Codes, rows: Codes, wanted: int) -> Pairs:
@@ -201,7 +153,7 @@ def _nearest(cloud: Cloud, codes: Codes, rows: Codes, wanted: int) -> Pairs:
     right = cloud.right(slice(None))
     for part in slices(len(rows), max(16, (1 << 22) // len(cloud))):
         tile = cloud.left(rows[part]) @ right
-        _forget_own_song(tile, codes[rows[part]], codes)
+        strike_own_song(tile, codes[rows[part]], codes)
         columns = np.argpartition(tile, min(wanted, len(cloud)) - 1, axis=1)[:, :wanted]
         squares = np.take_along_axis(tile, columns, axis=1)
         row = np.repeat(rows[part], columns.shape[1])
@@ -213,11 +165,6 @@ def _nearest(cloud: Cloud, codes: Codes, rows: Codes, wanted: int) -> Pairs:
 def _joined(parts: list[Pairs]) -> Pairs:
     rows, columns, squares = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Pairs(rows, columns, squares)
-
-
-def _forget_own_song(tile: Matrix, rows: Codes, columns: Codes) -> None:
-    if np.intersect1d(rows, columns).size:
-        tile[rows[:, None] == columns] = np.inf
 
 
 def _by_row(rows: Codes, squares: Matrix) -> Codes:

@@ -12,12 +12,13 @@ digits to how far rows lie from each other, not to how far they all lie from zer
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.floating[Any]]
+from metrics.bounds import Bounds, Matrix, bounds_between
+
 Codes = NDArray[np.intp]
 
 TILE = 1024
@@ -27,38 +28,41 @@ ROUNDING = 32 * float(np.finfo(np.float32).eps)
 """Error of a tile's entry, relative to the sum of both squared norms. Measured to stay below an eighth of this for up
 to 4,096 dimensions."""
 
-PAIRS_AT_ONCE = 512
-
-SHORT = 8
-"""One eighth of the columns, the principal ones, bound distances: in embeddings of music they hold most of them."""
+PAIRS_AT_ONCE = 128
+"""Of 64 to 512 the fastest: what is gathered stays in the cache, and below what is asked of the system anew."""
 
 
 class Cloud:
     """Rows (N, D) made ready for tiles: one float32 copy, moved to `centre`.
 
-    `norms` (N,) are the squared lengths as seen from there. With `axes` (D, D), orthonormal, the copy is turned to
-    them, which changes no distance; the first `SHORT`-th part of its columns then serves for bounds (`short_left`).
+    `norms` (N,) are the squared lengths as seen from there. `bounds` are what `bound` adds.
     """
 
-    def __init__(self, rows: Matrix, centre: Matrix, axes: Matrix | None = None) -> None:
+    def __init__(self, rows: Matrix, centre: Matrix) -> None:
         self.original = rows
         n, d = rows.shape
         self._right = np.empty((n, d + 2), dtype=np.float32)
         for part in slices(n):
-            moved = rows[part] - centre  # float64: the centre is
-            self._right[part, :d] = moved if axes is None else moved @ axes
-        rounded = self._right[:, :d]
-        self.norms = np.einsum("ij,ij->i", rounded, rounded)
+            self._right[part, :d] = rows[part] - centre  # float64: the centre is
+        self.norms = np.einsum("ij,ij->i", self.moved, self.moved)
         self._right[:, d] = 1
         self._right[:, d + 1] = self.norms
-        self.bounded = axes is not None
-        if self.bounded:
-            first, rest = np.split(rounded, [d // SHORT], axis=1)
-            length = np.sqrt(np.einsum("ij,ij->i", rest, rest))
-            self._short = np.column_stack([first, length, np.ones_like(length), self.norms])
+        self.bounds: Bounds | None = None
 
     def __len__(self) -> int:
         return len(self._right)
+
+    @property
+    def moved(self) -> NDArray[np.float32]:
+        """The float32 copy (N, D)."""
+        return self._right[:, :-2]
+
+    def taken(self, rows: Codes) -> Cloud:
+        """The cloud of some of the rows."""
+        cloud = copy(self)
+        cloud.original, cloud._right, cloud.norms = self.original[rows], self._right[rows], self.norms[rows]
+        cloud.bounds = self.bounds and self.bounds.taken(rows)
+        return cloud
 
     def left(self, rows: slice | Codes) -> Matrix:
         """Rows as the left factor of a tile, (rows, D + 2)."""
@@ -71,29 +75,23 @@ class Cloud:
         """Rows as the right factor of a tile, (D + 2, rows)."""
         return self._right[rows].T
 
-    def short_left(self, rows: slice) -> Matrix:
-        """The left factor of a tile of lower bounds, ‖x₁ − y₁‖² + (|x₂| − |y₂|)² of the first columns and the rest."""
-        part = -2 * self._short[rows]
-        part[:, -2] = self.norms[rows]
-        part[:, -1] = 1
-        return part
-
-    def short_right(self, rows: slice) -> Matrix:
-        """The right factor of a tile of lower bounds."""
-        return self._short[rows].T
-
     def squares(self, rows: Codes, other: Cloud, columns: Codes) -> NDArray[np.float32]:
-        """The float32 squared distances of single pairs."""
-        found = np.empty(len(rows), dtype=np.float32)
+        """The squared distances of single pairs, known as those of a tile are."""
+        found = self.norms[rows] + other.norms[columns]
         for part in slices(len(rows), PAIRS_AT_ONCE):
-            difference = self._right[rows[part], :-2] - other._right[columns[part], :-2]
-            found[part] = np.einsum("ij,ij->i", difference, difference)
+            left, right = self._right.take(rows[part], axis=0), other._right.take(columns[part], axis=0)
+            found[part] -= 2 * np.vecdot(left[:, :-2], right[:, :-2])
         return found
 
 
-def slices(n: int, size: int = TILE) -> list[slice]:
-    """0 … n in parts of `size`."""
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+def bound(x: Cloud, y: Cloud) -> None:
+    """Add bounds to two clouds, on distances in them and between them, where that saves time."""
+    x.bounds, y.bounds = bounds_between(x.moved, y.moved, x.norms, y.norms) or (None, None)
+
+
+def slices(n: int, size: int = TILE, start: int = 0) -> list[slice]:
+    """`start` … n in parts of `size`."""
+    return [slice(first, min(first + size, n)) for first in range(start, n, size)]
 
 
 def tiles(x: Cloud, y: Cloud, parts: list[slice] | None = None) -> Iterator[tuple[slice, slice, Matrix]]:
@@ -112,18 +110,9 @@ def exact(x: Matrix, i: Codes, y: Matrix, j: Codes) -> NDArray[np.float64]:
     """‖xᵢ − yⱼ‖² in float64 for pairs of rows."""
     squares = np.empty(len(i))
     for part in slices(len(i), PAIRS_AT_ONCE):
-        difference = x[i[part]].astype(np.float64) - y[j[part]]
-        squares[part] = np.einsum("ij,ij->i", difference, difference)
+        difference = np.subtract(x.take(i[part], axis=0), y.take(j[part], axis=0), dtype=np.float64)
+        squares[part] = np.vecdot(difference, difference)
     return squares
-
-
-def principal_axes(rows: Matrix, middle: Matrix) -> NDArray[np.float64]:
-    """The principal axes (D, D) of rows about a point, that of the largest variance first."""
-    scatter = np.zeros((rows.shape[1], rows.shape[1]))
-    for part in slices(len(rows)):
-        moved = rows[part] - middle
-        scatter += moved.T @ moved
-    return np.linalg.eigh(scatter)[1][:, ::-1]
 
 
 def centre(rows: Matrix) -> NDArray[np.float64]:

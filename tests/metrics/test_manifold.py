@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metrics.errors import DegenerateInput, UsageError
@@ -71,15 +71,75 @@ def test_many_tiles_are_one_tile():
     assert prdc_of_rows(real.frames, made.frames, 5, real.songs, made.songs) == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("decay", [0.93, 1.0])
-def test_bounds_change_nothing(monkeypatch, decay):
-    """Neither where they spare most pairs nor where none."""
-    monkeypatch.setattr("metrics.manifold.MANY", 100)
-    spectrum = (decay ** np.arange(64)).astype(np.float32)
-    real, made = songs(110, 27, 5, 64), songs(100, 28, 5, 64)
-    rows = [one.frames * spectrum for one in (real, made)]
+BOUNDS = ("none", "principal", "integer", "integer, given up")
+
+
+@pytest.fixture(params=BOUNDS)
+def bounds(request, monkeypatch):
+    """Every way to the same distances, whatever the size of the sets and the processor."""
+    if request.param != "none":
+        monkeypatch.setattr("metrics.bounds.FEWEST", 2)
+        monkeypatch.setattr("metrics.bounds.NARROWEST", 1)
+    monkeypatch.setattr("metrics.bounds.WORTH_TORCH", 0)
+    monkeypatch.setattr("metrics.bounds._spread", lambda _: 0 if request.param == "principal" else np.inf)
+    monkeypatch.setattr(
+        "metrics.bounds._integer_product", lambda: lambda x, y: x.astype(np.int32) @ y.T.astype(np.int32)
+    )
+    monkeypatch.setattr("metrics.search.FEW", 1 if request.param != "integer, given up" else 0.01)
+    monkeypatch.setattr("metrics.neighbours.SAMPLE", 32)
+
+
+def outliers(rng, rows):
+    return rows * np.where(rng.random(len(rows)) < 0.05, 1e4, 1)[:, None]
+
+
+HARD = {
+    "isotropic": lambda rng, rows: rows,
+    "decaying spectrum": lambda rng, rows: rows * 0.9 ** np.arange(rows.shape[1]),
+    "one direction": lambda rng, rows: rows * ([1e4] + [1e-2] * (rows.shape[1] - 1)),
+    "heavy tails": lambda rng, rows: rows / rng.standard_normal(rows.shape),
+    "outliers": outliers,
+    "far from zero": lambda rng, rows: rows + 1e4,
+    "tight clusters": lambda rng, rows: 1e-3 * rows + 1e3 * np.sign(rows[:, :1]),
+    "lattice": lambda rng, rows: np.round(rows[:, :2]),
+    "duplicates": lambda rng, rows: rows[rng.integers(0, len(rows) // 3, len(rows))],
+    "sparse": lambda rng, rows: rows * (rng.random(rows.shape) < 0.05),
+    "huge": lambda rng, rows: rows * 1e25,
+    "tiny": lambda rng, rows: rows * 1e-30,
+}
+
+
+@pytest.mark.usefixtures("bounds")
+@pytest.mark.parametrize("kind", HARD)
+@pytest.mark.parametrize("frames", [1, 3])
+def test_hard_rows_are_measured_as_defined(kind, frames):
+    rng = np.random.default_rng(40)
+    real, made = songs(60, 41, frames, 64), songs(50, 42, frames, 64, shift=0.05)
+    rows = [HARD[kind](rng, one.frames).astype(np.float32) for one in (real, made)]
     expected = written_out(rows[0], rows[1], 5, real.songs, made.songs)
     assert prdc_of_rows(rows[0], rows[1], 5, real.songs, made.songs) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.usefixtures("bounds")
+def test_a_set_covers_itself():
+    same = songs(40, 43, 2, 64)
+    values = prdc_of_rows(same.frames, same.frames, 5, same.songs, same.songs)
+    assert (values["precision"], values["recall"], values["coverage"]) == (1, 1, 1)
+    assert values == pytest.approx(written_out(same.frames, same.frames, 5, same.songs, same.songs))
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 2**32), k=st.integers(1, 4), lengths=st.lists(st.integers(1, 9), min_size=6, max_size=30),
+    decay=st.sampled_from([0.7, 1.0]), lattice=st.booleans(), scale=st.sampled_from([2.0**-40, 1.0, 2.0**40]),
+)  # fmt: skip
+def test_bounds_change_nothing(bounds, seed, k, lengths, decay, lattice, scale):
+    rng = np.random.default_rng(seed)
+    ids = np.repeat(np.arange(len(lengths)), lengths)
+    rows = [rng.standard_normal((len(ids), 16)) * decay ** np.arange(16) for _ in range(2)]
+    rows = [scale * (np.round(one) if lattice else one) for one in rows]
+    expected = written_out(rows[0], rows[1], k, ids, ids)
+    assert prdc_of_rows(rows[0], rows[1], k, ids, ids) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("styles", [None, 3])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics.pairwise import ROUNDING, TILE, Cloud, centre, exact, principal_axes, slices, tiles
+from metrics.pairwise import ROUNDING, TILE, Cloud, centre, exact, slices, tiles
 
 
 @pytest.mark.parametrize("dimensions", [1, 7, 300, 2048])
@@ -40,19 +40,16 @@ def test_single_pairs_are_exact():
 def test_slices_cover_everything_once():
     assert [(part.start, part.stop) for part in slices(5, 2)] == [(0, 2), (2, 4), (4, 5)]
     assert slices(0) == []
+    assert [(part.start, part.stop) for part in slices(9, 4, 3)] == [(3, 7), (7, 9)]
 
 
-def test_turned_to_its_axes_a_cloud_keeps_its_distances_and_bounds_them():
-    rng = np.random.default_rng(1)
-    x = (rng.standard_normal((60, 40)) * 0.8 ** np.arange(40)) @ np.linalg.qr(rng.standard_normal((40, 40)))[0] + 3
-    middle = centre(x)
-    axes = principal_axes(x, middle)
-    assert axes.T @ axes == pytest.approx(np.eye(40), abs=1e-12)
-    turned, plain = Cloud(x, middle, axes), Cloud(x, middle)
-    [(part, _, tile)], [(_, _, same)] = tiles(turned, turned), tiles(plain, plain)
-    assert tile == pytest.approx(same, abs=1e-5)
-    bounds = turned.short_left(part) @ turned.short_right(part)
-    assert (bounds <= tile + ROUNDING * (turned.norms[:, None] + turned.norms)).all()
-    assert np.median(bounds / (tile + np.eye(60))) > 0.6
-    i, j = np.triu_indices(60, 1)
-    assert turned.squares(i, turned, j) == pytest.approx(tile[i, j], abs=1e-4)
+def test_pairs_are_measured_as_in_tiles_and_some_rows_as_among_all():
+    rows = np.random.default_rng(1).standard_normal((300, 40)) + 3
+    cloud = Cloud(rows, centre(rows))
+    [(_, _, tile)] = tiles(cloud, cloud)
+    i, j = np.triu_indices(300, 1)
+    assert cloud.squares(i, cloud, j) == pytest.approx(tile[i, j], abs=1e-4)
+    some = np.array([7, 299, 7])
+    [(_, _, part)] = tiles(cloud.taken(some), cloud)
+    assert part == pytest.approx(tile[some], abs=1e-4)
+    assert (cloud.taken(some).original == rows[some]).all()

@@ -6,7 +6,7 @@ import importlib
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from metrics.score import EmbeddingSet
 from tests.benchmarks.peers import importable
 
 DIMENSIONS, FRAMES_A_SONG, BANDWIDTH = 512, 10, 30.0
+WITHOUT_TORCH = "this, without torch"
 
 Prepared = tuple[Callable[[], float], None]
 Rows = np.ndarray[Any, Any]
@@ -36,9 +37,13 @@ def kad(size: int, way: str) -> Prepared:
 
 
 def prdc(size: int, way: str, decay: float = 1.0) -> Prepared:
-    """The precision; all four come at once."""
+    """The precision; all four come at once. torch is there, as where the embeddings were just made."""
     x, y = _two_sets(size, decay)
-    if way == "this":
+    if way == WITHOUT_TORCH:
+        sys.modules["torch"] = cast(types.ModuleType, None)  # what cannot be imported
+    elif way != "prdc":
+        importlib.import_module("torch")
+    if way in ("this", WITHOUT_TORCH):
         return lambda: prdc_of_rows(y, x)["precision"], None
     if way == "prdc":
         importable("prdc", "0.2")

@@ -45,6 +45,14 @@ def test_no_distance_is_below_its_bound_nor_far_above(decay, kind, tight, monkey
     assert part == pytest.approx(tile[np.ix_(some[1:], some)], rel=0.05)
 
 
+def test_a_rest_that_is_lost_in_rounding_raises_no_bound():
+    rows = np.zeros((2, 64), dtype=np.float32)
+    rows[:, 0], rows[:, 9] = 1000, [0.2, 30]  # .04 beside a million
+    norms, axes = np.vecdot(rows, rows), np.eye(64, 8, dtype=np.float32)
+    bounded = Principal.of(rows, norms, axes)
+    assert bounded.tile(slice(None), bounded, slice(None))[0, 1] <= 29.8**2 + ROUNDING * norms.sum()
+
+
 def test_whole_numbers_beyond_their_range_are_not_used(monkeypatch):
     x, y = two_clouds(1.0, monkeypatch, rows=2100)
     far = y.moved.copy()

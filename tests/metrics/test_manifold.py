@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from metrics.errors import DegenerateInput, UsageError
 from metrics.manifold import NAMES, coverage, density, paired_manifold, prdc, prdc_of_rows, precision, recall
 from metrics.neighbours import balls
-from metrics.pairwise import Cloud, centre
+from metrics.pairwise import Cloud, centre, slices
 from metrics.resampling import jackknife
 from metrics.score import EmbeddingSet
 
@@ -76,7 +76,7 @@ BOUNDS = ("none", "principal", "integer", "integer, given up")
 
 @pytest.fixture(params=BOUNDS)
 def bounds(request, monkeypatch):
-    """Every way to the same distances, whatever the size of the sets and the processor."""
+    """Every way to the same distances, whatever the size of the sets and the processor, in many tiles."""
     if request.param != "none":
         monkeypatch.setattr("metrics.bounds.FEWEST", 2)
         monkeypatch.setattr("metrics.bounds.NARROWEST", 1)
@@ -87,6 +87,7 @@ def bounds(request, monkeypatch):
     )
     monkeypatch.setattr("metrics.search.FEW", 1 if request.param != "integer, given up" else 0.01)
     monkeypatch.setattr("metrics.neighbours.SAMPLE", 32)
+    monkeypatch.setattr("metrics.neighbours.slices", lambda n, size=40, start=0: slices(n, min(size, 40), start))
 
 
 def outliers(rng, rows):

@@ -14,7 +14,7 @@ from metrics.bounds import Tile
 from metrics.pairwise import ROUNDING, Cloud, Codes, Matrix
 
 FEW = 0.04
-"""The share of a tile's pairs up to which they are measured one by one: a tile costs as much as a fifteenth of them."""
+"""The share of a tile's pairs up to which they are measured one by one: a tile costs as much as a twentieth of them."""
 
 
 class Pairs(NamedTuple):

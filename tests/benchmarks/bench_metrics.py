@@ -40,7 +40,7 @@ def main(options: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks metrics", description=__doc__)
     parser.add_argument("--peers", action="store_true", help="fetch the peers, time everything, write the results")
     parser.add_argument("--only", default="", help="kinds with this in their name; the others' figures are kept")
-    parser.add_argument("--large", action="store_true", help="ours alone at 100,000 frames, a quarter of an hour")
+    parser.add_argument("--large", action="store_true", help="ours alone at 100,000 frames, some seven minutes")
     parser.add_argument("--one", nargs=3, metavar=("KIND", "SIZE", "WAY"), help=argparse.SUPPRESS)
     asked = parser.parse_args(list(options))
     if asked.one:

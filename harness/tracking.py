@@ -28,6 +28,7 @@ from harness.progress import Progress, Quiet
 from harness.results import Outcome
 from harness.run_folder import read_run
 from harness.store import Store
+from metrics.files import abandoned, temporary_mark
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -78,6 +79,8 @@ def connection(results: Path, experiment: str) -> Iterator[tuple[MlflowClient, s
     with nullcontext() if is_server else _locked(results / ".mlflow.lock"), _quiet_mlflow():
         from mlflow import MlflowClient
 
+        if not os.environ.get("MLFLOW_TRACKING_URI"):
+            _make_database(results / "mlflow.db")
         client = MlflowClient(tracking_uri=uri)
         found = client.get_experiment_by_name(experiment)
         artifacts = None if is_server else (results / "mlartifacts").resolve().as_uri()
@@ -114,8 +117,8 @@ def log_run(folder: Path, results: Path, run_id: str | None = None) -> Logged:
     except (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).split("\n")[0]
         raise TrackingError(
-            f"MLflow at {uri} could not be written ({reason}). Nothing is lost: the results are in {folder}. Check "
-            "MLFLOW_TRACKING_URI, or unset it to log to the folder of results, then run 'harness sync'."
+            f"MLflow at {uri} could not be written ({reason}). Nothing is lost: the results are in {folder}. "
+            f"{_remedy(results)}, then run 'harness sync'."
         ) from error
 
 
@@ -158,6 +161,33 @@ def _check_reached(uri: str) -> None:
         pass  # whose certificates are trusted is MLflow's to decide
     except requests.exceptions.RequestException as error:
         raise ConnectionError(f"it does not answer: {type(error).__name__}") from error
+
+
+def _remedy(results: Path) -> str:
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return "Check MLFLOW_TRACKING_URI, or unset it to log to the folder of results"
+    return f"Free some space if the disk is full; if the database is damaged, remove {results / 'mlflow.db'}"
+
+
+def _make_database(path: Path) -> None:
+    """Make the results' own database if there is none, whole or not at all.
+
+    MLflow takes seconds to make one, in steps that it cannot go on with after a kill: opened again, such a database
+    answers "table already exists" for good.
+    """
+    for left in abandoned(path.parent.glob(f".{path.name}.*")):
+        left.unlink(missing_ok=True)
+    if path.is_file() and path.stat().st_size:
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    temporary = path.with_name(f".{path.name}.{temporary_mark()}")
+    try:
+        SqlAlchemyStore(f"sqlite:///{temporary.resolve()}", str(path.parent)).engine.dispose()
+        temporary.replace(path)
+    finally:
+        for left in path.parent.glob(f"{temporary.name}*"):  # its journal, where the disk was full
+            left.unlink(missing_ok=True)
 
 
 @contextmanager

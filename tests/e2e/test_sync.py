@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.store_listing import listing
+from metrics.files import temporary_mark
 from tests.e2e.mlflow_server import content, free_port, serving
 
 
@@ -65,7 +69,14 @@ def results(logged, tmp_path, empty_database) -> Path:
 
 def test_a_deleted_database_is_made_again_with_the_same_content(logged, results, tmp_path):
     (results / "mlflow.db").unlink()
+    # What is left of one whose making was killed is removed: MLflow could not go on with it. `tests/soak` kills it.
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    mark = temporary_mark().replace(f"-{os.getpid()}-", f"-{ended.pid}-")
+    for name in (f".mlflow.db.{mark}", f".mlflow.db.{mark}-journal"):
+        (results / name).write_bytes(b"half")
     assert "1 runs logged, 0 were there" in sync(results)
+    assert {path.name for path in results.glob("*mlflow*")} == {".mlflow.lock", "mlflow.db"}
     assert content(database(results), "temperature", tmp_path / "artifacts") == logged[1]
     assert len(logged[1]) == 3
 
@@ -158,6 +169,12 @@ def test_a_database_that_is_none_stops_no_sampling(results, toy_reference, tmp_p
     assert len(listing(results)) == 16
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert "1 runs logged" in sync(results)
+
+
+def test_a_truncated_database_of_the_results_is_named_as_what_to_remove(results):
+    path = results / "mlflow.db"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert f"if the database is damaged, remove {path}, then run 'harness sync'" in sync(results, code=1)
 
 
 def test_a_server_that_accepts_and_never_answers_stops_no_sampling(results, toy_reference, monkeypatch):

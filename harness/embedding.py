@@ -25,7 +25,7 @@ import numpy as np
 from harness.errors import ModelError
 from harness.identity import digest
 from harness.progress import Progress
-from harness.store import StoredClip
+from harness.store import StoredClip, explained
 from metrics.audio import LOUDNESS_BLOCK_SECONDS, Preprocessing, loudness
 from metrics.embeddings.base import Embedder, embed_clip, embedding_provenance, is_padded
 from metrics.files import write_all
@@ -66,11 +66,16 @@ class Embedded:
     padded: bool
 
 
-def embed_clips(clips: Sequence[StoredClip], recipe: Recipe, cache: Path, progress: Progress) -> list[Embedded]:
-    """The frames of each clip, from the cache where they are in it."""
+def embed_clips(
+    clips: Sequence[StoredClip], recipe: Recipe, cache: Path, progress: Progress, again: bool = False
+) -> list[Embedded]:
+    """The frames of each clip, from the cache where they are in it; with `again`, made anew and the cache with them.
+
+    Raises `StoreError` when the disk refuses.
+    """
     made_by = recipe.provenance()
     paths = [_path(cache, clip, made_by) for clip in clips]
-    found = [_read(path) for path in paths]
+    found = [None if again else _read(path) for path in paths]
     missing = [n for n, embedded in enumerate(found) if embedded is None]
     if missing:
         with progress.stage(f"embedding ({recipe.embedder.name})", len(missing)) as stage:
@@ -79,7 +84,8 @@ def embed_clips(clips: Sequence[StoredClip], recipe: Recipe, cache: Path, progre
                 found[n] = embedded = _embed(clips[n], recipe)
                 unwritten[paths[n]] = _bytes(embedded)
                 if len(unwritten) == WRITTEN_AT_ONCE or done == len(missing):
-                    write_all(unwritten)
+                    with explained(cache):
+                        write_all(unwritten)
                     unwritten.clear()
                 stage.advance(done)
     return [embedded for embedded in found if embedded is not None]

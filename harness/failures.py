@@ -20,6 +20,7 @@ from harness.errors import HarnessError, ModelError, UsageError
 from harness.host import host_name
 from harness.identity import readable_json
 from harness.plan import ClipRequest
+from harness.store import explained
 from metrics.files import write_bytes
 
 Kind = Literal["usage", "disk", "memory", "infrastructure", "model"]
@@ -109,8 +110,9 @@ class FailureFolder:
         return self.root / f"{clip_id}.json"
 
     def write(self, failure: Failure) -> None:
-        """Keep `failure`, in place of what was known of its clip."""
-        write_bytes(self.path(failure.clip), readable_json(failure.as_dict()))
+        """Keep `failure`, in place of what was known of its clip. Raises `StoreError` when the disk refuses."""
+        with explained(self.root):
+            write_bytes(self.path(failure.clip), readable_json(failure.as_dict()))
         self.known.add(failure.clip)
 
     def forget(self, clip_id: str) -> None:

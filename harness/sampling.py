@@ -34,11 +34,11 @@ class Execution:
     """How the work is done; nothing of it changes a clip.
 
     `executor` is `local`, `processes:N` or `ray`, `address` that of a Ray cluster. `reuse` says what stored clips are
-    worth: sample what is `missing`, sample all again (`always-rerun`; one that comes out otherwise takes the stored
-    one's place), or sample nothing (`only-cached`). With `on_error` `continue`, a clip that cannot be made is left out,
-    until more than `max_failures` are (None: a tenth of the clips, at least two batches). What the machine broke is
-    tried `retries` times again; a model that reports no step for `timeout` seconds counts as broken (None: never; on
-    Ray, a batch that takes longer).
+    worth: sample what is `missing`, sample and embed all again (`always-rerun`; one that comes out otherwise takes the
+    stored one's place), or sample nothing (`only-cached`; what is stored is embedded and measured). With `on_error`
+    `continue`, a clip that cannot be made is left out, until more than `max_failures` are (None: a tenth of the clips,
+    at least two batches). What the machine broke is tried `retries` times again; a model that reports no step for
+    `timeout` seconds counts as broken (None: never; on Ray, a batch that takes longer).
     Raises `UsageError` for values that make no sense.
     """
 

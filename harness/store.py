@@ -104,15 +104,23 @@ class Store:
     def get(self, clip_id: str) -> StoredClip:
         """The stored clip, checked: its record must be readable and its files must have the recorded SHA-256.
 
-        Raises `StoreError` for a clip that is missing and `DamagedClip` for one that is damaged, naming the folder to
-        remove.
+        Raises `StoreError` for a clip that is missing and `DamagedClip` for one that is damaged, with the command that
+        sets it aside.
         """
         folder = self.folder(clip_id)
         if not folder.is_dir():
             raise StoreError(
                 f"no clip {clip_id[:12]} in {self.root}. Run the experiment again: it samples what is missing."
             )
-        return StoredClip(clip_id, folder, checked_record(folder, clip_id))
+        return StoredClip(clip_id, folder, checked_record(folder, clip_id, self.remedy))
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a damaged clip."""
+        return (
+            f"Set it aside with 'harness store verify --quarantine --results {self.root.parent}', then run the "
+            "experiment again: only it is sampled anew."
+        )
 
     def put(self, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> StoredClip:
         """Store a clip under the digest of its identity; a clip that is there already is kept and returned.
@@ -138,7 +146,7 @@ class Store:
         """
         filled: dict[int, tuple[str, Path, dict[str, Any]]] = {}
         outcomes: list[Kept | AudioError] = []
-        with ExitStack() as temporaries, self._explained():
+        with ExitStack() as temporaries, explained(self.root):
             for n, (identity, clip) in enumerate(clips):
                 temporary = self.root / ".partial" / temporary_mark()
                 temporaries.callback(shutil.rmtree, temporary, ignore_errors=True)
@@ -181,7 +189,7 @@ class Store:
         mine: list[str] = []
         busy: list[str] = []
         with ExitStack() as held:
-            try:
+            with explained(self.root):
                 locks = self.root / ".locks"
                 locks.mkdir(parents=True, exist_ok=True)
                 for clip_id in clip_ids:
@@ -197,35 +205,35 @@ class Store:
                     held.callback((locks / f"{clip_id}.lock").unlink, missing_ok=True)
                     if again or not self.has(clip_id):  # it may have been stored while we asked
                         mine.append(clip_id)
-            except OSError as error:
-                raise StoreError(refusal(self.root, error)) from error
             yield Claim(tuple(mine), tuple(busy))
 
     def sweep(self) -> None:
-        """Remove what processes that have ended left half written."""
+        """Remove what processes that have ended left half written. Raises `StoreError` when the disk refuses."""
         for left in abandoned(self.root.glob(".partial/*")):
             shutil.rmtree(left, ignore_errors=True)
-        for left in abandoned(self.root.glob(".unfinished/.*.part")):
-            left.unlink(missing_ok=True)
-        for left in self.root.glob(".unfinished/*.safetensors"):
-            if self.has(left.stem):
+        with explained(self.root):
+            for left in abandoned(self.root.glob(".unfinished/.*.part")):
                 left.unlink(missing_ok=True)
+            for left in self.root.glob(".unfinished/*.safetensors"):
+                if self.has(left.stem):
+                    left.unlink(missing_ok=True)
         locks = [lock.stem for lock in self.root.glob(".locks/*.lock")]
         if locks:
             with self.claim(locks, again=True):
                 pass  # a lock that can be had is nobody's, and letting go of it removes it
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """What the disk refuses, as a `StoreError` that says what to do."""
-        try:
-            yield
-        except OSError as error:
-            raise StoreError(refusal(self.root, error)) from error
-        except HarnessError as error:
-            if isinstance(error.__cause__, OSError):
-                raise StoreError(refusal(self.root, error.__cause__)) from error.__cause__
-            raise
+
+@contextmanager
+def explained(root: Path) -> Iterator[None]:
+    """What the disk refuses in the block, as a `StoreError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(refusal(root, error)) from error
+    except HarnessError as error:
+        if isinstance(error.__cause__, OSError):
+            raise StoreError(refusal(root, error.__cause__)) from error.__cause__
+        raise
 
 
 def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,20 +257,19 @@ def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[
     return record
 
 
-def checked_record(folder: Path, clip_id: str) -> dict[str, Any]:
+def checked_record(folder: Path, clip_id: str, remedy: str = "") -> dict[str, Any]:
     """The record in `folder`, whose files must have the recorded SHA-256 and whose identity must be that of `clip_id`.
 
-    Raises `DamagedClip`.
+    Raises `DamagedClip`, which ends with the `remedy`.
     """
-    remedy = f"Remove {folder} and run again: that one clip is sampled anew."
     record = read_record(folder, remedy)
     if digest(record["identity"]) != clip_id:
-        raise DamagedClip(f"the record in {folder} describes another clip than its name says. {remedy}")
+        raise DamagedClip(f"the record in {folder} describes another clip than its name says. {remedy}".strip())
     for name, entry in record["files"].items():
         found = _sha256(folder / name)
         if found != entry["sha256"]:
             raise DamagedClip(
-                f"{folder / name} has SHA-256 {found or 'nothing'}, recorded was {entry['sha256']}. {remedy}"
+                f"{folder / name} has SHA-256 {found or 'nothing'}, recorded was {entry['sha256']}. {remedy}".strip()
             )
     return record
 
@@ -305,9 +312,10 @@ def _sha256(path: Path) -> str | None:
 def refusal(root: Path, error: OSError) -> str:
     """What to tell a person when the disk refuses."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(next(path for path in (root, *root.absolute().parents) if path.exists())).free
         return (
-            f"no space left for {root}. Free some space or choose another folder with --results, then run the same "
-            "command again: clips that are stored are not sampled again."
+            f"no space left for {root} ({free / 1e6:.1f} MB are free). Free some space or choose another folder with "
+            "--results, then run the same command again: clips that are stored are not sampled again."
         )
     return (
         f"{root} cannot be written ({error.strerror or error}). Choose a folder you can write to with --results, "

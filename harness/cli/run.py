@@ -128,7 +128,10 @@ def common(
         typer.Option(rich_help_panel=DONE, help="Clips sampled at a time. Another width gives other clips."),
     ] = None,
     reuse: Annotated[
-        str, typer.Option(rich_help_panel=DONE, help="Of stored clips: missing, always-rerun or only-cached.")
+        str,
+        typer.Option(
+            rich_help_panel=DONE, help="Sample what is missing, all again (always-rerun) or nothing (only-cached)."
+        ),
     ] = "missing",
     on_error: Annotated[
         str, typer.Option(rich_help_panel=DONE, help="When a clip cannot be made: continue or stop.")
@@ -214,6 +217,7 @@ def execute(
     code 1 when a clip could not be made."""
     from harness.cli.tables import print_failures, print_json, print_outcome
     from harness.confirmation import BEST, best, confirmation
+    from harness.errors import StoreError
     from harness.progress import progress_for
     from harness.runner import RunSettings, evaluate
     from harness.sampling import Execution
@@ -239,6 +243,8 @@ def execute(
     except KeyboardInterrupt:
         typer.echo(f"\nTo go on: {_this_command()}", err=True)
         raise
+    except StoreError as error:
+        raise type(error)(f"{error}\nTo go on: {_this_command()}") from error
     print_json(outcome) if json else print_outcome(outcome)
     if mlflow:
         from harness.tracking import log_or_postpone

@@ -66,6 +66,19 @@ def test_the_cache_is_used_and_gives_the_same_frames(store, tmp_path):
         np.testing.assert_array_equal(one.prompt, other.prompt)
 
 
+def test_what_is_made_again_takes_the_place_of_what_is_cached(store, tmp_path):
+    clip, recipe, cache = put(store, noise(0, 2.0)), Recipe(TOY, PREPROCESSING), tmp_path / "cache"
+    [first] = embed_clips([clip], recipe, cache, Quiet())
+    [path] = cache.rglob("*.safetensors")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(first.frames.tobytes(), np.zeros_like(first.frames).tobytes()))
+    [cached] = embed_clips([clip], recipe, cache, Quiet())
+    assert not cached.frames.any()
+    [again] = embed_clips([clip], recipe, cache, Quiet(), again=True)
+    np.testing.assert_array_equal(again.frames, first.frames)
+    assert path.read_bytes() == content
+
+
 def test_equal_sound_under_two_names_is_embedded_once_and_other_preprocessing_again(store, tmp_path):
     clips = [put(store, noise(0, 2.0), name) for name in ("a", "b")]
     embed(clips[:1], tmp_path / "cache")

@@ -6,6 +6,8 @@ The folder `<results>/runs/<experiment>-<id>/` is a projection of the store, mad
     clips.csv                       one row per clip: condition, prompt, seed, hash, path
     clips/<condition>/<clip>.flac   links into the store, with names a person can read
     scores.png                      the scores along what varies
+
+    <results>/planned/<experiment>-<id>.csv     a row per clip that the run needs, while it is under way or interrupted
 """
 
 from __future__ import annotations
@@ -14,42 +16,97 @@ import csv
 import io
 import os
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+from harness.errors import StoreError
 from harness.figures import scores_figure, write_png
 from harness.identity import readable_json
+from harness.plan import ClipRequest
 from harness.results import Outcome
-from metrics.files import write_bytes
+from harness.store import Store, explained
+from harness.store_listing import TABLE, plan_file, read_rows
+from metrics.files import temporary_mark, write_bytes
+
+
+@contextmanager
+def planned(folder: Path, requests: Sequence[ClipRequest], store: Store) -> Iterator[None]:
+    """Say which clips the run of `folder` needs while it is under way, and after that if it was interrupted.
+
+    So whoever tidies the store knows why they are there. Where the table of an earlier run of the same request lists
+    them all nothing is written, and nothing stays of a run that ended before its first clip.
+    """
+    path, needed, listed = plan_file(folder), {request.id for request in requests}, set()
+    with suppress(StoreError):
+        listed = {row["clip"] for row in read_rows(folder)}
+    if not needed <= listed:
+        with explained(path):
+            write_bytes(path, _table([_row(request) for request in requests]))
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        # Asked first: where nothing may be written, not even what is not there is removed.
+        if path.exists() and (done or not any(store.has(clip_id) for clip_id in needed)):
+            with explained(path):
+                path.unlink(missing_ok=True)
+
+
+def _row(request: ClipRequest) -> dict[str, Any]:
+    return {
+        "condition": request.condition.name,
+        "prompt": request.prompt.label(),
+        "index": request.index,
+        "clip": request.id,
+    }
 
 
 def project(outcome: Outcome) -> None:
-    """Write the run's folder, replacing what an earlier run of the same request left."""
-    result, figure_path = readable_json(outcome.as_dict()), outcome.folder / "scores.png"
-    same = figure_path.is_file() and _content(outcome.folder / "result.json") == result
-    write_bytes(outcome.folder / "result.json", result)
+    """Write the run's folder, replacing what an earlier run of the same request left; what is the same is not touched.
+
+    Raises `StoreError` when the disk refuses.
+    """
+    with explained(outcome.folder):
+        _project(outcome)
+
+
+def _project(outcome: Outcome) -> None:
+    result, path = readable_json(outcome.as_dict()), outcome.folder / "result.json"
+    figure_path = outcome.folder / "scores.png"
     rows = [row for result in outcome.conditions for row in outcome.clip_rows(result)]
-    table = io.StringIO()
-    columns = dict.fromkeys(column for row in rows for column in row)  # a condition may lack a value that others have
-    writer = csv.DictWriter(table, fieldnames=list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_bytes(outcome.folder / "clips.csv", table.getvalue().encode())
+    _renew(outcome.folder / TABLE, _table(rows))
     for condition in outcome.conditions:
         folder = outcome.clips_folder(condition.condition)
         for clip in condition.clips:
             link_clip(clip.stored.path, folder / f"{clip.title}.flac")
-    if same:  # drawing takes longer than everything else here, and shows what it showed
-        return
-    figure = scores_figure(outcome)
-    if figure is not None:
-        write_png(figure, figure_path)
+    # Drawing takes longer than everything else here, and what it shows is in the result: that comes last.
+    if not (_holds(path, result) and figure_path.is_file()):
+        figure = scores_figure(outcome)
+        if figure is not None:
+            write_png(figure, figure_path)
+    _renew(path, result)
 
 
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+def _renew(path: Path, content: bytes) -> None:
+    if not _holds(path, content):
+        write_bytes(path, content)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """The rows as CSV; a column that a row lacks is empty in it."""
+    table = io.StringIO()
+    columns = dict.fromkeys(column for row in rows for column in row)
+    writer = csv.DictWriter(table, fieldnames=list(columns), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return table.getvalue().encode()
 
 
 def link_clip(target: Path, link: Path, seen_from: Path | None = None) -> None:
@@ -61,8 +118,12 @@ def link_clip(target: Path, link: Path, seen_from: Path | None = None) -> None:
     relative = os.path.relpath(target, (seen_from or link).parent)
     if link.is_symlink() and os.readlink(link) == relative:
         return
-    link.unlink(missing_ok=True)
+    temporary = link.parent / f".{link.name}.{temporary_mark()}.part"  # another run may make the same link
     try:
-        link.symlink_to(relative)
-    except OSError:
-        shutil.copyfile(target, link)
+        try:
+            temporary.symlink_to(relative)
+        except OSError:
+            shutil.copyfile(target, temporary)
+        temporary.replace(link)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,15 @@ from harness.errors import HarnessError, SamplingError, UsageError
 from harness.experiment import Condition, Experiment
 from harness.identity import digest
 from harness.models.base import Model
-from harness.plan import Plan, check_counts, make_plan
+from harness.plan import ClipRequest, Plan, check_counts, make_plan
 from harness.progress import Progress, Quiet
-from harness.projection import project
+from harness.projection import planned, project
 from harness.prompts import Prompt
 from harness.rates import measured_rate
 from harness.results import ClipResult, ConditionResult, Outcome
 from harness.sampling import Execution, Sampled, sample_missing
 from harness.scoring import Measures, Row, check_primary, differences, measure, per_clip
-from harness.store import Store
+from harness.store import Store, explained
 from harness.tracking import log_or_postpone
 from metrics.files import abandoned
 from metrics.score import EmbeddingSet
@@ -98,15 +98,38 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     measures = Measures.load(settings.embedder, settings.reference)
     load = settings.loader()
     model = load()
-    plan = plan_of(experiment, model, settings)
-    results = settings.results_folder
-    store = Store(results / "store")
-    _sweep(results)
-    with measured_rate(plan, model, store):
-        sampled = sample_missing(plan, model, store, progress, settings.execution, load)
-    outcome = _score(plan, model, settings, measures, store, sampled, progress)
-    project(outcome)
+    asked = _Asked(plan_of(experiment, model, settings), model, settings, measures)
+    store = Store(settings.results_folder / "store")
+    _sweep(settings.results_folder)
+    with planned(asked.folder, asked.plan.requests, store):
+        with measured_rate(asked.plan, model, store):
+            sampled = sample_missing(asked.plan, model, store, progress, settings.execution, load)
+        outcome = _score(asked, store, sampled, progress)
+        project(outcome)
     return outcome
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A run as it was asked for."""
+
+    plan: Plan
+    model: Model
+    settings: RunSettings
+    measures: Measures
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        return describe(self.plan, self.model, self.settings, self.measures)
+
+    def digest(self, requests: Sequence[ClipRequest]) -> str:
+        """Of what was asked, with these clips."""
+        return digest({**self.described, "clips": [request.id for request in requests]})
+
+    @property
+    def folder(self) -> Path:
+        name = f"{self.plan.experiment.name}-{self.digest(self.plan.requests)[:12]}"
+        return self.settings.results_folder / "runs" / name
 
 
 def plan_of(experiment: Experiment, model: Model, settings: RunSettings) -> Plan:
@@ -119,26 +142,20 @@ def plan_of(experiment: Experiment, model: Model, settings: RunSettings) -> Plan
 
 def _sweep(results: Path) -> None:
     """Remove what killed runs left half written of what is made from the clips."""
-    for pattern in ("embeddings/*/.*.part", "runs/*/.*.part"):
-        for left in abandoned(results.glob(pattern)):
-            left.unlink(missing_ok=True)
+    with explained(results):
+        for pattern in ("embeddings/*/.*.part", "planned/.*.part", "runs/*/.*.part", "runs/*/clips/*/.*.part"):
+            for left in abandoned(results.glob(pattern)):
+                left.unlink(missing_ok=True)
 
 
-def _score(
-    plan: Plan,
-    model: Model,
-    settings: RunSettings,
-    measures: Measures,
-    store: Store,
-    sampled: Sampled,
-    progress: Progress,
-) -> Outcome:
+def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) -> Outcome:
+    plan, settings, measures = asked.plan, asked.settings, asked.measures
     requests = [request for request in plan.requests if store.has(request.id)]
     if not requests:
         raise _nothing(settings, sampled)
     stored = [store.get(request.id) for request in requests]
     cache = settings.results_folder / "embeddings"
-    embedded = embed_clips(stored, measures.recipe, cache, progress)
+    embedded = embed_clips(stored, measures.recipe, cache, progress, settings.execution.reuse == "always-rerun")
     rows: dict[str, list[Row]] = {condition.name: [] for condition in plan.experiment.conditions}
     for row in zip(requests, stored, embedded, strict=True):
         rows[row[0].condition.name].append(row)
@@ -150,17 +167,15 @@ def _score(
                 sets[condition.name] = measures.embedding_set(mine)
                 conditions.append(_measured(condition, sets[condition.name], mine, measures))
             stage.advance(done, condition.name)
-    described = describe(plan, model, settings, measures)
-    asked = digest({**described, "clips": [request.id for request in plan.requests]})
     return Outcome(
-        digest({**described, "clips": [request.id for request in requests]}),
+        asked.digest(requests),
         plan.experiment,
-        described["settings"],
-        model.fingerprint(),
+        asked.described["settings"],
+        asked.model.fingerprint(),
         tuple(conditions),
         differences(plan.experiment, sets, measures),
         (*measures.notes(min(request.seconds for request in plan.requests)), *_lacking(plan, rows)),
-        settings.results_folder / "runs" / f"{plan.experiment.name}-{asked[:12]}",
+        asked.folder,
         sampled.clips,
         sampled.failures,
         sampled.changed,

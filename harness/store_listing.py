@@ -1,7 +1,8 @@
 """What is in a store, and why: the clips, with the conditions and prompts of the runs that refer to them.
 
 A clip's record knows neither experiments nor conditions, for it may serve many. Those are read from the tables of the
-runs (`<results>/runs/*/clips.csv`). Nothing here is hashed or decoded: that is what `harness.store_upkeep` is for.
+runs: of the clips that a run has (`<results>/runs/*/clips.csv`), and as long as it is under way, or was interrupted, of
+those that it needs (`<results>/planned/*.csv`). Nothing here is hashed or decoded: `harness.store_upkeep` does that.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from harness.store import Store, read_record
 
 COLUMNS = ("clip", "condition", "prompt", "index")
 NO_RUN = "(no run)"
+TABLE, PLANNED = "clips.csv", "planned"
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,22 @@ class Reference:
     index: int
 
 
-def run_folders(results: Path) -> list[Path]:
-    """The runs with a table of clips, the oldest first."""
-    tables = sorted(results.glob("runs/*/clips.csv"), key=lambda path: (path.stat().st_mtime, path))
-    return [path.parent for path in tables]
+def plan_file(run: Path) -> Path:
+    """Where the run of this folder says which clips it needs: beside the runs, for those are finished."""
+    return run.parents[1] / PLANNED / f"{run.name}.csv"
+
+
+def begun_runs(results: Path) -> list[str]:
+    """The runs that are under way or were interrupted, by name."""
+    return sorted(path.stem for path in results.glob(f"{PLANNED}/[!.]*.csv"))
 
 
 def read_rows(run: Path) -> list[dict[str, str]]:
     """A run's table of clips as text. Raises `StoreError` for one that is damaged: who needs it must not guess."""
-    path = run / "clips.csv"
+    return _read(run / TABLE, run)
+
+
+def _read(path: Path, run: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
@@ -60,11 +69,14 @@ def read_rows(run: Path) -> list[dict[str, str]]:
 
 def references(results: Path) -> dict[str, list[Reference]]:
     """By clip, every condition that refers to it, those of the newest run last. Raises `StoreError`."""
-    found: dict[str, list[Reference]] = defaultdict(list)
-    for run in run_folders(results):
-        for row in read_rows(run):
-            found[row["clip"]].append(Reference(run.name, row["condition"], row["prompt"], int(row["index"])))
-    return dict(found)
+    found: dict[str, dict[Reference, None]] = defaultdict(dict)
+    tables = [*results.glob(f"runs/*/{TABLE}"), *results.glob(f"{PLANNED}/[!.]*.csv")]
+    for path in sorted(tables, key=lambda path: (path.stat().st_mtime, path)):
+        run, name = (path, path.stem) if path.parent.name == PLANNED else (path.parent, path.parent.name)
+        for row in _read(path, run):
+            one = Reference(name, row["condition"], row["prompt"], int(row["index"]))
+            found[row["clip"]][one] = None
+    return {clip_id: list(ones) for clip_id, ones in found.items()}
 
 
 def listing(results: Path) -> list[dict[str, Any]]:

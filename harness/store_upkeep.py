@@ -13,7 +13,7 @@ from harness.codes import read_codes
 from harness.errors import AudioError, DamagedClip, StoreError, UsageError
 from harness.progress import NO_STAGE, Stage
 from harness.store import Store, StoredClip, refusal, rename
-from harness.store_listing import folder_bytes, references
+from harness.store_listing import begun_runs, folder_bytes, references
 from metrics.files import STALE_SECONDS
 
 
@@ -44,7 +44,7 @@ def check_content(clip: StoredClip) -> None:
     if (len(audio), rate) != (recorded.get("samples"), recorded.get("rate")):
         raise DamagedClip(
             f"{clip.path} holds {len(audio)} samples at {rate} Hz, recorded were {recorded.get('samples')} at "
-            f"{recorded.get('rate')} Hz. Remove {clip.folder} and run again: that one clip is sampled anew."
+            f"{recorded.get('rate')} Hz."
         )
 
 
@@ -76,17 +76,19 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Garbage:
-    """What `collect` found, and how many clips no run refers to were left because they are young."""
+    """What `collect` found, how many clips no run refers to were left because they are young, and the runs that are
+    under way or were interrupted, whose clips stay."""
 
     leftovers: tuple[Leftover, ...]
     young: int
+    begun: tuple[str, ...] = ()
 
 
 def collect(results: Path, older_than: float = STALE_SECONDS) -> Garbage:
     """What can go: clips that no run refers to, temporary folders, codes of clips that are stored or were given up.
 
-    Only what is older than `older_than` seconds: a run refers to its clips when it is done, and one that is under way,
-    or was interrupted today, needs what it has. Nothing is removed. Raises `StoreError` when a run's table of clips is
+    Only what is older than `older_than` seconds. A run refers to its clips from its beginning on, so that one which was
+    interrupted long ago can still go on. Nothing is removed. Raises `StoreError` when a run's table of clips is
     damaged, for without it nobody can say which clips it needs.
     """
     store, known, now = Store(results / "store"), references(results), time.time()
@@ -101,9 +103,9 @@ def collect(results: Path, older_than: float = STALE_SECONDS) -> Garbage:
         if old(path):
             found.append(Leftover(path, "temporary", _bytes(path)))
     for path in sorted(store.root.glob(".unfinished/*.safetensors")):
-        if store.has(path.stem) or old(path):
+        if store.has(path.stem) or (path.stem not in known and old(path)):
             found.append(Leftover(path, "unfinished", _bytes(path)))
-    return Garbage(tuple(found), young)
+    return Garbage(tuple(found), young, tuple(begun_runs(results)))
 
 
 def remove(store: Store, garbage: Garbage) -> None:

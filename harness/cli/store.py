@@ -82,15 +82,23 @@ def gc(
         remove(Store(results / "store"), garbage)
     if as_json:
         rows = [{"path": str(one.path), "why": one.why, "bytes": one.bytes} for one in garbage.leftovers]
-        return _print_json({"removed" if yes else "would_remove": rows, "kept_as_young": garbage.young})
+        return _print_json(
+            {"removed" if yes else "would_remove": rows, "kept_as_young": garbage.young, "begun": garbage.begun}
+        )
     for one in garbage.leftovers:
         typer.echo(f"{_size(one.bytes):>10}  {one.why}: {one.path}")
     total = f"{len(garbage.leftovers)} things, {_size(sum(one.bytes for one in garbage.leftovers))}"
     typer.echo(f"Removed {total}." if yes else f"{total} can go: remove them with --yes.")
+    if garbage.begun:
+        typer.echo(
+            f"The clips of {len(garbage.begun)} runs that are under way or were interrupted stay: "
+            f"{', '.join(garbage.begun)}. Run them again to finish them, or remove their files from "
+            f"{results / 'planned'} to give them up."
+        )
     if garbage.young:
         typer.echo(
-            f"{garbage.young} clips that no run refers to are younger than {older_than:g} h and stay: a run refers to "
-            "its clips when it is done. If none is under way, give --older-than 0."
+            f"{garbage.young} clips that no run refers to are younger than {older_than:g} h and stay: give "
+            "--older-than 0 to remove them too."
         )
 
 

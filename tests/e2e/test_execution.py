@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from harness import projection
 from harness.cli import app
 from harness.models import registry
 from tests.harness.executors.faults import Faulty
@@ -62,6 +64,22 @@ def test_clips_that_fail_are_told_kept_apart_and_made_by_the_command_that_is_sho
     assert not list((results / "failures").iterdir())
     (results / "failures").rmdir()
     assert contents(results) == contents(whole)
+
+
+def test_a_run_killed_before_its_figure_was_drawn_draws_it(whole, tmp_path, toy_reference, monkeypatch):
+    shutil.copytree(whole, tmp_path / "results", symlinks=True)
+    [folder] = (tmp_path / "results" / "runs").iterdir()
+    for name in ("result.json", "scores.png"):
+        (folder / name).write_bytes(b"of an older version")
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(projection, "write_png", kill)
+        assert CliRunner().invoke(app, arguments(tmp_path / "results", toy_reference)).exit_code == 130
+    assert CliRunner().invoke(app, arguments(tmp_path / "results", toy_reference)).exit_code == 0
+    assert contents(tmp_path / "results") == contents(whole)
 
 
 def test_a_condition_without_clips_is_left_out_and_said(tmp_path, toy_reference):

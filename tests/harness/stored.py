@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from harness.identity import digest
 from harness.models.base import Clip
 from harness.store import Store, StoredClip
+from harness.store_listing import TABLE, plan_file
 
 RATE = 16_000
 
@@ -26,12 +28,22 @@ def put(results: Path, seed: int, prompt: str = "calm") -> StoredClip:
     return Store(results / "store").put(identity, clip(seed), {"device": "cpu"})
 
 
+def leave_plan(results: Path, name: str, conditions: dict[str, list[StoredClip]]) -> Path:
+    """What a run that needs these clips leaves when it is interrupted."""
+    folder = leave_run(results, name, conditions)
+    plan = plan_file(folder)
+    plan.parent.mkdir(exist_ok=True)
+    (folder / TABLE).replace(plan)
+    shutil.rmtree(folder)
+    return plan
+
+
 def leave_run(results: Path, name: str, conditions: dict[str, list[StoredClip]]) -> Path:
     """A run's folder that refers to these clips."""
     folder = results / "runs" / name
     folder.mkdir(parents=True)
     (folder / "result.json").write_text(json.dumps({"id": digest(name)}))
-    with (folder / "clips.csv").open("w", encoding="utf-8", newline="") as file:
+    with (folder / TABLE).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["condition", "prompt", "index", "clip", "path"])
         for condition, clips in conditions.items():

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
-from harness.store_listing import listing, references, usage
-from tests.harness.stored import leave_run, put
+from harness.store_listing import begun_runs, listing, references, usage
+from tests.harness.stored import leave_plan, leave_run, put
 
 
 @pytest.fixture
@@ -25,6 +25,22 @@ def test_a_clip_has_the_condition_of_the_newest_run_and_all_its_references(resul
     assert [one["condition"] for one in rows[0]["references"]] == ["cold", "renamed"]
     assert rows[0]["prompt"] == "“calm”"
     assert (rows[2]["prompt"], rows[2]["index"]) == ("calm", 2)
+
+
+def test_a_run_under_way_says_why_its_clips_are_there(results: Path):
+    third = put(results, 2)
+    plan = leave_plan(results, "begun-1", {"third": [third]})
+    rows = {row["seed"]: row for row in listing(results)}
+    assert (rows[2]["condition"], rows[2]["prompt"], rows[2]["index"]) == ("third", "“calm”", 0)
+    assert begun_runs(results) == ["begun-1"]
+    leave_run(results, "begun-1", {"third": [third]})  # killed just before its plan was removed
+    assert len(references(results)[third.id]) == 1
+    plan.write_text("clip")
+    plan.with_name(".begun-1.csv.part").write_text("half written")
+    assert references(results)
+    plan.write_text("clip\nx\n")
+    with pytest.raises(StoreError, match=r"planned/begun-1\.csv cannot be read .* or remove .*begun-1\.csv"):
+        references(results)
 
 
 def test_a_row_says_where_the_sound_is_and_its_hash(results: Path):

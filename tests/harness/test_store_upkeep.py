@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from harness.store import Store, StoredClip
 from harness.store_upkeep import collect, quarantine, remove, verify
 from metrics.audio import save
 from metrics.weights import file_sha256
-from tests.harness.stored import leave_run, put
+from tests.harness.stored import leave_plan, leave_run, put
 
 
 @pytest.fixture
@@ -114,6 +115,18 @@ def test_old_means_older_than_was_said(results: Path):
     stored = put(results, 2)
     os.utime(stored.folder, (1, 1))
     assert entries(collect(results)) == {stored.id: "no run refers to it"}
+
+
+def test_what_an_interrupted_run_needs_stays_however_old_it_is(results: Path):
+    store, stored, unfinished = Store(results / "store"), put(results, 2), put(results, 3)
+    plan = leave_plan(results, "begun-2", {"a": [stored, unfinished]})
+    store.unfinished(unfinished.id).parent.mkdir()
+    store.unfinished(unfinished.id).write_bytes(b"codes so far")
+    shutil.rmtree(unfinished.folder)
+    garbage = collect(results, older_than=0)
+    assert (garbage.leftovers, garbage.begun) == ((), ("begun-2",))
+    plan.unlink()
+    assert set(entries(collect(results, older_than=0))) == {stored.id, f"{unfinished.id}.safetensors"}
 
 
 def test_without_readable_tables_of_clips_nothing_is_called_garbage(results: Path):

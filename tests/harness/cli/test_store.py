@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from tests.harness.stored import leave_run, put
+from tests.harness.stored import leave_plan, leave_run, put
 
 
 @pytest.fixture
@@ -48,6 +48,14 @@ def test_gc_removes_only_when_told_to(results: Path):
     assert "Removed 1 things" in store(results, "gc", "--older-than", "0", "--yes")
     [row] = json.loads(store(results, "ls", "--json"))
     assert row["condition"] == "cold"
+
+
+def test_gc_leaves_the_clips_of_a_run_that_was_interrupted_and_names_it(results: Path):
+    spare = put(results, 1)
+    leave_plan(results, "begun-2", {"hot": [spare]})
+    said = store(results, "gc", "--older-than", "0", "--yes")
+    assert "The clips of 1 runs that are under way or were interrupted stay: begun-2." in said
+    assert {row["condition"] for row in json.loads(store(results, "ls", "--json"))} == {"cold", "hot"}
 
 
 def test_du_adds_up(results: Path):

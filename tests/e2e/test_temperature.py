@@ -125,17 +125,6 @@ def test_another_condition_reuses_the_clips_there_are(copy, toy_reference):
     assert result.stderr == ""
 
 
-def test_a_damaged_clip_is_named_and_the_remedy_works(copy, toy_reference):
-    clip = sorted((copy / "store").glob("??/*"))[0]
-    (clip / "audio.flac").write_bytes(b"fLaC")
-    result = CliRunner().invoke(app, arguments(copy, toy_reference, "--no-mlflow"))
-    assert result.exit_code == 1
-    assert "Traceback" not in result.output
-    assert f"Remove {clip} and run again" in result.stderr
-    shutil.rmtree(clip)
-    assert CliRunner().invoke(app, arguments(copy, toy_reference, "--no-mlflow")).exit_code == 0
-
-
 def test_a_run_that_is_interrupted_says_so_and_goes_on(tmp_path, toy_reference):
     results = tmp_path / "results"
     command = [sys.executable, "-m", "harness", *arguments(results, toy_reference, "--no-mlflow", "--clips", "3000")]

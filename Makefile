@@ -56,7 +56,7 @@ bench-harness: $(STAMP) ## Measure what the harness itself costs: per clip, per 
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks harness
 
 .PHONY: soak
-soak: $(STAMP) ## Kill runs at 100 random moments and resume each (some 10 minutes), into results/soak.json
+soak: $(STAMP) ## Kill runs at 100 random moments of every phase and resume each (some 15 minutes), into results/soak.json
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
 
 .PHONY: bench-sampling

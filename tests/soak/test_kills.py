@@ -1,29 +1,37 @@
-"""A handful of the kills of `make soak`: a run that is killed and gone on with is the run that was not killed."""
+"""A handful of the kills of `make soak`, and many runs at once: what comes out is what one undisturbed run gives."""
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
-from tests.benchmarks.bench_harness import reference
-from tests.soak.killing import contents, faults, kill_after, made, resume
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("soak")
-    music = reference(folder)
-    resume(folder / "whole", music, "local")
-    return music, contents(folder / "whole")
+from tests.soak.killing import CLIPS, EXECUTORS, RUN_SECONDS, Trial
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("executor", "seed"), [("local", 1), ("processes:2", 2), ("local", 3), ("processes:2", 4)])
-def test_a_run_killed_at_some_moment_comes_out_the_same(executor, seed, undisturbed, tmp_path):
-    music, expected = undisturbed
-    kill_after(tmp_path, music, executor, random.Random(seed).uniform(0, 1.0) ** 2)
-    before = made(tmp_path)
-    assert before
-    resume(tmp_path, music, executor)
-    assert faults(tmp_path, expected, before) == []
+@pytest.mark.parametrize(
+    ("executor", "phase", "seconds"),
+    [
+        ("local", "sampling", 0.05),
+        ("processes:2", "sampling", 0.02),
+        ("processes:2", "embedding", 0.05),
+        ("local", "scoring", 0.02),
+        ("local", "projecting", 0.1),
+        ("local", "logging", 1.0),
+    ],
+)
+def test_a_run_killed_in_any_phase_comes_out_the_same(executor, phase, seconds, world, expected, tmp_path):
+    trial = Trial(tmp_path, world, None if phase == "logging" else world.database)
+    assert trial.kill(executor, phase, seconds)
+    trial.resume(EXECUTORS[executor == "local"])
+    assert trial.faults(*expected) == []
+
+
+@pytest.mark.slow
+def test_ten_runs_of_one_experiment_at_once_sample_each_clip_once(world, expected, tmp_path):
+    trial = Trial(tmp_path, world, world.database)
+    runs = [trial.start("local") for _ in range(10)]
+    for run in runs:
+        run.join(RUN_SECONDS)
+    assert [run.exitcode for run in runs] == [0] * 10, trial.told.read_text()
+    assert len(trial.samplings()) == len(trial.stored()) == 2 * CLIPS
+    assert trial.faults(*expected) == []

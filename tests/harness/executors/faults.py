@@ -88,7 +88,7 @@ class Large(ToyModel):
         return super().sample(*arguments, **named)
 
 
-def log(folder: Path, seeds: Sequence[int]) -> None:
+def log(folder: Path, seeds: Sequence[object]) -> None:
     """One line for a batch, appended in one write: several processes may do so at once."""
     descriptor = os.open(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:

@@ -45,9 +45,9 @@ def effective_dimension(spectrum: ArrayLike) -> float:
 def tail_weight(songs: ArrayLike) -> tuple[float, float]:
     """The fourth moment of songs (n, k) about their mean relative to a Gaussian's of that covariance, and its limit.
 
-    1 for a Gaussian, 3 for Student's t of 5 degrees, of which samples of 60 show 1.6; .98 and 1.04 for musicnn's
-    embeddings of the tracks in the two shipped references. The limit is the stored one, or five standard deviations of
-    a Gaussian sample's (Mardia, Biometrika 57, 1970) where that is more: for few songs in few dimensions.
+    1 for a Gaussian, 3 for Student's t of 5 degrees, of which samples of 60 show 1.6; 1.01 for musicnn's embeddings of
+    the tracks in either shipped reference. The limit is the stored one, or five standard deviations of a Gaussian
+    sample's (Mardia, Biometrika 57, 1970) where that is more: for few songs in few dimensions.
     """
     centred = np.asarray(songs, dtype=np.float64)
     centred = centred - centred.mean(0)

@@ -51,7 +51,11 @@ class Law:
 
 @cache
 def musicnn() -> Array:
-    """Eigenvalues of musicnn's frames (200) of the 116 tracks that ship as reference sets."""
+    """Eigenvalues of musicnn's frames (200) of the tracks that ship as reference sets.
+
+    There are 126 of them. What results/calibration holds was drawn when there were 116: the spectrum's sum is 1.3 %
+    larger since, the share of its first 16 axes .830 (.831 then), that of its first 48 .951 as it was.
+    """
     frames = np.concatenate([load_reference(name).frames for name in ("heldout", "others")]).astype(np.float64)
     return np.linalg.eigvalsh(np.cov(frames.T))[::-1]
 

@@ -6,6 +6,8 @@ from metrics.embeddings import load_embedder
 from metrics.errors import AudioError, UsageError
 from metrics.frechet import fad
 from metrics.reference import build_reference, load_reference, reference_names, save_reference, shipped_folder
+from metrics.reference_statistics import compute
+from metrics.reliability import doubts_of_tails, rules
 
 TOY = load_embedder("toy")
 
@@ -72,3 +74,11 @@ def test_every_shipped_set_loads_with_styles_and_provenance():
         assert {"embedder", "preprocessing"} <= reference.provenance.keys()
         assert reference.strata is not None
         assert reference.n_songs >= 16
+
+
+def test_the_default_reference_is_large_enough_for_the_headline_distance():
+    reference = load_reference("heldout")
+    assert reference.n_songs >= rules()["components"]["fad"]["reference_songs"]
+    assert compute(reference, 16).explained >= rules()["components"]["explained_variance"]
+    tracks = [reference.frames[reference.songs == track].mean(0) for track in np.unique(reference.songs)]
+    assert doubts_of_tails(tracks) == []

@@ -22,6 +22,7 @@ from harness.corpora.manifest import (
 )
 from harness.corpora.splits import SPLITS, assign
 from harness.errors import CorpusError, UsageError
+from metrics.reference import load_reference
 
 from .conftest import manifest_of, track_of
 
@@ -70,6 +71,20 @@ def test_heldout_holds_minis_test_tracks_and_nothing_it_was_trained_on() -> None
     assert test < held
     assert not held & {track.sha256 for track in mini.tracks if track.split != "test"}
     assert {track.split for track in heldout.tracks} == {"test"}
+
+
+@pytest.mark.parametrize("name", ["heldout", "others"])
+def test_the_reference_sets_that_ship_are_of_the_tracks_declared(name: str) -> None:
+    reference = load_reference(name)
+    assert reference.strata is not None
+    styles = set(reference.strata.tolist())
+    tracks = [track for track in load_manifest("heldout").tracks if track.style in styles]
+    held = set(zip(reference.songs.tolist(), reference.strata.tolist(), strict=True))
+    assert held <= {(track.file, track.style) for track in tracks}
+    assert reference.n_songs == len(tracks) - (name == "others")  # one of romantic's 31 tracks is left over by 30 clips
+    versions = {track.package: track.version for track in tracks}
+    assert reference.provenance["packages"] == versions
+    assert set(reference.provenance["licences"]) == {track.licence for track in tracks}
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,6 @@ METRICS: dict[str, Callable[[EmbeddingSet, EmbeddingSet], float]] = {
     "kad": lambda evaluated, reference: kad(evaluated, reference).value,
 }
 
-NOT_TOLD_APART = {("time-scramble", "fad16"): [1]}
-"""Steps between levels that a metric does not see: shuffled pieces of .7 s and of .4 s come to 6.6 and 6.4."""
-
 
 @pytest.fixture(scope="module")
 def corpus():
@@ -77,25 +74,22 @@ def embedded(embedder, clips, songs=None):
     return EmbeddingSet.from_clips([embed_clip(embedder, clip, RATE) for clip in clips], songs, {})
 
 
-@pytest.fixture(scope="module")
-def few(corpus):
-    """Five tracks of each style: degrading and embedding all would take as long again."""
-    return [track for style in ("electronica", "game", "rock") for track in styled(corpus, style)[:5]]
-
-
 def styled(corpus, style):
     return [track for track in corpus.tracks if track.style == style]
 
 
 @pytest.fixture(scope="module")
-def reference(corpus, embedder, few):
-    return embedded(embedder, [excerpt(corpus, track, 0.3) for track in few])
+def reference(corpus, embedder):
+    return embedded(embedder, [excerpt(corpus, track, 0.3) for track in corpus.tracks])
 
 
 @pytest.fixture(scope="module")
-def degraded(corpus, embedder, few):
-    """By name: other excerpts of the same tracks, as they are and at each level."""
-    clips = [excerpt(corpus, track, 0.6) for track in few]
+def degraded(corpus, embedder):
+    """By name: other excerpts of the same tracks, as they are and at each level.
+
+    It takes all 23: of 15, music in pieces of .4 s was nearer than in pieces of .7 s to the distance in 16 components.
+    """
+    clips = [excerpt(corpus, track, 0.6) for track in corpus.tracks]
     plain = embedded(embedder, clips)
     return {
         name: [plain, *(embedded(embedder, [degrade(clip, RATE, level) for clip in clips]) for level in LEVELS)]
@@ -107,10 +101,7 @@ def degraded(corpus, embedder, few):
 @pytest.mark.parametrize("name", DEGRADATIONS)
 def test_what_is_spoilt_more_is_farther_away(degraded, reference, name, metric):
     figures = [METRICS[metric](level, reference) for level in degraded[name]]
-    farther = np.diff(figures) > 0
-    farther[NOT_TOLD_APART.get((name, metric), [])] = True
-    assert farther.all(), [round(figure, 2) for figure in figures]
-    assert min(figures[1:]) > figures[0]
+    assert (np.diff(figures) > 0).all(), [round(figure, 2) for figure in figures]
 
 
 @pytest.mark.parametrize("metric", METRICS)

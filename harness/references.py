@@ -27,6 +27,7 @@ from harness.identity import digest, readable_json
 from harness.progress import Progress
 from metrics.audio import Preprocessing
 from metrics.files import write_bytes
+from metrics.frechet import HEADLINE_COMPONENTS
 from metrics.reference import SUFFIX, load_reference, save_reference, shipped_folder, user_folder
 from metrics.reference_statistics import content_sha256, reference_statistics
 from metrics.score import EmbeddingSet
@@ -206,7 +207,8 @@ def _keep(
     write_bytes(user_folder() / f"{name}.json", manifest.as_json())
     save_reference(name, reference)
     if len(reference.frames) > 1:
-        reference_statistics(reference, min(16, reference.frames.shape[1], len(reference.frames) - 1))
+        components = min(HEADLINE_COMPONENTS, reference.frames.shape[1], len(reference.frames) - 1)
+        reference_statistics(reference, components)
     return manifest
 
 

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from metrics.errors import DegenerateInput, UsageError
 from metrics.files import write_bytes
+from metrics.frechet import HEADLINE_COMPONENTS
 from metrics.reference import user_folder
 from metrics.score import EmbeddingSet
 
 VERSION = 1
-COMPONENTS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class ReferenceStatistics:
 
 
 def reference_statistics(
-    reference: EmbeddingSet, components: int = COMPONENTS, folder: Path | None = None
+    reference: EmbeddingSet, components: int = HEADLINE_COMPONENTS, folder: Path | None = None
 ) -> ReferenceStatistics:
     """The statistics of a set, from the cache where they are in it.
 

@@ -91,8 +91,9 @@ def show(
 ) -> None:
     """How a set was made, what it was made from, and how much of its spread 16 components explain."""
     from harness import references
+    from metrics.frechet import HEADLINE_COMPONENTS
     from metrics.reference import load_reference
-    from metrics.reference_statistics import COMPONENTS, reference_statistics
+    from metrics.reference_statistics import reference_statistics
 
     found = load_reference(name)
     size, dim = found.frames.shape
@@ -104,7 +105,7 @@ def show(
         if key in found.provenance:
             value = found.provenance[key]
             typer.echo(f"{key.replace('_', ' '):<14} {', '.join(value) if isinstance(value, list) else value}")
-    components = min(COMPONENTS, dim, size - 1)
+    components = min(HEADLINE_COMPONENTS, dim, size - 1)
     if components > 0:
         share = reference_statistics(found, components).explained
         typer.echo(f"{'components':<14} {components} explain {share:.0%} of the variance")

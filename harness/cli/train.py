@@ -46,8 +46,11 @@ def export(folder: Folder = None, results: Results = Path("results"), corpus: Co
 
 @app.command()
 def evaluate(
-    clips_per_style: Annotated[int, typer.Option(min=3, help="Clips of each style in every set.")] = 24,
+    clips_per_style: Annotated[int, typer.Option(min=3, help="Clips of each style in every set.")] = 13,
     seconds: Annotated[float, typer.Option(min=3.0, help="Length of each clip.")] = 6.0,
+    likelihood: Annotated[
+        bool, typer.Option(help="Measure bits per code, which takes an hour of one core; else keep those on file.")
+    ] = True,
     folder: Folder = None,
     results: Results = Path("results"),
     corpus: CorpusName = "mini",
@@ -58,7 +61,10 @@ def evaluate(
 
     with progress_for(quiet).stage("sampling and measuring", 1) as stage:
         text = _recipe(folder, results, corpus).evaluate(
-            clips_per_style, seconds, lambda done, total, detail="": stage.advance(done / total / 2, detail)
+            clips_per_style,
+            seconds,
+            lambda done, total, detail="": stage.advance(done / total / 2, detail),
+            encode=likelihood,
         )
     typer.echo(text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +46,10 @@ def trained_codec(config: VQVAEConfig, level: int, out: Path) -> LevelCodec:
     return codec.eval()
 
 
-def assembled_vqvae(config: VQVAEConfig, out: Path) -> VQVAE:
-    """The levels, each trained for itself, as one VQ-VAE."""
+def assembled_vqvae(config: VQVAEConfig, levels: Iterable[int], out: Path) -> VQVAE:
+    """The named levels, each trained for itself, as one VQ-VAE; the others are left as they are initialised."""
     vqvae = VQVAE(config)
-    for level in range(config.levels):
+    for level in levels:
         trained = trained_codec(config, level, out).vqvae
         vqvae.encoders[level], vqvae.decoders[level] = trained.encoders[level], trained.decoders[level]
         vqvae.bottleneck.level_blocks[level] = trained.bottleneck.level_blocks[level]
@@ -72,29 +73,27 @@ def encode_track(vqvae: VQVAE, level: int, audio: np.ndarray, shift: float = 0.0
 
 
 def coded_tracks(
-    config: VQVAEConfig, levels: tuple[int, ...], recordings: Recordings, out: Path, variants: tuple[Variant, ...]
+    vqvae: VQVAE, levels: tuple[int, ...], recordings: Recordings, out: Path, variants: tuple[Variant, ...]
 ) -> list[CodedTrack]:
     """All variants of all recordings at the named levels; encoded once and kept in `out`."""
     coded = []
     for variant in variants:
-        by_level = {level: _coded_level(config, level, recordings, out, variant) for level in levels}
+        by_level = {level: _coded_level(vqvae, level, recordings, out, variant) for level in levels}
         for i, track in enumerate(recordings.tracks):
             codes = {level: by_level[level][i] for level in levels}
-            coded.append(CodedTrack(track, len(codes[levels[0]]) * config.hops[levels[0]], codes))
+            coded.append(CodedTrack(track, len(codes[levels[0]]) * vqvae.config.hops[levels[0]], codes))
     return coded
 
 
-def _coded_level(
-    config: VQVAEConfig, level: int, recordings: Recordings, out: Path, variant: Variant
-) -> list[np.ndarray]:
+def _coded_level(vqvae: VQVAE, level: int, recordings: Recordings, out: Path, variant: Variant) -> list[np.ndarray]:
     from safetensors.numpy import load_file, save
 
-    weights = (out / f"codec-{level}.best.pt").read_bytes()
-    tracks = repr([(track.sha256, variant) for track in recordings.tracks])
-    stamp = hashlib.sha256(weights + tracks.encode()).hexdigest()[:16]
-    kept = out / f"codes-{level}-{stamp}.safetensors"
+    told = hashlib.sha256(repr([(track.sha256, variant) for track in recordings.tracks]).encode())
+    for module in (vqvae.encoders[level], vqvae.codebook(level)):
+        for tensor in module.state_dict().values():
+            told.update(tensor.numpy().tobytes())
+    kept = out / f"codes-{level}-{told.hexdigest()[:16]}.safetensors"
     if not kept.exists():
-        vqvae = trained_codec(config, level, out).vqvae
         coded = [encode_track(vqvae, level, audio, *variant) for audio in recordings.audio]
         write_bytes(kept, save({f"{i:05d}": codes for i, codes in enumerate(coded)}))
     loaded = load_file(kept)

@@ -1,11 +1,13 @@
 """How good a trained model is, in figures that a change can be held against: `harness train evaluate`.
 
-All sets hold the same number of clips of the same length; the reference and the real clips that are measured or passed
-through the codec come from different tracks, none of which was trained on. Samples share their seeds across styles.
+All sets hold the same number of clips of the same length; samples share their seeds across styles. The real music that
+they are measured against was not trained on: all tracks of it for what the model makes; for real clips, and those
+passed through the codec, the half of the tracks that they are not from.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,21 +25,27 @@ from harness.models.jukebox.train.ngram import Trigram
 from harness.models.jukebox.train.prior import Windows, mean_bits
 from harness.prompts import Prompt
 from metrics.embeddings.base import Embedder
-from metrics.frechet import fad
+from metrics.frechet import HEADLINE_COMPONENTS, fad
 from metrics.reference import build_reference
 from metrics.score import EmbeddingSet, Score
 
-HEADLINE = 16  # principal components of the reference
+OF_TRACKS = ("real", "round trip")
+"""Sets of real clips, which are of one half of the tracks."""
 
 
 @dataclass(frozen=True)
 class Sets:
     """Embedded clips by what they are: real, round trip, samples, random codes, white noise; and real music to train a
-    classifier on."""
+    classifier on. `reference` is of all held-out tracks, `other_half` of those that no real clip is from."""
 
     reference: EmbeddingSet
+    other_half: EmbeddingSet
     evaluated: dict[str, EmbeddingSet]
     training: EmbeddingSet
+
+    def reference_of(self, name: str) -> EmbeddingSet:
+        """What a set is measured against."""
+        return self.other_half if name in OF_TRACKS else self.reference
 
 
 def make_sets(
@@ -50,9 +58,12 @@ def make_sets(
 ) -> Sets:
     """Build and embed every set: `per_style` clips of each style, `seconds` long."""
     built = open_corpus(corpus)
-    ours, theirs = halves(built.select("test"))
-    reference, real = (excerpts(built, tracks, per_style, seconds) for tracks in (ours, theirs))
-    training = excerpts(built, built.select("train"), 2 * per_style, seconds)
+    held_out = built.select("test")
+    ours, theirs = halves(held_out)
+    other_half, real = (excerpts(built, tracks, per_style, seconds) for tracks in (ours, theirs))
+    most = max(Counter(track.style for track in held_out).values())
+    reference = excerpts(built, held_out, max(per_style, most), seconds)  # at least one of every track
+    training = excerpts(built, built.select("train"), 4 * per_style, seconds)
     rng = np.random.default_rng(0)
     noise = [rng.standard_normal(len(e.audio)).astype(np.float32) * 0.1 for e in real]
     seeds = list(range(per_style))
@@ -73,6 +84,7 @@ def make_sets(
 
     return Sets(
         reference=of_tracks(reference),
+        other_half=of_tracks(other_half),
         evaluated={
             "real": of_tracks(real),
             "round trip": of_tracks(real, (round_trip(model, e.audio) for e in real)),
@@ -101,22 +113,25 @@ def random_codes(model: JukeboxModel, samples: int, rng: np.random.Generator) ->
 
 
 def distances(sets: Sets) -> dict[str, dict[str, Score]]:
-    """FAD of every set to the reference: in its first principal components, and in full dimension."""
+    """FAD of every set to its reference: in its first principal components, and in full dimension."""
     return {
-        name: {"fad16": fad(found, sets.reference, HEADLINE), "fad": fad(found, sets.reference)}
+        name: {
+            "fad16": fad(found, sets.reference_of(name), HEADLINE_COMPONENTS),
+            "fad": fad(found, sets.reference_of(name)),
+        }
         for name, found in sets.evaluated.items()
     }
 
 
 def by_style(sets: Sets, name: str) -> dict[str, float]:
-    """Plug-in 16-component FAD of one set to the reference, style by style: too few clips for more than an order."""
-    assert sets.reference.strata is not None
+    """Plug-in 16-component FAD of one set to its reference, style by style: too few clips for more than an order."""
+    found, reference = sets.evaluated[name], sets.reference_of(name)
+    assert found.strata is not None
+    assert reference.strata is not None
     scores = {}
-    for style in np.unique(sets.reference.strata):
-        found = sets.evaluated[name]
-        assert found.strata is not None
-        pair = found.select(found.strata == style), sets.reference.select(sets.reference.strata == style)
-        scores[str(style)] = fad(*pair, HEADLINE).plain
+    for style in np.unique(reference.strata):
+        pair = found.select(found.strata == style), reference.select(reference.strata == style)
+        scores[str(style)] = fad(*pair, HEADLINE_COMPONENTS).plain
     return scores
 
 
@@ -178,5 +193,6 @@ def likelihood(model: JukeboxModel, coded: Callable[[int, str], list[CodedTrack]
             "prior": bits,
             "trigram": trigram.bits([window.codes for window in windows]),
             "codes": sum(len(window.codes) for window in windows),
+            "tracks": len(test),
         }
     return result

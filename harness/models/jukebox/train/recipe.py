@@ -10,6 +10,7 @@ last checkpoint; the schedule is read from `[training]` in the model's config.to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,7 +27,8 @@ from harness.models.jukebox.train.data import read_recordings
 from harness.models.jukebox.train.evaluate import by_style, conditioning, distances, likelihood, make_sets
 from harness.models.jukebox.train.loop import Schedule, keep_freed_memory
 from harness.models.jukebox.train.prior import train_prior
-from harness.models.jukebox.train.report import spectrograms, write_report
+from harness.models.jukebox.train.report import kept_likelihood, spectrograms, write_report
+from harness.models.jukebox.vqvae import VQVAE
 from harness.prompts import Prompt
 from metrics.embeddings import load_embedder
 
@@ -65,39 +67,49 @@ class Recipe:
             train_prior(self.folder, int(level), schedule, self.coded(int(level), "train"),
                         self.coded(int(level), "valid"), self.out)  # fmt: skip
 
-    def coded(self, level: int, split: str) -> list[CodedTrack]:
-        """A split as the codes that the prior of `level` learns: its own, and those above for an upsampler."""
+    def coded(self, level: int, split: str, vqvae: VQVAE | None = None) -> list[CodedTrack]:
+        """A split as the codes that the prior of `level` learns: its own, and those above for an upsampler.
+
+        The codec is the one given, or that of the checkpoints.
+        """
         is_top = self.folder.priors[level].conditioner is None
         levels = (level,) if is_top else (level, level + 1)
-        for needed in levels:
-            self._require(f"codec-{needed}")
+        if vqvae is None:
+            for needed in levels:
+                self._require(f"codec-{needed}")
+            vqvae = assembled_vqvae(self.folder.vqvae, levels, self.out)
         variants = VARIED if is_top and split == "train" else PLAIN
-        return coded_tracks(self.folder.vqvae, levels, read_recordings(self.corpus, split), self.out, variants)
+        return coded_tracks(vqvae, levels, read_recordings(self.corpus, split), self.out, variants)
 
     def export(self) -> None:
         """Write the best checkpoints of all parts into the model's folder as safetensors."""
         levels = range(self.folder.vqvae.levels)
         for part in (f"{kind}-{level}" for kind in ("codec", "prior") for level in levels):
             self._require(part)
-        save_weights(assembled_vqvae(self.folder.vqvae, self.out), self.folder.weights("vqvae"))
+        save_weights(assembled_vqvae(self.folder.vqvae, levels, self.out), self.folder.weights("vqvae"))
         for level in levels:
             prior = Prior(self.folder.priors[level])
             saved = torch.load(self.out / f"prior-{level}.best.pt", weights_only=True)
             prior.load_state_dict(saved["module"])
             save_weights(prior, self.folder.weights(f"prior_level_{level}"))
 
-    def evaluate(self, per_style: int, seconds: float, progress: Progress | None = None) -> str:
-        """Measure the exported model (see `evaluate`) into `results/reference`; the figures as Markdown."""
+    def evaluate(self, per_style: int, seconds: float, progress: Progress | None = None, *, encode: bool = True) -> str:
+        """Measure the exported model (see `evaluate`) into `results/reference`; the figures as Markdown.
+
+        It takes the model's folder and the corpus, and no checkpoints. Bits per code take all of the corpus as codes:
+        without `encode` they are those on file. Raises `HarnessError` where there are none of these weights.
+        """
+        out = self.results / "reference" / f"jukebox-{self.folder.path.name}"
         model = JukeboxModel(f"jukebox:{self.folder.path.name}", self.folder)
+        bits = None if encode else kept_likelihood(out, model.fingerprint())
         sets = make_sets(model, self.corpus, load_embedder("musicnn"), per_style, seconds, progress)
         figures = {
             "model": model.fingerprint(),
             "settings": {"clips": per_style * len(model.styles), "per_style": per_style, "seconds": seconds},
             "conditioning": conditioning(sets),
-            "likelihood": likelihood(model, self.coded),
+            "likelihood": bits or likelihood(model, partial(self.coded, vqvae=model.vqvae)),
             "round_trip_by_style": by_style(sets, "round trip"),
         }
-        out = self.results / "reference" / f"jukebox-{self.folder.path.name}"
         pictured = [f"{style}, seed 0" for style in model.styles]
         clips = model.sample(
             [model.encode(Prompt(style=style), seconds) for style in model.styles], [0] * len(pictured)

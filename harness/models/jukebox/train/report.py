@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import HarnessError
 from harness.figures import write_png
 from metrics.files import write_bytes
 from metrics.score import Score
@@ -32,6 +33,15 @@ def ratios(distances: Mapping[str, Mapping[str, Score]]) -> dict[str, float]:
     }
 
 
+def kept_likelihood(folder: Path, model: Mapping[str, Any]) -> dict[str, Any]:
+    """The bits per code in `folder`'s quality.json. Raises `HarnessError` where it holds none of these weights."""
+    path = folder / "quality.json"
+    found = json.loads(path.read_text()) if path.is_file() else {}
+    if found.get("model", {}).get("weights_sha256") != model["weights_sha256"]:
+        raise HarnessError(f"{path} holds no bits per code of these weights: evaluate them with --likelihood.")
+    return found["likelihood"]
+
+
 def write_report(folder: Path, figures: Mapping[str, Any], distances: Mapping[str, Mapping[str, Score]]) -> str:
     """Write quality.json, quality.md and confusion.png into `folder`; the Markdown is returned."""
     scores = {name: {metric: score.as_dict() for metric, score in found.items()} for name, found in distances.items()}
@@ -50,13 +60,19 @@ def markdown(figures: Mapping[str, Any], distances: Mapping[str, Mapping[str, Sc
         f"{settings['clips']} clips of {settings['seconds']:g} s in each set, {settings['per_style']} of each style; "
         "distances in musicnn space to held-out real music.",
         "",
-        "| set | FAD, 16 components | 95 % interval | FAD, full dimension (plug-in) |",
-        "|---|---|---|---|",
+        "| set | songs, against | FAD, 16 components | 95 % interval | FAD, full dimension (plug-in) |",
+        "|---|---|---|---|---|",
     ]
+    notes: dict[str, list[str]] = {}
     for name, found in distances.items():
         head, full = found["fad16"], found["fad"]
         interval = "–" if head.interval is None else f"{head.interval[0]:.1f} … {head.interval[1]:.1f}"
-        lines.append(f"| {name} | {head.value:.1f} ± {head.stderr:.1f} | {interval} | {full.plain:.1f} |")
+        songs = f"{head.n_songs}, {head.provenance['reference_songs']}"
+        value = f"{'' if head.reliable else '~'}{head.value:.1f} ± {head.stderr:.1f}"
+        lines.append(f"| {name} | {songs} | {value} | {interval} | {full.plain:.1f} |")
+        if not head.reliable:
+            notes.setdefault(head.note, []).append(name)
+    lines += ["", *(f"~ {', '.join(names)}: {note}." for note, names in notes.items())]
     limits = {"samples / white noise": SAMPLES_OVER_NOISE, "samples / random codes": SAMPLES_OVER_RANDOM}
     lines += ["", "| upper bound of samples over | ratio | must stay below |", "|---|---|---|"]
     lines += [f"| {name.split(' / ')[1]} | {value:.2f} | {limits[name]} |" for name, value in ratios(distances).items()]
@@ -64,9 +80,14 @@ def markdown(figures: Mapping[str, Any], distances: Mapping[str, Mapping[str, Sc
     for name, found in figures["conditioning"].items():
         lines.append(f"| {name} | {found['balanced_accuracy']:.2f} | {found['clips']} |")
     lines += ["", f"Style asked for against permuted labels: p = {figures['conditioning']['samples']['p']:.4f}."]
-    lines += ["", "| bits per code, held-out | prior | interpolated trigram | codes |", "|---|---|---|---|"]
+    lines += [
+        "",
+        "| bits per code, held-out | prior | interpolated trigram | codes | tracks |",
+        "|---|---|---|---|---|",
+    ]
     for name, found in figures["likelihood"].items():
-        lines.append(f"| {name} | {found['prior']:.2f} | {found['trigram']:.2f} | {found['codes']:,} |")
+        bits = f"{found['prior']:.2f} | {found['trigram']:.2f}"
+        lines.append(f"| {name} | {bits} | {found['codes']:,} | {found['tracks']} |")
     return "\n".join(lines) + "\n"
 
 

@@ -10,7 +10,7 @@ from harness.corpora import Track
 from harness.models.jukebox.checkpoint import ModelFolder
 from harness.models.jukebox.train import loop
 from harness.models.jukebox.train.codec import LevelCodec
-from harness.models.jukebox.train.codes import CodedTrack, encode_track
+from harness.models.jukebox.train.codes import CodedTrack, coded_tracks, encode_track
 from harness.models.jukebox.train.data import Recordings
 from harness.models.jukebox.train.loop import Schedule, Trainer
 from harness.models.jukebox.train.losses import spectral_distance
@@ -173,6 +173,23 @@ def test_encoding_a_track_gives_whole_top_codes(vqvae):
     codes = encode_track(vqvae, 0, np.zeros(1003, np.int16), shift=0.5)
     assert len(codes) == (1003 - 8) // 16 * 4
     assert codes.dtype == np.uint16
+
+
+def test_a_corpus_is_encoded_once_for_each_codec(vqvae, recordings, tmp_path):
+    def codes():
+        return coded_tracks(vqvae, (0, 1), recordings, tmp_path, ((0.0, 0.0), (0.5, -3.0)))
+
+    first = codes()
+    assert [len(track.codes[1]) for track in first] == [1875, 1875, 1874, 1874]
+    assert np.array_equal(first[2].codes[0], encode_track(vqvae, 0, recordings.audio[0], 0.5, -3.0))
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    codes()
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == kept
+    with torch.no_grad():
+        vqvae.codebook(1).k += 1.0
+    codes()
+    assert len(list(tmp_path.glob("codes-1-*"))) == 4
+    assert len(list(tmp_path.glob("codes-0-*"))) == 2
 
 
 @pytest.mark.parametrize(("step", "factor"), [(0, 0.1), (9, 1.0), (10, 1.0), (110, 0.05)])

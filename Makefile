@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt tools/setup.sh
 
 .PHONY: demo
 demo: $(STAMP) ## Sample under three temperatures, measure against real music, log to MLflow
-	@$(BIN)/harness run temperature --temperature 0.7 --temperature 0.85 --temperature 0.99 --clips 16 --seconds 6 --results $(RESULTS)
+	@$(BIN)/harness run temperature --temperature 0.7 --temperature 0.85 --temperature 0.99 --clips 24 --seconds 6 --results $(RESULTS)
 
 .PHONY: test
 # The tests' arithmetic is small: a second thread makes the suite slower, and four times so beside other work.

@@ -65,7 +65,7 @@ def run() -> None:
 
     [bold]Example[/bold]
 
-    harness run temperature --temperature 0.7 --temperature 0.99 --clips 16 --seconds 6
+    harness run temperature --temperature 0.7 --temperature 0.99 --clips 24 --seconds 6
 
     harness run ./my_experiment.py --dry-run
 

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from metrics.embeddings import load_embedder
     from metrics.embeddings.base import embed_clip
     from metrics.equality import equality_test
-    from metrics.fadtk import fadtk_fad
     from metrics.frechet import fad, paired_fad
     from metrics.frechet_variants import fad_infinity, fad_per_song
     from metrics.gaussians import frechet_distance
@@ -64,7 +63,6 @@ __all__ = [
     "fad",
     "fad_infinity",
     "fad_per_song",
-    "fadtk_fad",
     "frechet_distance",
     "holm",
     "kad",
@@ -109,7 +107,6 @@ _HOMES = {
     "fad": "metrics.frechet",
     "fad_infinity": "metrics.frechet_variants",
     "fad_per_song": "metrics.frechet_variants",
-    "fadtk_fad": "metrics.fadtk",
     "frechet_distance": "metrics.gaussians",
     "holm": "metrics.comparison",
     "kad": "metrics.kernel",

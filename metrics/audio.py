@@ -37,8 +37,20 @@ LARGEST = 1e10
 def load(path: str | os.PathLike[str], rate: int | None = None) -> tuple[Audio, int]:
     """Read a sound file as mono: `(audio (samples,), rate in Hz)`, resampled when `rate` is given.
 
-    Channels are averaged. WAV, FLAC, Ogg Vorbis, Opus and MP3 are read (libsndfile). Raises `AudioError` when the file
-    is missing, cannot be decoded, is empty, or holds samples that are not finite.
+    Channels are averaged. Raises `AudioError` as `read`, and when the file is empty or holds samples that are not
+    finite.
+    """
+    samples, found = read(path)
+    audio = check(samples.mean(axis=1, dtype=np.float32), what=str(path))
+    if rate is None or rate == found:
+        return audio, found
+    return resample(audio, found, rate), rate
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Audio, int]:
+    """A sound file as it is, `(samples (samples, channels), rate in Hz)`: WAV, FLAC, Ogg Vorbis, Opus or MP3.
+
+    Raises `AudioError` when the file is missing or cannot be decoded (libsndfile).
     """
     import soundfile
 
@@ -46,14 +58,10 @@ def load(path: str | os.PathLike[str], rate: int | None = None) -> tuple[Audio, 
     if not path.is_file():
         raise AudioError(f"no sound file at {path}. Check the path.")
     try:
-        samples, found = soundfile.read(path, dtype="float32", always_2d=True)
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise undecodable(path, error) from error
-    audio = samples.mean(axis=1, dtype=np.float32)
-    check(audio, what=str(path))
-    if rate is None or rate == found:
-        return audio, int(found)
-    return resample(audio, found, rate), rate
+    return samples, int(rate)
 
 
 def undecodable(path: Path, error: Exception) -> AudioError:

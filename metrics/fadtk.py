@@ -3,21 +3,26 @@
 fadtk 1.1 (Microsoft; Gui et al., ICASSP 2024) takes each file's mean in the precision of its embeddings and its
 covariance in float64, merges the files, and evaluates the plug-in formula: no correction for bias, no error. These
 functions take the same steps and evaluate the formula exactly instead of by the eigenvectors of a product, which they
-agree with to 1e-6. A "file" here is a song of an `EmbeddingSet`.
+agree with to 1e-6. A "file" here is a song of an `EmbeddingSet`. `metrics.fad(…, compat="fadtk")` gives the value of
+two sets as a `Score`; here is what it is made of.
 
 The reference may be a Gaussian (mean, covariance), such as those that fadtk ships: `load_statistics` reads its files.
-`fadtk_audio` prepares audio as it does, for an embedder of the user's: another resampler and 16 bits shift a distance.
+`fadtk_files` embeds sound files as it does, by an embedder of the user's: another resampler and 16 bits shift a
+distance.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from metrics.audio import check, read
+from metrics.embeddings.base import Embedder, check_frames
 from metrics.errors import DegenerateInput, HarnessError, UsageError
 from metrics.gaussians import frechet_distance_of_moments
 from metrics.score import EmbeddingSet, check_comparable
@@ -74,6 +79,21 @@ def load_statistics(path: str | os.PathLike[str], model: str) -> Statistics:
         raise HarnessError(
             f"{path} is not a file of statistics ({error}). A .npz made by fadtk was expected."
         ) from error
+
+
+def fadtk_files(files: Sequence[str | os.PathLike[str]], embedder: Embedder) -> EmbeddingSet:
+    """Sound files as fadtk prepares them for a model, embedded by one of those here: each is a song, under its path.
+
+    Raises `AudioError` for a file that cannot be read, is empty or not finite, or whose frames are not.
+    """
+    clips = []
+    for file in files:
+        clips.append(embedder.embed(check(fadtk_audio(*read(file), embedder.rate), what=str(file))))
+        check_frames(embedder, clips[-1], str(file))
+    made = {"rate": embedder.rate, "channels": "mono", "resampler": "fadtk 1.1", "bits": 16}
+    return EmbeddingSet.from_clips(
+        clips, [str(file) for file in files], {"embedder": embedder.provenance(), "preprocessing": made}
+    )
 
 
 def fadtk_audio(audio: ArrayLike, rate: int, to_rate: int) -> NDArray[np.float32]:

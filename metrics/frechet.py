@@ -12,12 +12,14 @@ in full dimension is the field's figure. `metrics.reliability` holds how many so
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import DegenerateInput, UsageError
+from metrics.fadtk import fadtk_fad
 from metrics.gaussians import (
     Gaussian,
     Matrix,
@@ -56,6 +58,7 @@ def fad(
     components: int | None = None,
     *,
     estimand: Estimand = "population",
+    compat: Literal["fadtk"] | None = None,
 ) -> Score:
     """Fréchet distance of a set of clips to a reference, corrected for its bias, with standard error and interval.
 
@@ -67,10 +70,16 @@ def fad(
     The value may be negative where the truth is near zero. Near zero the distance is degenerate and its error is
     overstated: an interval that contains 0 does not show that two sets are alike, `equality_test` tests it. With fewer
     songs than the dimensions in use take, or tails too heavy (`metrics.reliability`), `reliable` is False, and in full
-    dimension there is no interval: what is left of the bias may be larger than the error. Raises `UsageError` when the
-    two sets were embedded differently and `DegenerateInput` for fewer than 3 songs on either side, or components of a
-    reference without variance.
+    dimension there is no interval: what is left of the bias may be larger than the error.
+
+    `compat` "fadtk" gives the value that fadtk computes from these embeddings (`metrics.fadtk`), for comparison with
+    papers: in full dimension, uncorrected, so that it is never reliable and has no interval; `stderr` is that of `fad`.
+
+    Raises `UsageError` when the two sets were embedded differently, or for `compat` in components, and
+    `DegenerateInput` for fewer than 3 songs on either side, or components of a reference without variance.
     """
+    if compat is not None:
+        return _as_another(compat, evaluated, reference, components, estimand)
     space = Space(reference, components, evaluated)
     plain = frechet_distance(space.project(evaluated), space.project(reference))
     dealings = deal(evaluated)
@@ -96,6 +105,27 @@ def fad(
         note=space.note(doubts, evaluated),
         plain=plain,
         provenance=space.provenance(evaluated) | {"df": result.df},
+    )
+
+
+def _as_another(
+    package: str, evaluated: EmbeddingSet, reference: EmbeddingSet, components: int | None, estimand: Estimand
+) -> Score:
+    """The distance as another package computes it, with the standard error of `fad`."""
+    if package != "fadtk" or components is not None:
+        raise UsageError(
+            f"the distance was asked for as {package!r} computes it, in {components or 'all'} components: 'fadtk', in "
+            "all of them, was expected."
+        )
+    value = fadtk_fad(evaluated, reference)
+    return replace(
+        fad(evaluated, reference, estimand=estimand),
+        name="fad_fadtk",
+        value=value,
+        plain=value,
+        interval=None,
+        reliable=False,
+        note="as fadtk 1.1 computes it, not corrected for bias: for comparison with papers that used it; read fad",
     )
 
 

@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+import soundfile
 
-from metrics.errors import DegenerateInput, HarnessError, UsageError
-from metrics.fadtk import fadtk_audio, fadtk_fad, fadtk_per_song, fadtk_statistics, load_statistics
+from metrics.audio import Preprocessing
+from metrics.embeddings.base import embedding_provenance
+from metrics.embeddings.toy import ToyEmbedder
+from metrics.errors import AudioError, DegenerateInput, HarnessError, UsageError
+from metrics.fadtk import fadtk_audio, fadtk_fad, fadtk_files, fadtk_per_song, fadtk_statistics, load_statistics
+from metrics.frechet import fad
 from metrics.gaussians import frechet_distance, frechet_distance_of_moments
 from metrics.score import EmbeddingSet
 from metrics.weights import fetch
@@ -24,6 +29,20 @@ def test_a_folder_of_embeddings_has_the_value_that_fadtk_prints():
     x, y = files(12, 0, offset=100.0), files(40, 1, offset=100.5)
     assert fadtk_fad(x, y) == pytest.approx(FOLDER, rel=1e-9)
     assert fadtk_fad(x, y) == pytest.approx(frechet_distance(x.frames, y.frames), rel=1e-5)
+
+
+def test_the_score_is_that_value_and_says_whose_it_is():
+    x, y = files(12, 0, offset=100.0), files(40, 1, offset=100.5)
+    score, ours = fad(x, y, compat="fadtk"), fad(x, y)
+    assert score.value == score.plain == pytest.approx(FOLDER, rel=1e-9)
+    assert score.value > ours.value
+    assert (score.name, score.interval, score.reliable, score.stderr) == ("fad_fadtk", None, False, ours.stderr)
+    assert "fadtk 1.1" in score.note
+    assert "for comparison with papers" in score.note
+    with pytest.raises(UsageError, match="'fadtk', in all of them, was expected"):
+        fad(x, y, 4, compat="fadtk")
+    with pytest.raises(UsageError, match="as 'kadtk'"):
+        fad(x, y, compat="kadtk")  # pyright: ignore[reportArgumentType]
 
 
 def test_single_files_have_the_values_that_fadtk_prints():
@@ -68,6 +87,25 @@ def test_audio_is_resampled_and_rounded_as_torchaudio_does_for_fadtk():
     assert made[[0, 1, 50, 100, 159]] == pytest.approx(there, abs=1.01 / 32768)
     stereo = np.stack([x + 0.1, x - 0.1], axis=1)
     assert np.abs(fadtk_audio(stereo, 44100, 16000) - made).max() <= 1.01 / 32768
+
+
+def test_sound_files_are_embedded_from_the_audio_that_fadtk_makes_of_them(tmp_path):
+    rng, toy = np.random.default_rng(2), ToyEmbedder()
+    for name in ("a.wav", "b.flac", "c.wav"):
+        soundfile.write(tmp_path / name, rng.uniform(-0.5, 0.5, (88200, 2)), 44100)
+    paths = sorted(tmp_path.iterdir())
+    made = fadtk_files(paths, toy)
+    assert made.n_songs == 3
+    for path in paths:
+        samples, rate = soundfile.read(path, dtype="float32")
+        assert (made.frames[made.songs == str(path)] == toy.embed(fadtk_audio(samples, rate, 16000))).all()
+    assert fad(made, made, compat="fadtk").value == pytest.approx(0, abs=1e-9)
+    ours = embedding_provenance(toy, Preprocessing(rate=toy.rate))
+    with pytest.raises(UsageError, match=r"preprocessing\.resampler is 'fadtk 1\.1' against 'soxr HQ'"):
+        fad(made, EmbeddingSet(made.frames, made.songs, ours))
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16000)
+    with pytest.raises(AudioError, match=r"empty\.wav holds no samples"):
+        fadtk_files([tmp_path / "empty.wav"], toy)
 
 
 def test_audio_at_the_rate_is_only_rounded_to_16_bits():

@@ -12,13 +12,14 @@ from typing import Any
 from harness.embedding import Recipe
 from harness.errors import AudioError, UsageError
 from harness.identity import readable_json
-from harness.measuring import STRUCTURE, Chosen, Measured, choose, measure_set
+from harness.measuring import Measured, choose, measure_set
 from harness.pairing import Pairs, pair_files
 from harness.progress import Progress
 from harness.references import recipe_for
 from harness.scoring import Measures
 from harness.set_differences import SetDifference, differences
 from harness.sound_sets import DEFAULT_EMBEDDER, LUFS, SoundFile, find_clips, measures_against, read_set
+from metrics.catalogue import Metric
 from metrics.embeddings import load_embedder
 from metrics.permutation import PERMUTATIONS
 
@@ -141,7 +142,7 @@ def measure_files(asked: Asked, progress: Progress) -> Report:
         if asked.stop and failed:
             raise AudioError(next(iter(failed.values())))
     recipe = _recipe(asked, chosen, measures)
-    structure = any(one.name in STRUCTURE for one in chosen)
+    structure = any(row.group == "structure" for row in chosen)
     sounds = [
         read_set(name, some, recipe, progress, structure=structure, stop=asked.stop)
         for name, some in zip(names, clips, strict=True)
@@ -181,16 +182,16 @@ def check_paths(asked: Asked) -> None:
         )
 
 
-def _recipe(asked: Asked, chosen: Sequence[Chosen], measures: Measures | None) -> Recipe | None:
+def _recipe(asked: Asked, chosen: Sequence[Metric], measures: Measures | None) -> Recipe | None:
     if measures is not None:
         return measures.recipe
-    if any(one.embeds for one in chosen):
+    if any("embedding" in row.needs for row in chosen):
         return recipe_for(load_embedder(asked.embedder or DEFAULT_EMBEDDER), LUFS, asked.excerpt_seconds)
     return None
 
 
-def _settings(asked: Asked, measured: Measured, chosen: Sequence[Chosen]) -> dict[str, Any]:
-    settings = measured.settings | {"metrics": [one.name for one in chosen], "seed": asked.seed}
+def _settings(asked: Asked, measured: Measured, chosen: Sequence[Metric]) -> dict[str, Any]:
+    settings = measured.settings | {"metrics": [row.name for row in chosen], "seed": asked.seed}
     if asked.pair_by is not None:
         settings |= {"pair_by": asked.pair_by, "permutations": asked.permutations}
     return settings

@@ -1,13 +1,12 @@
-"""Which metrics sound files have by themselves, and their values for one set.
+"""Which metrics of the catalogue sound files have, and their values for one set.
 
-A metric of the catalogue takes sets of embedded clips; a figure of `metrics.signal` or `metrics.structure` is of a
-single file, and its mean over files a score. What has no value for these files (one clip, a reference too small) is
-listed with the reason; what takes more than sound files is refused with what it takes.
+A metric of embeddings is measured on the set of embedded files; a figure of `metrics.signal` or `metrics.structure` is
+of a single file, and its mean over files a score. What has no value for these files (one clip, a reference too small)
+is listed with the reason; what takes more than there is, is refused with what it takes and how that is given.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,52 +15,68 @@ from typing import Any
 from harness.errors import DegenerateInput, UsageError
 from harness.scoring import Measures
 from harness.sound_sets import SoundFile, SoundSet
-from metrics.catalogue import Metric, available, metric
+from metrics.catalogue import NEEDS, Metric, metric
 from metrics.clips import Figure, mean_score
 from metrics.frechet_variants import fad_per_song
 from metrics.manifold import NAMES as MANIFOLD
 from metrics.manifold import prdc
 from metrics.novelty import nearest_songs, neighbour_percentiles
-from metrics.registry import unknown_name
 from metrics.score import EmbeddingSet, Score
 from metrics.signal import FIGURES as SIGNAL
 from metrics.structure import FIGURES as STRUCTURE
 
 DEFAULTS = ("fad16", "fad", "kad", "precision", "recall", "density", "coverage", "vendi", "diversity")
 
-GIVEN = {
-    "prompt": "what was asked for: in pairs, with a column 'prompt' in the table of --pair-by",
-    "labels": "the words or labels that were asked for",
-    "text": "the words that were asked for",
-    "likelihood": "a model: --likelihood",
-    "probabilities": "class probabilities of each clip, which no embedder here gives",
-    "audio": "audio beside the clips'",
+FROM_FILES = frozenset({"audio", "embedding", "labels"})
+"""What sound files have by themselves; the labels, the styles asked for, are the names of their sub-folders."""
+
+GIVEN_BY = {
+    "reference": "give --reference, a name of 'harness reference list' or a folder",
+    "known": "give --reference, a name of 'harness reference list' or a folder",
+    "prompt": "in pairs, give a column 'prompt' in the table of --pair-by",
+    "likelihood": "give --likelihood, and leave out --metric",
 }
-"""What a metric takes that sound files alone are not."""
-
-STYLED = frozenset({"embedding", "reference", "labels"})
-"""The needs of similarity to a style, which the sub-folders of a set name."""
+"""How `harness score` is told what a metric takes besides. What is not here it cannot be told."""
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """A metric to measure: a row of the catalogue, or, with None, a figure of single files."""
+def choose(names: Sequence[str], reference: bool, prompts: bool = False) -> list[Metric]:
+    """The metrics of these names, each once; the default ones where none is named.
 
-    name: str
-    row: Metric | None
+    Raises `UsageError` for an unknown name, with the nearest known, and for a metric that takes what is not there.
+    """
+    given = FROM_FILES | ({"reference", "known"} if reference else set()) | ({"prompt"} if prompts else set())
+    rows = [metric(name) for name in dict.fromkeys(names or DEFAULTS)]
+    for row in rows:
+        _check(row, row.needs - given)
+    return rows
 
-    @property
-    def embeds(self) -> bool:
-        return self.row is not None
 
-    @property
-    def figure(self) -> Figure[Any]:
-        return {**SIGNAL, **STRUCTURE}[self.name]
+def _check(row: Metric, lacking: frozenset[str]) -> None:
+    in_python = f"'harness metrics {row.name}' says how to have it in Python; leave it out here."
+    if lacking:
+        takes = "; ".join(
+            f"{NEEDS[need]} ({GIVEN_BY[need]})" if need in GIVEN_BY else NEEDS[need] for need in sorted(lacking)
+        )
+        what_next = "" if lacking <= GIVEN_BY.keys() else f" {in_python[0].upper()}{in_python[1:]}"
+        raise UsageError(f"the metric {row.name!r} takes more than these sound files: {takes}.{what_next}")
+    if row.gives != "score":
+        raise UsageError(
+            f"the metric {row.name!r} gives a {row.gives}, and a score was expected. The table of --csv has the "
+            f"Fréchet distance of each file; {in_python}"
+        )
+    if "embedding" not in row.needs and figure_of(row) is None:
+        raise UsageError(f"the metric {row.name!r} is of whole sets of waveforms, which are not held here: {in_python}")
 
-    def of_file(self, file: SoundFile) -> float | None:
-        """The figure of one file; None where it has none."""
-        found = file.structure if self.name in STRUCTURE else file.signal
-        return None if found is None else self.figure.of(found)
+
+def figure_of(row: Metric) -> Figure[Any] | None:
+    """The figure of single files that a metric is the mean of; None for a metric of sets."""
+    return {"signal": SIGNAL, "structure": STRUCTURE}.get(row.group, {}).get(row.name)
+
+
+def value_of(row: Metric, file: SoundFile) -> float | None:
+    """A figure of one file; None where the file has none."""
+    figure, found = figure_of(row), file.structure if row.group == "structure" else file.signal
+    return None if figure is None or found is None else figure.of(found)
 
 
 @dataclass(frozen=True)
@@ -82,58 +97,27 @@ class Measured:
         return len(self.sounds.whole)
 
 
-def choose(names: Sequence[str], reference: bool, prompts: bool = False) -> list[Chosen]:
-    """The metrics of these names, each once; the default ones where none is named.
-
-    Raises `UsageError` for an unknown name, with the nearest known, and for a metric that takes what is not there.
-    """
-    return [_chosen(name, reference, prompts) for name in dict.fromkeys(names or DEFAULTS)]
-
-
-def _chosen(name: str, reference: bool, prompts: bool) -> Chosen:
-    if name in SIGNAL or name in STRUCTURE:
-        return Chosen(name, None)
-    if name not in available():
-        raise UsageError(unknown_name("metric", name, [*available(), *SIGNAL, *STRUCTURE]))
-    row = metric(name)
-    lacking = row.needs - {"embedding", "reference"} - ({"prompt"} if prompts else set())
-    if row.needs == STYLED:
-        lacking = frozenset()
-    if lacking or "embedding" not in row.needs:
-        takes = "; ".join(GIVEN.get(need, need) for need in sorted(lacking or row.needs))
-        raise UsageError(
-            f"the metric {name!r} takes more than sound files: {takes}. 'harness metrics {name}' says how to have it "
-            "in Python; leave it out here."
-        )
-    if "reference" in row.needs and not reference:
-        raise UsageError(
-            f"the metric {name!r} measures against real music: give --reference, a name of 'harness reference list' or "
-            "a folder."
-        )
-    return Chosen(name, row)
-
-
 def measure_set(
     sounds: SoundSet,
-    chosen: Sequence[Chosen],
+    chosen: Sequence[Metric],
     measures: Measures | None,
     prompts: Mapping[str, str] | None = None,
 ) -> Measured:
     """Every chosen metric of a set, and what its single files have. Raises `UsageError` for sets made differently."""
     settings = settings_of(sounds, measures)
     if not sounds.whole:
-        return Measured(sounds, settings, unmeasured={one.name: "no file could be read" for one in chosen})
+        return Measured(sounds, settings, unmeasured={row.name: "no file could be read" for row in chosen})
     reference = None if measures is None else measures.reference
     evaluated = sounds.embedded() if sounds.recipe is not None else None
     scores, unmeasured = {}, {}
     several = manifold_at_once(chosen, evaluated, reference)
-    for one in chosen:
+    for row in chosen:
         try:
-            score = several.get(one.name) or score_of(one, sounds, evaluated, reference, prompts)
+            score = several.get(row.name) or score_of(row, sounds, evaluated, reference, prompts)
         except (DegenerateInput, UsageError) as error:
-            unmeasured[one.name] = str(error)
+            unmeasured[row.name] = str(error)
         else:
-            scores[one.name] = replace(score, provenance=score.provenance | provenance(settings))
+            scores[row.name] = replace(score, provenance=score.provenance | provenance(settings))
     return Measured(sounds, settings, scores, unmeasured, _per_file(sounds, chosen, evaluated, reference))
 
 
@@ -152,45 +136,31 @@ def provenance(settings: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
 
 
 def score_of(
-    one: Chosen,
+    row: Metric,
     sounds: SoundSet,
     evaluated: EmbeddingSet | None,
     reference: EmbeddingSet | None,
     prompts: Mapping[str, str] | None = None,
 ) -> Score:
     """One metric of one set."""
-    if one.row is None or evaluated is None:
+    figure = figure_of(row)
+    if figure is not None or evaluated is None:
         files = sounds.whole
         return mean_score(
-            one.name, [one.of_file(file) for file in files], [file.clip.id for file in files],
-            unit=one.figure.unit, direction=one.figure.direction, strata=sounds.strata(), note="mean over files",
+            row.name, [value_of(row, file) for file in files], [file.clip.id for file in files],
+            unit=row.unit, direction=row.direction, strata=sounds.strata(), note="mean over files",
         )  # fmt: skip
-    function, options = one.row.load(), options_of(one.row, reference, prompts)
-    score = function(evaluated, **options)
+    score = row.load()(evaluated, **row.arguments(reference, prompts))
     if not isinstance(score, Score):
-        raise UsageError(f"{one.name} gave a {type(score).__name__}: a Score was expected of {one.row.target}.")
+        raise UsageError(f"{row.name} gave a {type(score).__name__}: a Score was expected of {row.target}.")
     return score
 
 
-def options_of(row: Metric, reference: EmbeddingSet | None, prompts: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What a metric's function takes besides the evaluated set. Diversity has its centre from the reference."""
-    taken = inspect.signature(row.load()).parameters
-    options = dict(row.options)
-    if reference is not None and "reference" in taken:
-        options["reference"] = reference
-    elif "reference" in row.needs:  # under another name, such as `known`
-        options[list(taken)[1]] = reference
-    if prompts is not None and "prompt" in row.needs:
-        options["prompts"] = prompts
-    return options
-
-
 def manifold_at_once(
-    chosen: Sequence[Chosen], evaluated: EmbeddingSet | None, reference: EmbeddingSet | None
+    chosen: Sequence[Metric], evaluated: EmbeddingSet | None, reference: EmbeddingSet | None
 ) -> dict[str, Score]:
     """Precision, recall, density and coverage cost as much as one; empty where not all four have a value."""
-    wanted = [one for one in chosen if one.name in MANIFOLD]
-    if len(wanted) < 2 or evaluated is None or reference is None:
+    if sum(row.name in MANIFOLD for row in chosen) < 2 or evaluated is None or reference is None:
         return {}
     with suppress(DegenerateInput):
         return prdc(evaluated, reference)
@@ -198,14 +168,14 @@ def manifold_at_once(
 
 
 def _per_file(
-    sounds: SoundSet, chosen: Sequence[Chosen], evaluated: EmbeddingSet | None, reference: EmbeddingSet | None
+    sounds: SoundSet, chosen: Sequence[Metric], evaluated: EmbeddingSet | None, reference: EmbeddingSet | None
 ) -> dict[str, dict[str, Any]]:
     """By clip id: structure figures that were asked for, its own Fréchet distance, its nearest song and how near."""
     values: dict[str, dict[str, Any]] = {file.clip.id: {} for file in sounds.whole}
-    for one in chosen:
-        if one.name in STRUCTURE:
+    for row in chosen:
+        if row.group == "structure":
             for file in sounds.whole:
-                values[file.clip.id][one.name] = one.of_file(file)
+                values[file.clip.id][row.name] = value_of(row, file)
     if evaluated is None or reference is None:
         return values
     with suppress(DegenerateInput):

@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.errors import DegenerateInput, UsageError
-from harness.measuring import Chosen, Measured, provenance
-from harness.plain_statistics import Conditions
+from harness.measuring import Measured, figure_of, provenance, value_of
 from harness.progress import Progress
 from harness.scoring import SIGNIFICANCE
 from harness.sound_sets import SoundFile
@@ -21,6 +20,7 @@ from metrics.catalogue import Metric
 from metrics.clips import mean_score
 from metrics.comparison import holm, paired_difference
 from metrics.permutation import ALL_FLIPS, PERMUTATIONS, PermutationTest, sign_flip_test
+from metrics.relabelled import Relabelled
 from metrics.score import EmbeddingSet, Score
 
 
@@ -46,7 +46,7 @@ class SetDifference:
 
 
 def differences(
-    chosen: Sequence[Chosen],
+    chosen: Sequence[Metric],
     first: Measured,
     second: Measured,
     reference: EmbeddingSet | None,
@@ -62,30 +62,30 @@ def differences(
     """
     check_alike(first, second)
     conditions = None
-    if any(one.embeds for one in chosen):
-        conditions = Conditions(first.sounds.embedded(), second.sounds.embedded(), reference, prompts)
+    if any("embedding" in row.needs for row in chosen):
+        conditions = Relabelled(first.sounds.embedded(), second.sounds.embedded(), reference, prompts)
     found: list[tuple[str, Score, PermutationTest]] = []
     unmeasured: dict[str, str] = {}
     relabellings = 2**first.clips if first.clips <= ALL_FLIPS else permutations + 1
     with progress.stage("permutation tests", len(chosen)) as stage:
-        for done, one in enumerate(chosen):
+        for done, row in enumerate(chosen):
             called = iter(range(1, 2 * relabellings + 1))
 
-            def advance(done: int = done, called: Any = called, name: str = one.name) -> None:
+            def advance(done: int = done, called: Any = called, name: str = row.name) -> None:
                 stage.advance(done + next(called) / (2 * relabellings), name)
 
             try:
-                if one.row is None or conditions is None:
-                    score, test = _of_figure(one, first.sounds.whole, second.sounds.whole, permutations, seed)
+                if figure_of(row) is not None or conditions is None:
+                    score, test = _of_figure(row, first.sounds.whole, second.sounds.whole, permutations, seed)
                 else:
-                    score = _paired(one.row, conditions)
-                    test = conditions.test(one.row, permutations, seed, advance)
+                    score = _paired(row, conditions)
+                    test = conditions.test(row, permutations=permutations, seed=seed, advance=advance)
             except (DegenerateInput, UsageError) as error:
-                unmeasured[one.name] = str(error)
+                unmeasured[row.name] = str(error)
             else:
                 about = provenance(first.settings, seed) | {"relabellings": test.relabellings}
-                found.append((one.name, replace(score, provenance=score.provenance | about), test))
-            stage.advance(done + 1, one.name)
+                found.append((row.name, replace(score, provenance=score.provenance | about), test))
+            stage.advance(done + 1, row.name)
     adjusted = holm([test.p for _, _, test in found])
     return [
         SetDifference(name, score, test.p, p, len(found), test.relabellings)
@@ -113,24 +113,24 @@ def check_alike(first: Measured, second: Measured) -> None:
         )
 
 
-def _paired(row: Metric, conditions: Conditions) -> Score:
+def _paired(row: Metric, conditions: Relabelled) -> Score:
     options = {"prompts": conditions.prompts} if conditions.prompts is not None and "prompt" in row.needs else {}
     return paired_difference(row.name, conditions.first, conditions.second, conditions.reference, **options)
 
 
 def _of_figure(
-    one: Chosen, first: Sequence[SoundFile], second: Sequence[SoundFile], permutations: int, seed: int
+    row: Metric, first: Sequence[SoundFile], second: Sequence[SoundFile], permutations: int, seed: int
 ) -> tuple[Score, PermutationTest]:
     """The mean of a figure's differences over the pairs in which both files have it."""
-    before = {file.clip.id: one.of_file(file) for file in first}
+    before = {file.clip.id: value_of(row, file) for file in first}
     values: list[float | None] = []
     for file in second:
-        then, now = before[file.clip.id], one.of_file(file)
+        then, now = before[file.clip.id], value_of(row, file)
         values.append(None if then is None or now is None else now - then)
     styles = [file.clip.style for file in second]
     score = mean_score(
-        f"{one.name} difference", values, [file.clip.id for file in second], unit=one.figure.unit,
-        direction=one.figure.direction, strata=styles if any(styles) else None, note="mean over pairs",
+        f"{row.name} difference", values, [file.clip.id for file in second], unit=row.unit,
+        direction=row.direction, strata=styles if any(styles) else None, note="mean over pairs",
         provenance={"paired": True},
     )  # fmt: skip
     test = sign_flip_test([value for value in values if value is not None], permutations=permutations, seed=seed)

@@ -61,7 +61,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Audio, int]:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise undecodable(path, error) from error
-    return samples, int(rate)
+    return np.asarray(samples, dtype=np.float32), int(rate)
 
 
 def undecodable(path: Path, error: Exception) -> AudioError:

@@ -8,6 +8,7 @@ here wins over a plug-in of the same name.
 from __future__ import annotations
 
 import importlib
+import inspect
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,13 +16,33 @@ from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from metrics.errors import UsageError
 from metrics.registry import unknown_name
 from metrics.score import Direction
 
-Need = Literal["reference", "embedding", "audio", "probabilities", "text", "prompt", "labels", "predictions", "known"]
+if TYPE_CHECKING:
+    from metrics.score import EmbeddingSet
+
+NEEDS: Mapping[str, str] = MappingProxyType(
+    {
+        "embedding": "embedded clips",
+        "reference": "embedded real music",
+        "known": "embedded music that was trained on or given as prompts",
+        "probabilities": "class probabilities of each clip",
+        "prompt": "which prompt each clip answers to",
+        "labels": "the label, of several, that each clip was asked for",
+        "predictions": "the label that a classifier hears in each clip",
+        "text": "the words that each clip was asked for, embedded",
+        "audio": "the clips' waveforms",
+        "prompt audio": "the sound that each clip continues",
+        "known audio": "the waveforms of known music",
+        "likelihood": "how likely a model finds each clip",
+    }
+)
+"""What a metric can need, and what that is."""
+
 Result = Literal["score", "number", "number for each song"]
 
 ENTRY_POINTS = "music_harness.metrics"
@@ -32,11 +53,7 @@ class Metric:
     """One metric.
 
     `title` says in a line what it measures; `direction` which way is better. `minimum` is the smallest number of
-    evaluated `units` for which there is a value with an error bar. `needs` says what it takes: "embedding" a set of
-    embedded clips, "reference" one of real music, "known" music that was trained on or given as prompts,
-    "probabilities" class probabilities in place of embeddings, "prompt" what was asked for, "audio" waveforms (an
-    `AudioSet`), "text" what clips were asked for in words (`TextAudioPairs`), "labels" the same as one label of
-    several, "predictions" the labels that a classifier heard.
+    evaluated `units` for which there is a value with an error bar. `needs` says what it takes, in words of `NEEDS`.
 
     `target` is "module:function": first `leading`, then what is needed, then `options` by name. It `gives` a `Score`,
     or else a bare number, or one for each song. `paired` is the function of (first, second, reference) → `Score` of the
@@ -50,7 +67,7 @@ class Metric:
     direction: Direction
     minimum: int
     units: str
-    needs: frozenset[Need]
+    needs: frozenset[str]
     citation: str
     target: str
     paired: str = ""
@@ -61,7 +78,7 @@ class Metric:
     group: str = "plug-ins"
 
     def __post_init__(self) -> None:
-        unknown = self.needs - set(get_args(Need))
+        unknown = self.needs - NEEDS.keys()
         told = self.direction in get_args(Direction) and self.gives in get_args(Result)
         if unknown or not told or self.minimum < 1 or ":" not in self.target:
             raise UsageError(
@@ -73,6 +90,22 @@ class Metric:
         """The function behind `target`, imported now, with `leading` in its place."""
         function = _load(self.target)
         return partial(function, *self.leading) if self.leading else function
+
+    def arguments(
+        self, reference: EmbeddingSet | None = None, prompts: Mapping[Any, Any] | None = None
+    ) -> dict[str, Any]:
+        """What the function takes by name besides the evaluated clips.
+
+        A reference, where there is one, goes to every metric that takes one: those that measure against it, and those
+        that see cosines from its centre. `prompts` are given where they are needed.
+        """
+        taken = inspect.signature(self.load()).parameters
+        given = dict(self.options)
+        if reference is not None:
+            given |= {name: reference for name in ("reference", "known") if name in taken}
+        if prompts is not None and "prompt" in self.needs:
+            given["prompts"] = prompts
+        return given
 
     def load_paired(self) -> Callable[..., Any] | None:
         """The function behind `paired`, or None."""

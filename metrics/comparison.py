@@ -16,9 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.catalogue import CATALOGUE, metric
+from metrics.catalogue import CATALOGUE, Metric, metric
 from metrics.errors import UsageError
 from metrics.permutation import PERMUTATIONS, PermutationTest, swap_test
+from metrics.relabelled import Relabelled
 from metrics.resampling import CONFIDENCE, Jackknife, check_paired, estimate, jackknife, p_value
 from metrics.resampling import paired_difference as jackknifed_difference
 from metrics.score import EmbeddingSet, Score, check_comparable
@@ -28,6 +29,7 @@ Statistic = Callable[..., "Score | float"]
 """(evaluated, reference) → value, or (evaluated) → value when no reference is given."""
 
 TAKEN_AS_SETS = frozenset({"embedding", "reference", "probabilities"})
+"""The needs of metrics whose difference can be had from two sets and a reference."""
 
 
 def paired_difference(
@@ -44,6 +46,9 @@ def paired_difference(
     group of songs of the conditions and of the reference, and its bias of order 1/n corrected: give the plain one.
     `options` are the metric's own. `metrics.resampling.p_value` tests the difference against zero.
 
+    A reference that is given counts for every metric that takes one: cosines are then seen from its centre, with or
+    without which `vendi` and the other diversities have other values.
+
     Raises `UsageError` for an unknown metric, for one that has no such difference or cannot be had from these sets
     alone, and when embedder, preprocessing, number of songs or songs differ.
     """
@@ -52,18 +57,9 @@ def paired_difference(
     if not isinstance(known_as, str):
         name = getattr(known_as, "__name__", "statistic")
         return _of_function(_value(known_as, options), name, first, second, reference)
-    row = metric(known_as)
-    if "reference" in row.needs and reference is None:
-        raise UsageError(f"{row.name} measures against real music: give a reference.")
-    if row.compare_by:
-        raise UsageError(f"{row.name} is not compared in pairs: compare conditions by {row.compare_by!r}.")
+    row = _comparable(known_as, reference)
     paired, options = row.load_paired(), {**row.options, **options}
     if paired is None:
-        if row.needs - TAKEN_AS_SETS:
-            raise UsageError(
-                f"{row.name} takes {', '.join(sorted(row.needs - TAKEN_AS_SETS))} besides: measure each song under "
-                "both conditions and compare with metrics.similarity.paired_similarity."
-            )
         known = reference if "reference" in row.needs else None
         difference = _of_function(_value(row.load(), options), row.name, first, second, known, correct=False)
         return replace(difference, unit=row.unit, direction=row.direction, estimand="population at this n")
@@ -148,18 +144,16 @@ def paired_permutation_test(
 ) -> PermutationTest:
     """Is there a difference between two conditions? By swapping the two for some of the songs (`swap_test`).
 
-    Arguments as for `paired_difference`. The metric is computed twice for every relabelling: where it is the mean of
-    one value for each song, `metrics.permutation.sign_flip_test` of those is the same test in no time.
+    Arguments as for `paired_difference`, the reference too. A metric by name is tested by its plain value, quickly
+    where `metrics.relabelled` knows how; a function is called twice for every relabelling. Where the metric is the mean
+    of one value for each song, `metrics.permutation.sign_flip_test` of those is the same test in no time.
     """
     check_conditions([first, second], reference)
-    if isinstance(metric_or_function, str):
-        row = metric(metric_or_function)
-        function, options = row.load(), {**row.options, **options}
-        known = reference if "reference" in row.needs else None
-    else:
-        function, known = metric_or_function, reference
-    value = _value(function, options)
-    rest = () if known is None else (known,)
+    known_as = _name_of(metric_or_function)
+    if isinstance(known_as, str):
+        conditions = Relabelled(first, second, reference)
+        return conditions.test(_comparable(known_as, reference), permutations=permutations, seed=seed, **options)
+    value, rest = _value(known_as, options), () if reference is None else (reference,)
     return swap_test(lambda data: value(data, *rest), first, second, permutations=permutations, seed=seed)
 
 
@@ -251,6 +245,21 @@ def _name_of(metric_or_function: str | Statistic) -> str | Statistic:
     target = f"{metric_or_function.__module__}:{getattr(metric_or_function, '__name__', '')}"
     names = [row.name for row in CATALOGUE.values() if row.target == target and not (row.options or row.leading)]
     return names[0] if names else metric_or_function
+
+
+def _comparable(name: str, reference: EmbeddingSet | None) -> Metric:
+    """The row of a metric whose difference can be had from two sets. Raises `UsageError` for another."""
+    row = metric(name)
+    if "reference" in row.needs and reference is None:
+        raise UsageError(f"{row.name} measures against real music: give a reference.")
+    if row.compare_by:
+        raise UsageError(f"{row.name} is not compared in pairs: compare conditions by {row.compare_by!r}.")
+    if not row.paired and row.needs - TAKEN_AS_SETS:
+        raise UsageError(
+            f"{row.name} takes {', '.join(sorted(row.needs - TAKEN_AS_SETS))} besides: measure each song under "
+            "both conditions and compare with metrics.similarity.paired_similarity."
+        )
+    return row
 
 
 def _of_function(

@@ -7,7 +7,7 @@ from harness.errors import UsageError
 from harness.measuring import DEFAULTS, choose, measure_set
 from harness.progress import Quiet
 from harness.sound_sets import find_clips, measures_against, read_set
-from metrics.catalogue import metric
+from metrics.catalogue import CATALOGUE, metric
 from metrics.frechet_variants import fad_per_song
 from metrics.novelty import neighbour_percentiles
 from tests.harness.sounds import make_folder
@@ -80,6 +80,31 @@ def test_what_takes_more_is_answered_with_what_it_takes():
         choose(["kad"], reference=False)
     assert [one.name for one in choose(["vendi", "vendi"], reference=False)] == ["vendi"]
     assert choose(["prompt_effect"], reference=False, prompts=True)
+
+
+MORE = {
+    "probabilities": "class probabilities", "text": "words", "prompt audio": "sound that each clip continues",
+    "known audio": "waveforms of known music", "predictions": "a classifier hears", "likelihood": "--likelihood",
+    "prompt": "a column 'prompt'",
+}  # fmt: skip
+
+
+def test_every_metric_is_measured_on_files_or_says_what_it_takes_besides(tmp_path, measures):
+    for style, pitch in (("folk", 1.0), ("metal", 3.0)):
+        make_folder(tmp_path / "made" / style, 4, pitch=pitch)
+    from_files = []
+    for row in CATALOGUE.values():
+        lacking = [said for need, said in MORE.items() if need in row.needs]
+        if not lacking and row.gives == "score":
+            from_files.append(row.name)
+        for said in lacking or ([] if row.gives == "score" else ["the Fréchet distance of each file"]):
+            with pytest.raises(UsageError, match=said):
+                choose([row.name], reference=True)
+    measured = measure_set(sounds_of(tmp_path / "made", measures), choose(from_files, reference=True), measures)
+    assert {"fad_fadtk", "neighbour_percentile", "onset_density", "loudness"} <= measured.scores.keys()
+    assert set(from_files) - measured.scores.keys() == measured.unmeasured.keys()
+    assert all(score.name in (name, "fad16") for name, score in measured.scores.items())
+    assert all(measured.unmeasured.values())
 
 
 def test_sub_folders_are_the_styles_that_clips_are_held_against(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from metrics.catalogue import CATALOGUE
 from metrics.comparison import (
     check_scores,
     contrast,
@@ -88,7 +89,7 @@ def test_what_differs_is_named():
         paired_difference("kad", FIRST, SECOND)
     with pytest.raises(UsageError, match="Did you mean 'kad'"):
         paired_difference("kadd", FIRST, SECOND)
-    with pytest.raises(UsageError, match="takes audio, prompt besides"):
+    with pytest.raises(UsageError, match="takes prompt audio besides"):
         paired_difference("prompt_similarity", FIRST, SECOND)
 
 
@@ -151,6 +152,30 @@ def test_swapping_conditions_tests_any_metric():
     found = paired_permutation_test("kad", small[0], small[1], REFERENCE, bandwidth=2.0)
     assert found.relabellings == 64
     assert found.statistic == pytest.approx(paired_kad(small[0], small[1], REFERENCE, bandwidth=2.0).value, abs=1e-6)
+
+
+COMPARED = [row for row in CATALOGUE.values() if row.needs <= {"embedding", "reference"} and not row.compare_by]
+
+
+@pytest.mark.parametrize("row", COMPARED, ids=[row.name for row in COMPARED])
+def test_the_error_and_the_test_are_of_one_difference(row):
+    """The centre that cosines are seen from is the reference's in both where there is one, and the origin in both."""
+    options = {"components": 3} if row.name == "fad16" else {}
+    for reference in (REFERENCE, None):
+        if reference is None and "reference" in row.needs:
+            with pytest.raises(UsageError, match="give a reference"):
+                paired_permutation_test(row.name, FIRST, SECOND, permutations=1)
+            continue
+        difference = paired_difference(row.name, FIRST, SECOND, reference, **options)
+        test = paired_permutation_test(row.name, FIRST, SECOND, reference, permutations=1, **options)
+        assert test.statistic == pytest.approx(difference.plain, rel=1e-4, abs=1e-5)
+
+
+def test_what_has_no_difference_is_not_tested_either():
+    with pytest.raises(UsageError, match="compare conditions by 'fad'"):
+        paired_permutation_test("fad_infinity", FIRST, SECOND, REFERENCE)
+    with pytest.raises(UsageError, match="loudness takes audio besides"):
+        paired_permutation_test("loudness", FIRST, SECOND)
 
 
 def test_holm_s_published_steps():

@@ -68,7 +68,7 @@ def test_audio_is_measured_where_neither_torch_nor_the_harness_can_be_imported()
         "clips, index = AudioSet([beats] * 3, rate, range(3)), CopyIndex([('chord', beats, rate)])\n"
         "for name in available():\n"
         "    row = metric(name)\n"
-        "    more = {'known': [index], 'prompt': [clips]}\n"
+        "    more = {'known audio': [index], 'prompt audio': [clips]}\n"
         "    if 'audio' in row.needs and 'embedding' not in row.needs:\n"
         "        row.load()(clips, *(one for need in row.needs for one in more.get(need, [])), **row.options)\n",
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import DegenerateInput
+from metrics.errors import DegenerateInput
 from metrics.manifold import NEIGHBOURS
 from metrics.score import EmbeddingSet
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import DegenerateInput
-from harness.plain_neighbours import Neighbourhoods
+from metrics.errors import DegenerateInput
 from metrics.manifold import NAMES, prdc_of_rows
+from metrics.relabelled_neighbours import Neighbourhoods
 from metrics.score import EmbeddingSet
 
 

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.measuring import options_of
-from harness.plain_neighbours import Neighbourhoods
 from metrics.catalogue import Metric
 from metrics.diversity import centred_means, diversity_of_rows, vendi_of_rows
 from metrics.frechet import Space
@@ -23,7 +21,8 @@ from metrics.kernel import median_distance
 from metrics.manifold import NAMES as MANIFOLD
 from metrics.mmd import Cubic, song_sums
 from metrics.mmd import Gaussian as GaussianKernel
-from metrics.permutation import PermutationTest, swap_test
+from metrics.permutation import PERMUTATIONS, PermutationTest, swap_test
+from metrics.relabelled_neighbours import Neighbourhoods
 from metrics.score import EmbeddingSet, Score
 
 Rows = NDArray[np.intp]
@@ -35,8 +34,12 @@ MOST_DISTANCES = 10**8
 VENDI_ORDERS = {"vendi": 1.0, "vendi2": 2.0, "vendi_inf": np.inf}
 
 
-class Conditions:
-    """Two sets of the same songs, frames of the first before those of the second, and what several metrics share."""
+class Relabelled:
+    """Two sets of the same songs, frames of the first before those of the second, and what several metrics share.
+
+    A `reference` counts for every metric that takes one, as in `metrics.comparison.paired_difference`; `prompts` maps
+    songs to prompts for metrics that need them.
+    """
 
     def __init__(
         self,
@@ -54,9 +57,20 @@ class Conditions:
         """Of each frame: its song in the first condition, or that number plus the number of songs in the second."""
         self._neighbours: Neighbourhoods | None = None
 
-    def test(self, row: Metric, permutations: int, seed: int, advance: Callable[[], None]) -> PermutationTest:
-        """The paired permutation test of one metric (`metrics.permutation.swap_test`)."""
-        statistic = self.statistic(row)
+    def test(
+        self,
+        row: Metric,
+        *,
+        permutations: int = PERMUTATIONS,
+        seed: int = 0,
+        advance: Callable[[], None] = lambda: None,
+        **options: Any,
+    ) -> PermutationTest:
+        """The paired permutation test of one metric (`metrics.permutation.swap_test`), `options` being the metric's.
+
+        `advance` is called for each value that was had, two for every relabelling. Raises as the metric does.
+        """
+        statistic = self.statistic(row, **options)
 
         def counted(numbers: EmbeddingSet) -> float:
             advance()
@@ -68,10 +82,13 @@ class Conditions:
             sides.append(EmbeddingSet(numbers.astype(np.float32), data.songs, data.provenance))
         return swap_test(counted, *sides, permutations=permutations, seed=seed)
 
-    def statistic(self, row: Metric) -> Statistic:
+    def statistic(self, row: Metric, **options: Any) -> Statistic:
         """Frame numbers → the plain value of a metric."""
-        if row.target == "metrics.frechet:fad" and self.reference is not None:
-            return self._fad(row.options.get("components"), self.reference)
+        told = {**row.options, **options}
+        if row.name in ("fad", "fad16") and told.keys() <= {"components"} and self.reference is not None:
+            return self._fad(told.get("components"), self.reference)
+        if told:
+            return self._whole(row, options)
         if row.name in ("kad", "kid") and self.reference is not None:
             return self._kernel(row.name, self.reference)
         if row.name in MANIFOLD and self.reference is not None and self._fits(self.reference):
@@ -84,7 +101,7 @@ class Conditions:
         if row.name == "diversity":
             means = self._means()
             return lambda rows: diversity_of_rows(means[np.unique(self.clip[rows])])
-        return self._whole(row)
+        return self._whole(row, {})
 
     def _fad(self, components: int | None, reference: EmbeddingSet) -> Statistic:
         space = Space(reference, components, self.first, self.second)
@@ -124,13 +141,14 @@ class Conditions:
         sides = [centred_means(data, self.reference).frames for data in (self.first, self.second)]
         return np.concatenate(sides)
 
-    def _whole(self, row: Metric) -> Statistic:
-        function, options = row.load(), options_of(row, self.reference, self.prompts)
+    def _whole(self, row: Metric, options: Mapping[str, Any]) -> Statistic:
+        function = row.load()
+        arguments = row.arguments(self.reference, self.prompts) | dict(options)
 
         def value(rows: Rows) -> float:
             chosen = np.zeros(len(self.frames), dtype=bool)
             chosen[rows] = True
-            found = function(self.both.select(chosen), **options)
+            found = function(self.both.select(chosen), **arguments)
             return found.plain if isinstance(found, Score) else float(found)
 
         return value

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from harness.plain_statistics import Conditions
 from metrics.catalogue import metric
 from metrics.permutation import swap_test
+from metrics.relabelled import Relabelled
 from metrics.score import EmbeddingSet
 
 MADE = {"embedder": {"name": "toy"}, "preprocessing": {"rate": 16000}}
@@ -19,7 +19,7 @@ def random_set(seed, songs, shift=0.0):
 
 @pytest.fixture
 def conditions():
-    return Conditions(random_set(0, 7), random_set(1, 7, 0.5), random_set(2, 12))
+    return Relabelled(random_set(0, 7), random_set(1, 7, 0.5), random_set(2, 12))
 
 
 NAMES = ("fad", "kad", "kid", "precision", "recall", "density", "coverage", "vendi", "vendi2", "diversity",
@@ -40,14 +40,14 @@ def test_each_is_the_plain_value_of_either_condition(conditions, name):
 def test_what_is_too_large_to_hold_is_measured_by_the_metric(conditions, monkeypatch):
     rows, row = np.arange(len(conditions.first.frames)), metric("recall")
     held = conditions.statistic(row)(rows)
-    monkeypatch.setattr("harness.plain_statistics.MOST_DISTANCES", 1)
+    monkeypatch.setattr("metrics.relabelled.MOST_DISTANCES", 1)
     assert conditions.statistic(row)(rows) == held
 
 
 @pytest.mark.parametrize("name", ["kad", "vendi", "coverage"])
 def test_the_test_is_the_swap_test_of_the_metric(conditions, name):
     row, calls = metric(name), []
-    found = conditions.test(row, 99, 0, lambda: calls.append(1))
+    found = conditions.test(row, permutations=99, advance=lambda: calls.append(1))
     function = row.load()
     expected = swap_test(
         lambda data: function(data, conditions.reference, **row.options).plain, conditions.first, conditions.second

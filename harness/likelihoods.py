@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError, UsageError
 from harness.progress import Progress
 from harness.references import SOUNDS, UNREAD
+from metrics.catalogue import CATALOGUE, metric
+from metrics.likelihood import Likelihoods
+from metrics.resampling import FEWEST_SONGS
+from metrics.score import Score
 
 if TYPE_CHECKING:
-    from harness.models.jukebox.likelihood import Likelihood, Place
+    from harness.models.jukebox.likelihood import LevelLikelihood, Likelihood, Place
     from harness.models.jukebox.model import JukeboxModel
     from harness.prompts import Prompt
 
@@ -133,17 +136,33 @@ def rows(scored: Sequence[Scored]) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def means(scored: Sequence[Scored], figure: str) -> dict[int | str, tuple[float, float]]:
-    """By level, the mean of a figure over the files and its standard error; nothing for fewer than two files."""
-    values: dict[int | str, list[float]] = {}
-    for row in rows(scored):
-        if "level" in row:
-            values.setdefault(row["level"], []).append(row[figure])
-    return {
-        level: (statistics.fmean(found), statistics.stdev(found) / math.sqrt(len(found)))
-        for level, found in values.items()
-        if len(found) > 1
+def scores(scored: Sequence[Scored]) -> dict[str, dict[int | str, Score]]:
+    """By the catalogue's names, and by level ("all" for the whole), the mean over files with its error; empty for fewer
+    than 3 files, which say nothing of their spread."""
+    likely = [(one.path, one.likelihood) for one in scored if one.likelihood is not None]
+    if len(likely) < FEWEST_SONGS:
+        return {}
+    by_level: dict[int | str, list[Likelihood | LevelLikelihood]] = {"all": [found for _, found in likely]}
+    for level in range(len(likely[0][1].levels)):
+        by_level[level] = [found.levels[level] for _, found in likely]
+    names = [name for name, row in CATALOGUE.items() if "likelihood" in row.needs]
+    made = {
+        level: Likelihoods(
+            nats=[part.nats for part in parts],
+            codes=[part.codes for part in parts],
+            seconds=[part.seconds for part in parts],
+            songs=[str(path) for path, _ in likely],
+            provenance=_common([found.provenance for _, found in likely]) | {"level": level},
+        )
+        for level, parts in sorted(by_level.items(), key=lambda item: str(item[0]))
     }
+    return {name: {level: metric(name).load()(clips) for level, clips in made.items()} for name in names}
+
+
+def _common(provenances: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What is said alike of all files: the model, and the labels where they are the same."""
+    first = provenances[0]
+    return {key: first[key] for key in first if all(other.get(key) == first[key] for other in provenances)}
 
 
 def as_csv(scored: Sequence[Scored]) -> str:
@@ -155,12 +174,14 @@ def as_csv(scored: Sequence[Scored]) -> str:
 
 
 def as_json(scored: Sequence[Scored]) -> str:
-    """A list: for each file its figures, with the surprise over time and the provenance, or the reason it has none."""
-    return json.dumps(
-        [
-            {"file": str(one.path)} | (one.likelihood.as_dict() if one.likelihood else {"error": one.error})
-            for one in scored
-        ],
-        indent=1,
-        ensure_ascii=False,
-    )
+    return json.dumps(as_dict(scored), indent=1, ensure_ascii=False)
+
+
+def as_dict(scored: Sequence[Scored]) -> dict[str, Any]:
+    """JSON-able: the scores of the whole set by name, and for each file its figures, with the surprise over time and
+    the provenance, or the reason it has none."""
+    files = [
+        {"file": str(one.path)} | (one.likelihood.as_dict() if one.likelihood else {"error": one.error})
+        for one in scored
+    ]
+    return {"scores": {name: by_level["all"].as_dict() for name, by_level in scores(scored).items()}, "files": files}

@@ -21,6 +21,7 @@ HEADINGS = {
     "novelty": "How new",
     "structure": "How it is built in time",
     "signal": "Whether it is sound at all",
+    "likelihood": "How likely a model finds it",
     "plug-ins": "From other distributions",
 }
 
@@ -54,6 +55,7 @@ def in_full(row: Metric) -> str:
     """A metric's row of the catalogue, and the documentation of its function."""
     import inspect
 
+    from metrics.catalogue import NEEDS
     from metrics.comparison import TAKEN_AS_SETS
 
     lines = [f"{row.name}: {row.title}", ""]
@@ -65,7 +67,7 @@ def in_full(row: Metric) -> str:
         in_pairs = "by measuring each song under both conditions"
     facts = {
         "unit": f"{row.unit} ({BETTER[row.direction]})",
-        "needs": ", ".join(sorted(row.needs)),
+        "needs": "; ".join(f"{need}, {NEEDS[need]}" if need != NEEDS[need] else need for need in sorted(row.needs)),
         "at least": f"{row.minimum} {row.units}",
         "in Python": " ".join([row.target, *(f"with {name!r}" for name in row.leading), *options]),
         "gives": {"score": "a score with its error"}.get(row.gives, f"a bare {row.gives}"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from enum import StrEnum
-from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,7 +132,7 @@ def score(
     harness score one.wav two.flac --likelihood --style metal --csv likelihood.csv
     """
     from harness.errors import UsageError
-    from harness.likelihoods import as_csv, as_json, rows
+    from harness.likelihoods import as_csv, as_dict, as_json, rows
     from harness.progress import progress_for
     from metrics.files import write_bytes
 
@@ -171,7 +170,7 @@ def score(
             file: {name: row[name] for name in ("nats_per_token", "bits_per_second")} for file, row in totals.items()
         }
         table = report.as_csv(of_files)
-        text = report.as_json(**({"likelihood": loads(as_json(scored))} if likelihood else {}))
+        text = report.as_json(**({"likelihood": as_dict(scored)} if likelihood else {}))
     if csv is not None:
         write_bytes(csv, table.encode())
     if json:
@@ -214,11 +213,11 @@ def request_of(labels: dict[str, Any], offset: float, total: float | None, as_it
 
 
 def likelihood_table(scored: Sequence[Scored]) -> Table:
-    """File × level: nats and bits per token, bits per second of audio; below them the means over the files."""
+    """File × level: nats and bits per token, bits per second of audio; below them the means over 3 files or more."""
     from rich.table import Table
     from rich.text import Text
 
-    from harness.likelihoods import means, rows
+    from harness.likelihoods import rows, scores
 
     table = Table()
     table.add_column("file", overflow="fold")
@@ -233,13 +232,13 @@ def likelihood_table(scored: Sequence[Scored]) -> Table:
             table.add_row(
                 name, str(row["level"]), f"{row['codes']:,}", f"{row['nats']:,.1f}", *figures, end_section=last
             )
-    over_files = {figure: means(scored, figure) for figure in PER}
-    for level in over_files["bits_per_token"]:
-        cells = []
-        for figure, (_, places) in PER.items():
-            value, error = over_files[figure][level]
-            cells.append(f"{value:,.{places}f} ± {error:,.{places}f}")
-        table.add_row("mean ± standard error" if level == 0 else "", str(level), "", "", *cells)
+    over_files = scores(scored)
+    for first, level in enumerate(over_files.get("bits_per_token", {})):
+        cells = [
+            f"{over_files[figure][level].value:,.{places}f} ± {over_files[figure][level].stderr:,.{places}f}"
+            for figure, (_, places) in PER.items()
+        ]
+        table.add_row("" if first else "mean ± standard error", str(level), "", "", *cells)
     return table
 
 

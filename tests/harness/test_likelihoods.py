@@ -9,10 +9,11 @@ import pytest
 import soundfile
 
 from harness.errors import AudioError, UsageError
-from harness.likelihoods import COLUMNS, Request, as_csv, as_json, load_scorer, means, rows, score_files, sound_files
+from harness.likelihoods import COLUMNS, Request, as_csv, as_json, load_scorer, rows, score_files, scores, sound_files
 from harness.models.jukebox.likelihood import likelihood
 from harness.progress import Quiet
 from harness.prompts import Prompt
+from metrics.catalogue import CATALOGUE
 from tests.harness.models.jukebox.tiny import tiny_model
 
 
@@ -87,19 +88,29 @@ def test_tables_hold_a_row_for_each_level_and_one_for_all(model, folder):
     assert tuple(read[0]) == COLUMNS
     assert [float(row["nats"]) for row in read if row["nats"]] == [row["nats"] for row in found if "nats" in row]
     assert "broken.wav" in read[4]["error"]
-    parsed = json.loads(as_json(scored))
+    parsed = json.loads(as_json(scored))["files"]
     assert [set(one) == {"file", "error"} for one in parsed] == [False, True, False]
     assert parsed[0]["levels"][1]["nats"] == found[1]["nats"]
 
 
-def test_means_over_files_come_with_their_standard_error(model, folder):
+def test_scores_are_means_over_files_with_their_errors(model, folder):
+    audio = 0.1 * np.random.default_rng(2).standard_normal(2000)
+    soundfile.write(folder / "c.wav", audio, 1000)
     scored = score_files(model, sound_files([folder]), Request(), stop=False, progress=Quiet())
-    first, second = (one.likelihood for one in scored if one.likelihood)
-    a, b = first.levels[0].bits_per_token, second.levels[0].bits_per_token
-    value, error = means(scored, "bits_per_token")[0]
-    assert value == pytest.approx((a + b) / 2)
-    assert error == pytest.approx(abs(a - b) / 2)  # of two values: their standard deviation over the root of two
-    assert means(scored[:1], "bits_per_token") == {}
+    likely = [one.likelihood for one in scored if one.likelihood]
+    found = scores(scored)
+    assert list(found) == [name for name, row in CATALOGUE.items() if row.group == "likelihood"]
+    assert list(found["bits_per_token"]) == [0, 1, 2, "all"]
+    for name, values in {
+        "bits_per_second": [one.bits_per_second for one in likely],
+        "nats_per_token": [one.nats / one.codes for one in likely],
+    }.items():
+        assert found[name]["all"].value == pytest.approx(np.mean(values))
+        assert found[name]["all"].stderr == pytest.approx(np.std(values, ddof=1) / np.sqrt(3), rel=1e-4)
+    level = [one.levels[1].bits_per_second for one in likely]
+    assert found["bits_per_second"][1].value == pytest.approx(np.mean(level))
+    assert json.loads(as_json(scored))["scores"]["bits_per_second"]["n_songs"] == 3
+    assert scores(scored[:2]) == {}
 
 
 def test_only_a_jukebox_gives_likelihoods():

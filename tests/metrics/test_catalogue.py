@@ -10,11 +10,12 @@ import pytest
 import metrics
 from metrics import catalogue
 from metrics.adherence import TextAudioPairs
-from metrics.catalogue import CATALOGUE, Metric, available, metric
+from metrics.catalogue import CATALOGUE, NEEDS, Metric, available, metric
 from metrics.clips import AudioSet
 from metrics.comparison import paired_difference
 from metrics.copies import CopyIndex
 from metrics.errors import DegenerateInput, UsageError
+from metrics.likelihood import Likelihoods
 from metrics.score import EmbeddingSet
 from tests.metrics import synthetic
 
@@ -28,6 +29,7 @@ def test_every_row_is_whole_and_its_functions_are_there(row):
         assert "\n" not in text
     assert len(row.title) <= 100
     assert row.needs
+    assert row.needs <= NEEDS.keys()
     assert set(row.options) <= set(inspect.signature(row.load()).parameters)
     assert not row.compare_by or not metric(row.compare_by).compare_by
     paired = row.load_paired()
@@ -68,11 +70,15 @@ def others(row):
         return [TextAudioPairs(rng.standard_normal((7, 4)), rng.standard_normal((7, 4)))]
     if "labels" in row.needs and "predictions" in row.needs:
         return [["folk", "jazz", "folk"]] * 2
-    if "audio" not in row.needs or "embedding" in row.needs:
-        return [styled(0, False), styled(1, False)] if row.name == "prompt_similarity" else None
+    if "likelihood" in row.needs:
+        return [Likelihoods([30.0, 40.0, 50.0], [10, 10, 20], [1.0, 2.0, 2.0], [0, 1, 2])]
+    if "prompt audio" in row.needs and "embedding" in row.needs:
+        return [styled(0, False), styled(1, False)]
+    if "audio" not in row.needs:
+        return None
     clips = AudioSet([synthetic.random_notes(seed, 7.0) for seed in range(3)], synthetic.RATE, range(3))
     known = CopyIndex([("other", synthetic.random_notes(9, 7.0), synthetic.RATE)])
-    return [clips, known] if "known" in row.needs else [clips] * (2 if "prompt" in row.needs else 1)
+    return [clips, known] if "known audio" in row.needs else [clips] * (2 if "prompt audio" in row.needs else 1)
 
 
 def _load_paired(row):
@@ -83,7 +89,7 @@ def _load_paired(row):
 
 @pytest.mark.parametrize("row", CATALOGUE.values(), ids=list(CATALOGUE))
 def test_the_minimum_is_enough_and_one_less_is_not(row):
-    if row.units != "clips" or not row.needs & {"embedding", "probabilities"} or row.needs & {"audio", "text"}:
+    if row.units != "clips" or not row.needs & {"embedding", "probabilities"} or row.needs & {"prompt audio", "text"}:
         pytest.skip("takes more than sets of clips")
     options = {"components": 2} if row.name == "fad16" else row.options
 

@@ -18,7 +18,7 @@ from metrics.score import EmbeddingSet, Score
 
 CLIPS, FRAMES, DIMENSIONS, STYLES = 24, 2, 5, 4
 
-SETS_ALONE = frozenset({"embedding", "reference", "probabilities", "prompt", "labels", "known"})
+SETS_ALONE = frozenset({"embedding", "reference", "probabilities", "prompt", "labels", "known", "prompt audio"})
 TAKEN = [
     name
     for name, metric in CATALOGUE.items()
@@ -73,14 +73,16 @@ EXPECTED: dict[str, Mapping[Any, Expected]] = {
         ("precision", "recall", "density", "coverage", "mad", "kid", "fad", "fad_fadtk", "fad_infinity"), 0.0
     )
     | dict.fromkeys(("kld_softmax_mean", "kld_sigmoid_mean", "kld_softmax_pooled"), 0.0)
-    | {"fad_per_song": 0.0}
+    | {"fad_per_song": 0.0, "prompt_similarity": 1.0}
     | dict.fromkeys(("kad", "style_similarity", "fad16", "neighbour_percentile"), DegenerateInput),
     "a reference of identical tracks": dict.fromkeys(("precision", "density", "coverage"), 0.0)
     | dict.fromkeys(("kad", "style_similarity", "fad16", "neighbour_percentile"), DegenerateInput),
     "constant features": dict.fromkeys(
-        ("mad", "vendi", "vendi2", "vendi_inf", "vendi_frames", "diversity", "frame_diversity"), DegenerateInput
+        ("mad", "vendi", "vendi2", "vendi_inf", "vendi_frames", "diversity", "frame_diversity"),
+        DegenerateInput,
     )
     | dict.fromkeys(("within_prompt_diversity", "across_prompt_diversity", "prompt_effect"), DegenerateInput)
+    | {"prompt_similarity": DegenerateInput}
     | {"recall": 0.0}
     | dict.fromkeys(("is_softmax", "kld_softmax_mean", "kld_softmax_pooled"), UsageError),  # rows do not sum to 1
 }
@@ -108,9 +110,9 @@ def made(kind: str, clips: int, frames: int, dimensions: int, seed: int, probabi
 def measured(metric: Metric, case: Case) -> Score | float | dict[Any, float]:
     probabilities = "probabilities" in metric.needs
     sets = [made(case.made, case.clips, case.frames, case.dimensions, 1, probabilities)]
-    if metric.needs & {"reference", "known"}:
-        # KLD in pairs compares clips with counterparts of the same ids.
-        clips = case.clips if probabilities else CLIPS
+    if metric.needs & {"reference", "known", "prompt audio"}:
+        # KLD in pairs, and similarity to what a clip continues, take counterparts of the same ids.
+        clips = case.clips if probabilities or "prompt audio" in metric.needs else CLIPS
         sets.append(made(case.reference, clips, FRAMES, case.dimensions, 2, probabilities))
     return metric.load()(*sets, **metric.options)
 

@@ -1,4 +1,4 @@
-"""The same for metrics that take audio, text or labels: an answer for clips that have no sound, no end or no number.
+"""The same for metrics that take audio, text, labels or likelihoods: an answer for clips without sound, end or number.
 
 What is not in the tables has a finite value.
 """
@@ -13,6 +13,7 @@ from metrics.catalogue import CATALOGUE
 from metrics.clips import AudioSet
 from metrics.copies import CopyIndex
 from metrics.errors import AudioError, DegenerateInput, UsageError
+from metrics.likelihood import Likelihoods
 from metrics.score import Score
 from metrics.signal import measure_signal
 from metrics.structure import measure_structure
@@ -25,6 +26,7 @@ STRUCTURE = [name for name, row in CATALOGUE.items() if row.group == "structure"
 CHROMA = ["chroma_similarity", "chroma_similarity_transposed"]
 AUDIO = [*SIGNAL, *STRUCTURE, *CHROMA, "copied_share"]
 TEXT = [name for name, row in CATALOGUE.items() if "text" in row.needs]
+LIKELIHOOD = [name for name, row in CATALOGUE.items() if "likelihood" in row.needs]
 MEASURES = {"signal": measure_signal, "structure": measure_structure}
 
 
@@ -86,7 +88,7 @@ def test_every_metric_of_audio_has_an_answer(name, case):
         clips = audio_set(case)
         if row.group in MEASURES:
             return row.load()(clips, measured(case, row.group), **row.options)
-        return row.load()(clips, index() if "known" in row.needs else clips, **row.options)
+        return row.load()(clips, index() if "known audio" in row.needs else clips, **row.options)
 
     check(found, CASES[case].get(name))
 
@@ -151,6 +153,26 @@ def test_the_accuracy_of_labels_has_an_answer(case):
     check(lambda: CATALOGUE["label_accuracy"].load()(heard, asked), expected)
 
 
+LIKELIHOODS: dict[str, tuple[list[float], list[float], list[float], Expected | None]] = {
+    "one clip": ([8.0], [4.0], [2.0], DegenerateInput),
+    "two clips": ([8.0] * 2, [4.0] * 2, [2.0] * 2, DegenerateInput),
+    "no clip": ([], [], [], DegenerateInput),
+    "identical clips": ([8.0] * 4, [4.0] * 4, [2.0] * 4, None),
+    "all certain": ([0.0] * 4, [4.0] * 4, [2.0] * 4, 0.0),
+    "NaN": ([np.nan, 8.0, 8.0], [4.0] * 3, [2.0] * 3, UsageError),
+    "impossible": ([np.inf, 8.0, 8.0], [4.0] * 3, [2.0] * 3, UsageError),
+    "a clip without codes": ([8.0] * 3, [0.0, 4.0, 4.0], [2.0] * 3, UsageError),
+    "a clip without length": ([8.0] * 3, [4.0] * 3, [0.0, 2.0, 2.0], UsageError),
+}
+
+
+@pytest.mark.parametrize("case", LIKELIHOODS)
+@pytest.mark.parametrize("name", LIKELIHOOD)
+def test_every_metric_of_likelihood_has_an_answer(name, case):
+    nats, codes, seconds, expected = LIKELIHOODS[case]
+    check(lambda: CATALOGUE[name].load()(Likelihoods(nats, codes, seconds, range(len(nats)))), expected)
+
+
 def check(measure, expected: Expected | None) -> None:
     if isinstance(expected, type):
         with pytest.raises(expected):
@@ -166,5 +188,4 @@ def check(measure, expected: Expected | None) -> None:
 def test_every_metric_is_in_a_table():
     from tests.metrics.test_degenerate import TAKEN
 
-    rest = set(CATALOGUE) - {*TAKEN, *AUDIO, *TEXT, "label_accuracy"}
-    assert rest == {"prompt_similarity"}  # takes the prompts' embeddings: tests/metrics/test_similarity.py
+    assert set(CATALOGUE) == {*TAKEN, *AUDIO, *TEXT, *LIKELIHOOD, "label_accuracy"}

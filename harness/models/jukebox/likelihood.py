@@ -57,6 +57,11 @@ class LevelLikelihood:
         return float(self.nats_by_code.sum(dtype=np.float64))
 
     @property
+    def seconds(self) -> float:
+        """Of audio that the codes stand for."""
+        return self.codes * self.code_seconds
+
+    @property
     def nats_per_token(self) -> float:
         return self.nats / self.codes
 

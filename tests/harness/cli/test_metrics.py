@@ -37,6 +37,8 @@ def test_one_is_shown_in_full():
     assert "metrics.signal:signal_score with 'loudness'" in said("loudness")
     assert "not: compare by fad" in said("fad_per_song")
     assert "measuring each song" in said("prompt_similarity")
+    assert "metrics.frechet:fad with compat='fadtk'" in said("fad_fadtk")
+    assert "likelihood, how likely a model finds each clip" in said("bits_per_second")
 
 
 def test_json_is_for_programs():

@@ -41,16 +41,18 @@ def score(*arguments: str | Path):
 
 
 def test_a_table_has_every_file_and_level_and_their_means(folder):
+    assert "mean ± standard error" not in score(folder, "--likelihood").stdout  # of two files nothing is known
+    soundfile.write(folder / "more.wav", 0.1 * np.random.default_rng(3).standard_normal(2000), 1000)
     result = score(folder, "--likelihood")
     assert result.exit_code == 0, result.output
     for said in ("one[0].wav", "two.wav", "bits/token", "bits/s", "all", "mean ± standard error"):
         assert said in result.stdout
-    assert "encoding: 2" in result.stderr
+    assert "encoding: 3" in result.stderr
 
 
 def test_labels_change_the_figures_and_json_says_which(folder):
     plain, styled = (
-        json.loads(score(folder / "two.wav", "--likelihood", "--json", "-q", *more).stdout)[0]
+        json.loads(score(folder / "two.wav", "--likelihood", "--json", "-q", *more).stdout)["files"][0]
         for more in ((), ("--style", "loud", "--offset-seconds", "2", "--total-seconds", "30", "--as-it-is"))
     )
     assert plain["nats"] != styled["nats"]
@@ -264,5 +266,6 @@ def test_figures_and_likelihood_in_one_go(music):
     result = measure(music, "--likelihood", "--metric", "loudness", "-q", "--json", "--csv", music / "files.csv")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
-    assert len(told["likelihood"]) == 8
+    assert len(told["likelihood"]["files"]) == 8
+    assert told["likelihood"]["scores"]["bits_per_second"]["n_songs"] == 8
     assert all(float(row["nats_per_token"]) > 0 for row in rows_of(music / "files.csv"))

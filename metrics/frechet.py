@@ -253,7 +253,7 @@ class Space:
         if self.components is None:
             doubts = doubts_in_full(self.spectrum, songs, self.reference.n_songs)
         else:
-            doubts = doubts_in_components(score, self.explained, songs, self.reference.n_songs)
+            doubts = doubts_in_components(score, self.components, self.explained, songs, self.reference.n_songs)
         sides = (self.reference, *evaluated)
         return doubts + doubts_of_tails(*(self.project_rows(data.means()[1]) for data in sides))
 

@@ -34,15 +34,17 @@ def test_songs_needed_grow_with_the_effective_dimension():
 
 def test_what_is_too_little_is_named():
     needed = rules()["components"]["fad"]
-    assert doubts_in_components("fad", 0.9, needed["songs"], needed["reference_songs"]) == []
-    assert doubts_in_components("fad", 0.9, needed["songs"] - 1, 40) == [
+    assert doubts_in_components("fad", 16, 0.9, needed["songs"], needed["reference_songs"]) == []
+    assert doubts_in_components("fad", 16, 0.9, needed["songs"] - 1, 40) == [
         f"{needed['songs'] - 1} clips, and it takes {needed['songs']}",
         f"40 reference tracks, and it takes {needed['reference_songs']}",
     ]
-    assert doubts_in_components("fad", 0.9, 300, 60) == ["60 reference tracks, and it takes 300"]
-    assert doubts_in_components("paired fad", 0.9, 120, 60) == []
-    assert "use more" in doubts_in_components("fad", 0.5, 200, 200)[0]
-    assert doubts_in_components("paired fad", 0.9, 16, 60) == []
+    assert doubts_in_components("fad", 16, 0.9, 300, 60) == ["60 reference tracks, and it takes 300"]
+    assert doubts_in_components("paired fad", 16, 0.9, 120, 60) == []
+    assert doubts_in_components("fad", 16, 0.5, 200, 200) == ["components with 50% of the variance, and it takes 80%"]
+    assert "use more" in doubts_in_components("fad", 8, 0.5, 200, 200)[0]
+    assert doubts_in_components("fad", 25, 0.9, 200, 200) == ["25 components, and 16 is the most that is known to work"]
+    assert doubts_in_components("paired fad", 16, 0.9, 16, 60) == []
     assert len(doubts_in_full(np.ones(20), 60, 60)) == 2
     assert "an effective dimension of 200, and beyond 58 no number" in doubts_in_full(np.ones(200), 5000, 5000)[0]
 

@@ -20,7 +20,7 @@ from harness.progress import Progress
 from metrics.embeddings.base import Frames, embed_clip, is_padded
 from metrics.embeddings.stream import embed_files
 from metrics.score import EmbeddingSet
-from metrics.streaming import read_blocks
+from metrics.streaming import file_rate, read_blocks
 
 VERSION = 1
 """Raised when the same file would come to other frames."""
@@ -75,7 +75,7 @@ def _frames(
 
 def _excerpt_frames(path: Path, recipe: Recipe, seconds: float) -> Iterator[Frames]:
     """The frames of each excerpt that sounds, in their order; a file shorter than one is its own excerpt."""
-    rate = _rate(path)
+    rate = file_rate(path)
     length = round(seconds * rate)
     buffer, any_yet = np.zeros(0, np.float32), False
     for piece in read_blocks(path):
@@ -86,15 +86,6 @@ def _excerpt_frames(path: Path, recipe: Recipe, seconds: float) -> Iterator[Fram
                 yield embed_clip(recipe.embedder, excerpt, rate, recipe.preprocessing)
     if not any_yet:
         yield embed_clip(recipe.embedder, buffer, rate, recipe.preprocessing)
-
-
-def _rate(path: Path) -> int:
-    import soundfile
-
-    try:
-        return int(soundfile.info(path).samplerate)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path} cannot be decoded ({error}). Convert it first.") from error
 
 
 def _seconds(path: Path) -> float:

@@ -66,6 +66,19 @@ def file_loudness(path: str | os.PathLike[str], preprocessing: Preprocessing) ->
     return meter.integrated(), meter.seconds
 
 
+def file_rate(path: str | os.PathLike[str]) -> int:
+    """A sound file's sampling rate in Hz. Raises `AudioError` as `read_blocks`."""
+    import soundfile
+
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"no sound file at {path}. Check the path.")
+    try:
+        return int(soundfile.info(path).samplerate)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise undecodable(path, error) from error
+
+
 def _resampled(path: Path, rate: int | None) -> Iterator[tuple[Audio, int]]:
     """Pieces and their rate in Hz; a resampler's first pieces may be empty."""
     import soundfile

@@ -1,13 +1,18 @@
 import json
+import subprocess
+import sys
+import tracemalloc
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metrics import streaming
 from metrics.clips import AudioSet
 from metrics.errors import AudioError, DegenerateInput
-from metrics.signal import FIGURES, clipping_share, measure_signal, rolloff, signal_score, silence_share, true_peak
+from metrics.signal import FIGURES, _Clipped, measure_signal, measure_signal_file, signal_score
 
 RATE = 48000
 
@@ -40,32 +45,32 @@ def test_the_true_peak_lies_between_the_samples():
     """A quarter of the rate at 45°: every sample is at .707 of the peak."""
     audio = tone(RATE / 4, phase=np.pi / 4)
     assert 20 * np.log10(np.abs(audio).max()) == pytest.approx(-3.01, abs=0.01)
-    assert true_peak(audio, RATE) == pytest.approx(0.0, abs=0.05)
+    assert measure_signal(audio, RATE).true_peak == pytest.approx(0.0, abs=0.05)
 
 
 @pytest.mark.parametrize("gain", [1.0, 0.3])
 def test_clipping_is_the_share_of_flat_tops_at_any_level(gain):
     clipped = np.clip(1.5 * tone(440.0), -1, 1)
-    assert clipping_share(gain * clipped) == pytest.approx(np.mean(np.abs(clipped) >= 1), abs=1e-4)
-    assert clipping_share(gain * tone(440.0)) == 0.0
+    assert measure_signal(gain * clipped, RATE).clipping == pytest.approx(np.mean(np.abs(clipped) >= 1), abs=1e-4)
+    assert measure_signal(gain * tone(440.0), RATE).clipping == 0.0
 
 
 def test_samples_beyond_full_scale_would_be_cut_off():
     audio = 1.5 * tone(440.0)
-    assert clipping_share(audio) == pytest.approx(np.mean(np.abs(audio) > 1), abs=1e-4)
+    assert measure_signal(audio, RATE).clipping == pytest.approx(np.mean(np.abs(audio) > 1), abs=1e-4)
 
 
 def test_silence_is_counted_in_frames_below_minus_60_dbfs():
     audio = noise()
     audio[: RATE // 2] *= 1e-5
-    assert silence_share(audio, RATE) == pytest.approx(0.25)
+    assert measure_signal(audio, RATE).silence == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("cutoff", [1000, 4000, 12000])
 def test_the_rolloff_follows_the_band(cutoff):
     spectrum = np.fft.rfft(noise())
     spectrum[np.fft.rfftfreq(2 * RATE, 1 / RATE) > cutoff] = 0
-    assert rolloff(np.fft.irfft(spectrum).astype(np.float32), RATE) == pytest.approx(0.95 * cutoff, rel=0.05)
+    assert measure_signal(np.fft.irfft(spectrum), RATE).rolloff == pytest.approx(0.95 * cutoff, rel=0.05)
 
 
 def test_the_offset_is_the_mean():
@@ -113,6 +118,74 @@ def test_an_empty_clip_and_one_of_two_channels_are_errors():
     for audio in (np.zeros(0), np.zeros((2, 100))):
         with pytest.raises(AudioError, match=r"\(samples,\)"):
             measure_signal(audio, RATE)
+
+
+def uneven(seconds, rate):
+    """Noise that swells, with silence, cut tops over the edges of pieces, and samples beyond full scale."""
+    audio = np.random.default_rng(0).normal(0, 0.2, round(seconds * rate)) * np.linspace(0, 1, round(seconds * rate))
+    audio[rate // 4 : rate] *= 1e-5
+    for start in range(5, audio.size, 997):
+        audio[start : start + start % 7] = (0.9, -0.9)[start % 2]
+    audio[-50:-45] = 0.9
+    return audio.astype(np.float32)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(301, 5000), st.floats(0.1, 2.0))
+def test_a_file_in_pieces_of_any_size_has_the_figures_of_the_whole(tmp_path_factory, size, seconds):
+    path = tmp_path_factory.mktemp("file") / "a.wav"
+    audio = uneven(seconds, 8000)
+    soundfile.write(path, audio, 8000, subtype="FLOAT")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streaming, "BLOCK", size)
+        pieces = measure_signal_file(path).as_dict()
+    for name, expected in measure_signal(audio, 8000).as_dict().items():
+        assert pieces[name] == (None if expected is None else pytest.approx(expected, rel=1e-5)), name
+
+
+def test_flat_tops_are_counted_once_wherever_pieces_end():
+    audio = np.array([0, 0.5, 0.5, 0.5, 0.5, 0, -0.5, -0.5, 0, 0.5, 0.5, 0.5, -0.5, -0.5, -0.5, -0.5], np.float32)
+    for size in range(1, len(audio) + 1):
+        clipped = _Clipped(0.5)
+        for start in range(0, len(audio), size):
+            clipped.add(audio[start : start + size])
+        assert clipped.count() == 4 + 3 + 4
+
+
+def file_of(path, seconds, rate=8000):
+    """Noise, written a second at a time."""
+    with soundfile.SoundFile(path, "w", rate, 1) as file:
+        for second in range(seconds):
+            file.write(noise(1.0, rate, seed=second % 10))
+    return path
+
+
+def test_memory_does_not_grow_with_the_length_of_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "BLOCK", 8000)
+    measure_signal_file(file_of(tmp_path / "warm.wav", 2))  # what is imported counts as memory, too
+    peaks = []
+    for seconds in (20, 120):
+        path = file_of(tmp_path / f"{seconds}.wav", seconds)
+        tracemalloc.start()
+        measure_signal_file(path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+    assert peaks[1] < 4 * 120 * 8000  # what the samples alone would take
+
+
+@pytest.mark.slow
+def test_two_hours_take_less_than_300_mb(tmp_path):
+    path = file_of(tmp_path / "long.flac", 7200, 44100)
+    code = (
+        "import resource, sys\n"
+        "from metrics.signal import measure_signal_file\n"
+        "print(measure_signal_file(sys.argv[1]).seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    seconds, megabytes = map(float, done.stdout.split())
+    assert seconds == 7200
+    assert megabytes < 300  # the samples alone: 1.2 GB
 
 
 def test_scores_are_means_over_clips_with_an_error():

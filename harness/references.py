@@ -217,6 +217,11 @@ def frames_cache() -> Path:
     return user_folder() / "frames"
 
 
+def figures_cache() -> Path:
+    """Where the figures of single sound files are kept, by content."""
+    return user_folder() / "figures"
+
+
 def recipe_for(embedder: Any, lufs: float | None, excerpt_seconds: float | None) -> Recipe:
     """How a reference's music is embedded: at the embedder's rate, at one loudness, whole or in excerpts."""
     return Recipe(embedder, Preprocessing(rate=embedder.rate, lufs=lufs), excerpt_seconds)

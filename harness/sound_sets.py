@@ -19,18 +19,18 @@ import numpy as np
 
 from harness.embedding import Recipe
 from harness.errors import AudioError, UsageError
+from harness.file_figures import signal_of, structure_of
 from harness.file_frames import embed_by_content
 from harness.likelihoods import sound_files
 from harness.progress import Progress
-from harness.references import Folder, embed_folder, frames_cache, recipe_for
+from harness.references import Folder, embed_folder, figures_cache, frames_cache, recipe_for
 from harness.scoring import Measures
-from metrics.audio import load
 from metrics.embeddings import load_embedder
 from metrics.embeddings.base import Frames
 from metrics.reference import SUFFIX, load_reference, reference_names
 from metrics.score import EmbeddingSet
-from metrics.signal import Signal, measure_signal
-from metrics.structure import Structure, measure_structure
+from metrics.signal import Signal
+from metrics.structure import Structure
 from metrics.weights import file_sha256
 
 DEFAULT_EMBEDDER = "musicnn"
@@ -124,7 +124,7 @@ def read_set(
     structure: bool = False,
     stop: bool = False,
 ) -> SoundSet:
-    """Measure each file's signal (and its structure), and embed what was not embedded before, by content.
+    """Measure each file's signal (and its structure) and embed it, where that was not done before, by content.
 
     A file that cannot be read is kept with the reason or, with `stop`, raises it as `AudioError`.
     """
@@ -155,9 +155,11 @@ def _naming(clip: Clip, reason: str) -> str:
 
 
 def _read(clip: Clip, structure: bool) -> SoundFile:
-    audio, rate = load(clip.path)
-    found = measure_structure(audio, rate) if structure else None
-    return SoundFile(clip, file_sha256(clip.path), measure_signal(audio, rate), found)
+    if not clip.path.is_file():
+        raise AudioError(f"no sound file at {clip.path}. Check the path.")
+    sha = file_sha256(clip.path)
+    signal = signal_of(clip.path, sha, figures_cache())
+    return SoundFile(clip, sha, signal, structure_of(clip.path, sha, figures_cache()) if structure else None)
 
 
 def _with_frames(files: Sequence[SoundFile], recipe: Recipe, progress: Progress) -> list[SoundFile]:

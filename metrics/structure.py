@@ -55,6 +55,9 @@ LEAST_DB = 1e-3  # of difference: below it all passages are one
 BANDS = 32
 FLOOR_DB = 60.0  # below the clip's loudest band
 
+VERSION = 1
+"""Raised when a clip would come to other figures."""
+
 # Krumhansl & Kessler, Psychological Review 89 (1982), from the tonic upwards.
 MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)

@@ -251,7 +251,7 @@ class Space:
         """Why these sets are not enough for the score in this space; empty when they are."""
         songs = min(data.n_songs for data in evaluated)
         if self.components is None:
-            doubts = doubts_in_full(self.spectrum, songs, self.reference.n_songs)
+            doubts = doubts_in_full(score, self.spectrum, songs, self.reference.n_songs)
         else:
             doubts = doubts_in_components(score, self.components, self.explained, songs, self.reference.n_songs)
         sides = (self.reference, *evaluated)

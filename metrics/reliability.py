@@ -62,20 +62,20 @@ def tail_weight(songs: ArrayLike) -> tuple[float, float]:
     return float(weight), max(limit, float(1 + 5 * np.sqrt(8 / (len(centred) * d * (d + 2)))))
 
 
-def songs_in_full(dimension: float) -> int | None:
+def songs_in_full(score: ScoreKind, dimension: float) -> int | None:
     """How many songs on either side a distance in full dimension takes, by the spectrum's effective dimension.
 
     None beyond the largest dimension in which a number of songs was found to be enough.
     """
-    return next((int(songs) for largest, songs in rules()["full"] if dimension <= largest), None)
+    return next((int(songs) for largest, songs in rules()["full"][score] if dimension <= largest), None)
 
 
-def doubts_in_full(spectrum: ArrayLike, songs: int, reference_songs: int) -> list[str]:
+def doubts_in_full(score: ScoreKind, spectrum: ArrayLike, songs: int, reference_songs: int) -> list[str]:
     """Why these numbers of songs are not enough in full dimension; empty when they are."""
     dimension = effective_dimension(spectrum)
-    needed = songs_in_full(dimension)
+    needed = songs_in_full(score, dimension)
     if needed is None:
-        largest = rules()["full"][-1][0]
+        largest = rules()["full"][score][-1][0]
         known = f"beyond {largest} no number of songs is known to be enough"
         return [f"an effective dimension of {dimension:.0f}, and {known}: read it in components"]
     return _too_few(songs, needed, reference_songs, needed)

@@ -60,7 +60,7 @@ def refused(result: dict[str, Any], kind: ScoreKind) -> bool:
     cell = result["cell"]
     songs, reference = cell["songs"], cell["reference_songs"]
     if cell["components"] is None:
-        needed = songs_in_full(result["effective_dimension"])
+        needed = songs_in_full(kind, result["effective_dimension"])
         too_few = needed is None or min(songs, reference) < needed
     else:
         explained = result["explained_variance"] * LAWS[cell["law"]].share()
@@ -109,8 +109,8 @@ def _markdown(results: dict[str, Any], again: dict[str, Any]) -> str:
         "Made by `make calibration` (tests/calibration): samples whose true distance is known, of songs of four",
         "frames with four fifths of the variance between songs, under the spectra of musicnn, VGGish and CLAP, a 1/k",
         "spectrum, and Student's t with 5 degrees of freedom. *same*: the truth is 0; *other*: another covariance and",
-        "mean; *cold* and *warm*: spreads × 0.75 and × 1.25, equally far. Differences are of conditions that share half",
-        "of their songs' variance. What is rejected where the truth is above 0 is the power.",
+        "mean; *cold* and *warm*: spreads × 0.75 and × 1.25, equally far. Differences are of conditions that share",
+        "half of their songs' variance. What is rejected where the truth is above 0 is the power.",
         "",
         f"An interval or test passes, in {REPETITIONS} repetitions, with |bias| ≤ {MOST_BIAS} sd, coverage ≥",
         f"{LEAST_COVERAGE} where the truth is above 0, mean standard error within {ERRORS[0]}–{ERRORS[1]} of the true",
@@ -122,9 +122,13 @@ def _markdown(results: dict[str, Any], again: dict[str, Any]) -> str:
         f"- in at most {components['most']} components that hold {components['explained_variance']:.0%} of the "
         "reference's variance:",
         *(_said(kind, components[kind]) for kind in INTERVALS.values()),
-        "- in full dimension, on either side: "
-        + ", ".join(f"{songs} songs up to an effective dimension of {largest}" for largest, songs in full)
-        + ", and no number of them beyond;",
+        "- in full dimension, on either side, and with no number of songs beyond:",
+        *(
+            f"  - {kind}: "
+            + ", ".join(f"{songs} songs up to an effective dimension of {largest}" for largest, songs in full[kind])
+            + ";"
+            for kind in INTERVALS.values()
+        ),
         f"- songs whose fourth moment is at most {rule['tail_weight']} times a Gaussian's.",
         "",
         "The permutation tests of equality are exact and need no rule. Plug-in values and FAD∞ by extrapolation never",

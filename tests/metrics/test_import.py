@@ -32,29 +32,36 @@ def run_without(blocked: tuple[str, ...], code: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_sets_are_compared_where_neither_torch_nor_the_harness_can_be_imported():
-    run_without(
-        ("torch", "harness", "librosa", "soundfile"),
-        "import numpy as np\n"
-        "from metrics import EmbeddingSet, Score, TextAudioPairs, available, equality_test, fad, kad, kid, mad\n"
-        "from metrics import label_accuracy, metric, paired_difference, prdc, text_audio_similarity, vendi\n"
-        "rng = np.random.default_rng(0)\n"
-        "first, second, real = (EmbeddingSet(rng.normal(size=(60, 3)), np.arange(60) // 2) for _ in range(3))\n"
-        "for score in (fad(first, real), kad(first, real), kid(first, real), mad(first, real), vendi(first)):\n"
-        "    assert isinstance(score, Score)\n"
-        "assert len(prdc(first, real)) == 4\n"
-        "for name in available():\n"
-        "    row = metric(name)\n"
-        "    options = {'components': 2} if name == 'fad16' else {}\n"
-        "    if row.needs <= {'embedding', 'reference'} and not row.compare_by:\n"
-        "        paired_difference(name, first, second, real, **options)\n"
-        "    elif row.needs in ({'embedding', 'reference'}, {'embedding', 'known'}):\n"
-        "        row.load()(first, real)\n"
-        "for by in ('fad', 'fad2', 'kad'):\n"
-        "    equality_test(first, real, by, permutations=9)\n"
-        "text_audio_similarity(TextAudioPairs(rng.normal(size=(7, 4)), rng.normal(size=(7, 4))))\n"
-        "label_accuracy(['folk'] * 3, ['folk'] * 3)\n",
-    )
+EVERY_METRIC_OF_ARRAYS = """
+import numpy as np
+from metrics import EmbeddingSet, TextAudioPairs, available, equality_test, metric, paired_difference
+from metrics.likelihood import Likelihoods
+
+rng, songs = np.random.default_rng(0), np.arange(60) // 2
+styles = np.array(["a", "b", "c"])[songs % 3]
+embedded = [EmbeddingSet(rng.normal(size=(60, 3)), songs, strata=styles) for _ in range(3)]
+heard = [EmbeddingSet(rng.dirichlet(np.ones(5), 60), songs) for _ in range(3)]
+others = {
+    "text": [TextAudioPairs(rng.normal(size=(7, 4)), rng.normal(size=(7, 4)))],
+    "predictions": [["folk"] * 3] * 2,
+    "likelihood": [Likelihoods([3.0, 4.0, 5.0], [1, 1, 2], [1.0, 1.0, 2.0], [0, 1, 2])],
+}
+for row in map(metric, available()):
+    options = {**row.options, **({"components": 2} if row.name == "fad16" else {})}
+    sets = heard if "probabilities" in row.needs else embedded
+    second = row.needs & {"reference", "known", "prompt audio"}
+    [given] = [others[need] for need in row.needs if need in others] or [sets[:2] if second else sets[:1]]
+    if "audio" not in row.needs:
+        row.load()(*given, **options)
+    if row.paired:
+        paired_difference(row.name, *sets, **({"components": 2} if row.name == "fad16" else {}))
+for by in ("fad", "fad2", "kad"):
+    equality_test(embedded[0], embedded[1], by, permutations=9)
+"""
+
+
+def test_every_metric_of_arrays_is_had_where_neither_torch_nor_the_harness_can_be_imported():
+    run_without(("torch", "harness", "librosa", "soundfile"), EVERY_METRIC_OF_ARRAYS)
 
 
 def test_audio_is_measured_where_neither_torch_nor_the_harness_can_be_imported():

@@ -14,9 +14,9 @@ from metrics.reliability import (
     songs_in_full,
     tail_weight,
 )
-from tests.calibration.report import verdicts
+from tests.calibration.report import ERRORS, LEAST_COVERAGE, MOST_BIAS, MOST_FALSE, verdicts
 
-RESULTS = Path(__file__).parents[2] / "results" / "calibration" / "fad.json"
+RESULTS = Path(__file__).parents[2] / "results" / "calibration"
 
 
 def test_equal_eigenvalues_count_fully_and_small_ones_by_their_roots():
@@ -26,10 +26,10 @@ def test_equal_eigenvalues_count_fully_and_small_ones_by_their_roots():
 
 
 def test_songs_needed_grow_with_the_effective_dimension():
-    table = rules()["full"]
-    assert [songs_in_full(dimension) for dimension, _ in table] == [songs for _, songs in table]
-    assert songs_in_full(table[-1][0] + 1) is None
-    assert all(before <= after for before, after in itertools.pairwise(table))
+    for score, table in rules()["full"].items():
+        assert [songs_in_full(score, dimension) for dimension, _ in table] == [songs for _, songs in table]
+        assert songs_in_full(score, table[-1][0] + 1) is None
+        assert all(before <= after for before, after in itertools.pairwise(table))
 
 
 def test_what_is_too_little_is_named():
@@ -45,8 +45,10 @@ def test_what_is_too_little_is_named():
     assert "use more" in doubts_in_components("fad", 8, 0.5, 200, 200)[0]
     assert doubts_in_components("fad", 25, 0.9, 200, 200) == ["25 components, and 16 is the most that is known to work"]
     assert doubts_in_components("paired fad", 16, 0.9, 16, 60) == []
-    assert len(doubts_in_full(np.ones(20), 60, 60)) == 2
-    assert "an effective dimension of 200, and beyond 58 no number" in doubts_in_full(np.ones(200), 5000, 5000)[0]
+    assert len(doubts_in_full("fad", np.ones(20), 60, 60)) == 2
+    assert (
+        "an effective dimension of 200, and beyond 58 no number" in doubts_in_full("fad", np.ones(200), 5000, 5000)[0]
+    )
 
 
 def test_heavy_tails_are_seen():
@@ -59,7 +61,24 @@ def test_heavy_tails_are_seen():
     assert tail_weight(normal[:8]) == pytest.approx(tail_weight(normal[:8] @ np.linalg.qr(rng.random((16, 16)))[0]))
 
 
-def test_the_rules_refuse_every_cell_of_the_calibration_that_fails():
-    shown = [(name, what, failed) for name, what, failed, out in verdicts(json.loads(RESULTS.read_text())) if not out]
+@pytest.mark.parametrize("file", ["fad.json", "confirmation.json"])
+def test_the_rules_refuse_every_cell_of_the_calibration_that_fails(file):
+    assert (MOST_BIAS, LEAST_COVERAGE, ERRORS, MOST_FALSE) == (0.25, 0.92, (0.9, 1.5), 0.07)
+    results = json.loads((RESULTS / file).read_text())
+    shown = [(name, what, failed) for name, what, failed, out in verdicts(results) if not out]
     assert len(shown) > 5
     assert [entry for entry in shown if entry[2]] == []
+    assert min(results[name]["repetitions"] for name, _, _ in shown) >= 2000
+
+
+def test_every_rule_was_found_on_cells_that_pass_under_it():
+    """For each limit there is a cell at it, or just within, that is shown."""
+    results = json.loads((RESULTS / "fad.json").read_text())
+    shown = {(name, what) for name, what, failed, out in verdicts(results) if not out and not failed}
+    for score, table in rules()["full"].items():
+        for _, songs in table:
+            assert any(results[name]["cell"]["songs"] == songs for name, what in shown if what == score)
+    for score in ("fad", "paired fad"):
+        least = rules()["components"][score]["songs"]
+        cells = [results[name]["cell"] for name, what in shown if what == score]
+        assert any((cell["songs"], cell["components"]) == (least, rules()["components"]["most"]) for cell in cells)

@@ -40,7 +40,7 @@ def import_transformers() -> Any:
 def model_folder(model: str) -> Path:
     """The folder of a model's files: a path, or an id in the user's Hugging Face cache. Nothing is downloaded.
 
-    Raises `WeightsError` that names the id and the command that fetches it.
+    Raises `WeightsError` that names the id, its files, where their licence stands and the command that fetches them.
     """
     import_transformers()
     from huggingface_hub import snapshot_download
@@ -52,9 +52,10 @@ def model_folder(model: str) -> Path:
             path = Path(snapshot_download(model, local_files_only=True))
         except (LocalEntryNotFoundError, HFValidationError) as error:
             raise WeightsError(
-                f"{model} is neither a folder nor in your Hugging Face cache. Fetch it once with 'hf download {model}' "
-                "(huggingface-cli download in older releases of huggingface_hub), or name a folder with its files. "
-                "The harness itself never asks a hub."
+                f"{model} is neither a folder nor in your Hugging Face cache. An id's files, config.json and "
+                f"{' or '.join(WEIGHTS)}, are on https://huggingface.co/{model}, under the licence named there. "
+                f"Fetch them once with 'hf download {model}' (huggingface-cli download in older releases of "
+                "huggingface_hub), or name a folder with them. The harness itself never asks a hub."
             ) from error
     if not (path / "config.json").is_file() or not weight_files(path):
         raise WeightsError(

@@ -65,10 +65,6 @@ def pair_files(first: Path, second: Path, by: str) -> Pairs:
     return Pairs(tuple(pairs), (unpaired[0], unpaired[1]))
 
 
-def _by_relative_name(folder: Path) -> dict[str, Path]:
-    return {file.relative_to(folder).as_posix(): file for file in sound_files([folder])}
-
-
 def _by_name(first: dict[str, Path], second: dict[str, Path]) -> list[Pair]:
     alone = sorted(first.keys() ^ second.keys())
     if alone:

@@ -118,7 +118,7 @@ def score(
     """Measure any folder of sound files, from any system, against real music; or compare two folders in pairs.
 
     Both sides go through one preprocessing: a reference by name brings its own, a folder is embedded as the files are.
-    Sub-folders are styles. What was embedded before, by content, is not embedded again.
+    Sub-folders are styles. What was measured or embedded before, by content, is not again.
     --csv has a row for each file, --json everything with its provenance. The exit code is 1 if a file was not read.
 
     [bold]Examples[/bold]

@@ -1,65 +1,45 @@
 """Which listener meets what, in which order: the designs of a listening study, seeded and balanced.
 
-A design knows conditions and items (a prompt and an index) by number alone. What it promises, and whether that holds for
-this number of listeners, is counted from the lists that were made (`harness.listening.balance`).
+A design knows conditions and items (a prompt and an index) by number alone. Whether what it promises holds for this
+number of listeners is counted from the lists that were made (`harness.listening.balance`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from random import Random
 
-from harness.listening.balance import Balance
+from harness.errors import UsageError
+from harness.listening.balance import Balance, measure
+from harness.listening.blocks import blocks_to_balance
+from harness.listening.extras import with_extras
+from harness.listening.pages import PageShape, block_pages, random_pages, williams_pages
+from harness.listening.pairs import PairShape, listeners_to_balance, pair_lists, rounds_to_balance
+from harness.listening.sequences import Shape, random_sequences, williams_sequences
+from harness.listening.slots import DesignSettings, Layout, Role, Slot
 
-Role = Literal["test", "repeat", "training", "gold", "trap"]
-Layout = Literal["single", "pair", "page"]
+__all__ = ["DESIGNS", "Design", "DesignSettings", "Layout", "Role", "Slot", "make_design"]
+
 PAGE_LIMIT = 12
 """Conditions on a page at most (ITU-R BS.1534-3)."""
 
-
-@dataclass(frozen=True)
-class Slot:
-    """A trial in a listener's list.
-
-    `item` counts the items of its role: 0 … items − 1 for test and repeat, 0 … training − 1, golds − 1, traps − 1 else.
-    `conditions` stand in the order of presentation: one (single), two (pair: A, B), all or a block of them (page); those
-    of a gold or a trap are that trial's own stimuli, 0 … , as many as a test trial has. `probe` (ABX): X is
-    `conditions[probe]`.
-    """
-
-    item: int
-    conditions: tuple[int, ...]
-    role: Role = "test"
-    probe: int | None = None
-
-
-@dataclass(frozen=True)
-class DesignSettings:
-    """What a design is made from.
-
-    `per_listener`: test trials that one listener meets, None for all there are (single: items × conditions; pair: items
-    × pairs; page: items); with as many as there are items, a listener meets each item once. `block`: conditions on a
-    page, None for all. `repeats`: test trials met a second time; `traps` and `golds`: None for one in ten.
-    """
-
-    layout: Layout
-    conditions: int
-    items: int
-    listeners: int
-    seed: int = 0
-    probe: bool = False
-    per_listener: int | None = None
-    block: int | None = None
-    repeats: int = 0
-    traps: int | None = None
-    golds: int | None = None
-    training: int = 1
-    name: str = "auto"
+DESIGNS = {
+    "williams": "Williams square",
+    "blocks": "balanced incomplete blocks",
+    "random": "constrained random",
+    "pairs": "all pairs",
+}
+FITTING: dict[Layout, tuple[str, ...]] = {
+    "single": ("williams", "random"),
+    "page": ("williams", "random"),
+    "pair": ("pairs",),
+}
 
 
 @dataclass(frozen=True)
 class Design:
-    """Lists of all listeners, training first."""
+    """Lists of all listeners, each with its training first."""
 
     name: str
     listeners: tuple[tuple[Slot, ...], ...]
@@ -71,4 +51,109 @@ def make_design(settings: DesignSettings) -> Design:
 
     Raises `UsageError` for settings that no design fits, saying which would.
     """
-    raise NotImplementedError
+    name = design_name(settings)
+    tests = _tests(settings, name, Random(f"{settings.seed} order"))
+    lists = tuple(
+        tuple(with_extras(slots, settings, listener, Random(f"{settings.seed} extras {listener}")))
+        for listener, slots in enumerate(tests)
+    )
+    return Design(DESIGNS[name], lists, measure(lists, settings, promises(settings, name)))
+
+
+def design_name(settings: DesignSettings) -> str:
+    """The key in `DESIGNS` of the design that is asked for, or that fits. Raises `UsageError`."""
+    from metrics.registry import unknown_name
+
+    _check(settings)
+    in_blocks = settings.layout == "page" and settings.width < settings.conditions
+    fitting = ("blocks",) if in_blocks else FITTING[settings.layout]
+    if settings.name == "auto":
+        return fitting[0]
+    if settings.name not in DESIGNS:
+        raise UsageError(unknown_name("design", settings.name, ["auto", *DESIGNS]))
+    if settings.name not in fitting:
+        shown = {"single": "one stimulus at a time", "pair": "pairs", "page": "all conditions on a page"}
+        what = "some of the conditions on a page" if in_blocks else shown[settings.layout]
+        needed = (
+            "; blocks need block= (--block), fewer than all conditions on a page" if settings.name == "blocks" else ""
+        )
+        raise UsageError(f"{DESIGNS[settings.name]} do not fit {what}; expected {' or '.join(fitting)}{needed}.")
+    return settings.name
+
+
+def promises(settings: DesignSettings, name: str) -> dict[str, int | None]:
+    """What of the balance matters, with the number of listeners that a design promises it for; None: for none."""
+    size, trials = settings.conditions, settings.trials
+    if settings.layout == "single":
+        rounds, left = divmod(trials, size)
+        square = size if size % 2 == 0 or rounds % 2 == 0 else 2 * size
+        williams = name == "williams"
+        lists = {"positions": size if williams else None, "neighbours": square if williams and not left else None}
+        return lists | {"items": size} | ({} if rounds else {"together": None})
+    if settings.layout == "pair":
+        pairs = size * (size - 1) // 2
+        both = listeners_to_balance(pairs * 2, trials)
+        found: dict[str, int | None] = {
+            "together": listeners_to_balance(pairs, trials),
+            "orders": both,
+            "positions": both,
+        }
+        if settings.probe:
+            found["probes"] = listeners_to_balance(pairs * rounds_to_balance(True), trials)
+        return found | {"items": listeners_to_balance(pairs * settings.items, trials)}
+    if name == "blocks":
+        blocks = blocks_to_balance(size, settings.width)
+        all_ = blocks and listeners_to_balance(blocks, trials)
+        return {"positions": all_, "together": all_, "items": None}
+    square = size if size % 2 == 0 else 2 * size
+    williams = name == "williams"
+    return {
+        "positions": listeners_to_balance(size, trials) if williams else None,
+        "neighbours": listeners_to_balance(square, trials) if williams else None,
+        "items": 1,
+    }
+
+
+def _tests(settings: DesignSettings, name: str, random: Random) -> Sequence[Sequence[Slot]]:
+    size, items, listeners, trials = settings.conditions, settings.items, settings.listeners, settings.trials
+    if settings.layout == "single":
+        sequences = {"williams": williams_sequences, "random": random_sequences}[name]
+        lists = sequences(Shape(size, items, listeners, trials), random)
+        return [[Slot(cell.item, (cell.condition,)) for cell in one] for one in lists]
+    if settings.layout == "pair":
+        pairs = pair_lists(PairShape(size, items, listeners, trials, settings.probe), random)
+        return [[Slot(trial.item, trial.conditions, "test", trial.probe) for trial in one] for one in pairs]
+    pages = {"williams": williams_pages, "blocks": block_pages, "random": random_pages}[name]
+    shape = PageShape(size, settings.width, items, listeners, trials)
+    return [[Slot(page.item, page.conditions) for page in one] for one in pages(shape, random)]
+
+
+def _check(settings: DesignSettings) -> None:
+    """Raises `UsageError` for numbers that make no study."""
+    conditions, trials = settings.conditions, settings.trials
+    if conditions < 2:
+        raise UsageError(f"{conditions} condition was given; a study compares at least 2.")
+    for name, least in {"items": 1, "listeners": 1, "repeats": 0, "traps": 0, "golds": 0, "training": 0}.items():
+        number = getattr(settings, name)
+        if number is not None and number < least:
+            raise UsageError(f"{name} was {number}; expected {least} or more.")
+    if settings.probe and settings.layout != "pair":
+        raise UsageError(f"a probe (ABX) needs two stimuli in a trial; this study shows a {settings.layout}.")
+    if not 1 <= trials <= settings.all_trials:
+        raise UsageError(
+            f"{trials} trials per listener were asked for; {conditions} conditions and {settings.items} items make 1 "
+            f"to {settings.all_trials}."
+        )
+    if settings.block is not None and settings.layout != "page":
+        raise UsageError(f"a block of {settings.block} conditions was asked for; only a page shows several at once.")
+    if not 1 <= settings.width <= conditions or (settings.layout == "page" and settings.width < 2):
+        raise UsageError(f"{settings.block} conditions on a page were asked for; expected 2 to {conditions}.")
+    if settings.width > PAGE_LIMIT:
+        raise UsageError(
+            f"{settings.width} conditions do not fit on a page: ITU-R BS.1534 allows {PAGE_LIMIT}. Show some of them "
+            f"on each page: block={-(-conditions // 2) if conditions <= 2 * PAGE_LIMIT else PAGE_LIMIT} (--block)."
+        )
+    if settings.repeats > trials // 2:
+        raise UsageError(
+            f"{settings.repeats} repeats were asked for; lists of {trials} trials have room for {trials // 2}."
+        )

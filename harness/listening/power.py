@@ -1,9 +1,9 @@
-"""How many listeners and items it takes to see an effect: the calculation; `harness.listening.simulation` is its check.
+"""How many listeners and items it takes to see an effect: the calculation, which `harness.listening.simulation` checks.
 
-A rating is the sum of a condition's effect, a listener's leniency, an item's quality, a listener's taste for a condition,
-the quality of the one clip (item × condition) and what is left. Leniency and item cancel in a balanced design. Taste
-becomes less with more listeners only, the clip's quality with more items only, and the rest with both: neither replaces
-the other (Westfall, Kenny & Judd, J. Exp. Psychol. Gen. 143, 2014).
+A rating is the sum of a condition's effect, a listener's leniency, an item's quality, a listener's taste for a
+condition, the quality of the one clip (item × condition) and what is left. Leniency and item cancel in a balanced
+design. Taste averages out over listeners only, the clip's quality over items only, the rest over both: neither number
+replaces the other (Westfall, Kenny & Judd, J. Exp. Psychol. Gen. 143, 2014).
 
 Two conditions are compared over listeners and over items at once, by min F′ (Clark, J. Verb. Learn. Verb. Behav. 12,
 1973). Where the clips do not differ, or are taken as given (`clip` 0), that is the paired t test over listeners. Of
@@ -21,7 +21,7 @@ from typing import Any
 from harness.errors import UsageError
 
 WILCOXON_EFFICIENCY = 3 / pi
-"""Of the signed rank test relative to the t test for normal differences (Hodges & Lehmann, Ann. Math. Stat. 27, 1956)."""
+"""Of the signed rank test beside the t test, for normal differences (Hodges & Lehmann, Ann. Math. Stat. 27, 1956)."""
 
 MOST_LISTENERS = 1000
 
@@ -102,8 +102,17 @@ def listeners_needed(comparison: Comparison, items: int, wanted: float, step: in
 
 
 def items_needed(comparison: Comparison, wanted: float) -> int | None:
-    """The fewest items with which any number of listeners up to 1000 gives the power wanted; None when there is none."""
+    """The fewest items with which some number of listeners up to 1000 gives the power wanted; None without one."""
     return _fewest(lambda items: power(comparison, MOST_LISTENERS, items), wanted, 1, MOST_LISTENERS)
+
+
+def test_name(answers: Ratings | Choices) -> str:
+    """The test that is planned for."""
+    if answers.clip:
+        return "min F′ over listeners and items"
+    if isinstance(answers, Ratings):
+        return "paired t test over listeners"
+    return "t test of listeners' shares" if answers.taste else "binomial test of all answers"
 
 
 def check_wanted(effect: float, alpha: float, wanted: float) -> None:
@@ -126,8 +135,8 @@ def _variances(answers: Ratings | Choices) -> tuple[float, float, float]:
 
 
 def _fewest(found: Callable[[int], float], wanted: float, step: int, most: int) -> int | None:
-    """The least multiple of `step` up to `most` that gives what is wanted. Powers grow but for the small teeth of the
-    binomial test, so that the last number that does not is found by halving and then by looking at those below."""
+    """The least multiple of `step` up to `most` that gives what is wanted, by halving: a power grows with the number
+    (that of the binomial test in small teeth, of which any may be the one that is found)."""
     low, high = 0, most // step
     if high == 0 or found(high * step) < wanted:
         return None

@@ -112,7 +112,9 @@ def _t_test(by_listener: Floats, by_item: Floats | None, level: float) -> NDArra
     """For each run (row) whether min F′, or without items the paired t test, finds the effect in its direction."""
     from scipy.stats import t
 
-    parts = [(part.var(1, ddof=1) / part.shape[1], part.shape[1] - 1) for part in (by_listener, by_item) if part is not None]
+    parts = [
+        (part.var(1, ddof=1) / part.shape[1], part.shape[1] - 1) for part in (by_listener, by_item) if part is not None
+    ]
     error = np.sum([variance for variance, _ in parts], axis=0)
     # Answers that are all alike have no error: whatever they say is seen.
     tiny = np.finfo(np.float64).tiny
@@ -126,8 +128,8 @@ def _tests(slots: Sequence[Slot]) -> list[Slot]:
 
 
 def _means(groups: NDArray[np.int64]) -> csr_array:
-    """(cells, groups): multiplied by values it gives the mean of each group; columns of empty groups are left out of
-    nothing, since every listener and item that has a number is heard."""
+    """(cells, groups): values times it are the mean of each group. An item that nobody meets is a column of zeros, and
+    stands nowhere in `groups`."""
     from scipy.sparse import csr_array
 
     weights = 1 / np.bincount(groups)[groups]
@@ -148,7 +150,6 @@ def _differences(groups: NDArray[np.int64], condition: NDArray[np.int64]) -> csr
 
 def _enough(over_listeners: csr_array, over_items: csr_array | None) -> None:
     for what, matrix in (("listener", over_listeners), ("item", over_items)):
-        if matrix is not None and matrix.shape[1] < 2:
-            raise DegenerateInput(
-                f"{matrix.shape[1]} {what} meets both conditions that are compared; at least 2 are needed."
-            )
+        count = 2 if matrix is None else int(matrix.sum(0).size)
+        if count < 2:
+            raise DegenerateInput(f"{count} {what} meets both conditions that are compared; at least 2 are needed.")

@@ -115,9 +115,16 @@ def plan(
         raise UsageError(f"--draw was {draw}; expected a file name that ends with .png.")
     size, in_sd = _effect(effect)
     settings = DesignSettings(
-        found.layout, conditions, prompts, listeners or 0, seed, per_listener=per_listener, block=block, repeats=repeats,
+        found.layout,
+        conditions,
+        prompts,
+        listeners or 0,
+        seed,
+        per_listener=per_listener,
+        block=block,
+        repeats=repeats,
         name=design,
-    )  # fmt: skip
+    )
     planned = plan_study(
         found,
         settings,

@@ -6,6 +6,11 @@ import pytest
 MODULES = [
     "harness.cli.tables",
     "harness.identity",
+    "harness.listening.blocks",
+    "harness.listening.design_figure",
+    "harness.listening.lists",
+    "harness.listening.sequences",
+    "harness.listening.williams",
     "harness.mlflow_run",
     "harness.progress",
     "harness.results",

@@ -106,9 +106,7 @@ def test_a_square_balances_positions_and_ordered_neighbours(size: int, items: in
     lists = [[slot.conditions[0] for slot in one] for one in trials_of(make_design(study))]
     for at in range(size * items):
         assert set(Counter(row[at] for row in lists).values()) == {groups * rows // size}
-    within = Counter(
-        pair for row in lists for at in range(0, len(row), size) for pair in pairwise(row[at : at + size])
-    )
+    within = Counter(pair for row in lists for at in range(0, len(row), size) for pair in pairwise(row[at : at + size]))
     assert spread(within, list(permutations(range(size), 2))) == 0
     assert all(before != after for row in lists for before, after in pairwise(row))
 

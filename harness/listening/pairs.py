@@ -7,14 +7,13 @@ every round of the deck, as AB and BA by turns; in ABX, X is A and B by turns as
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from math import gcd
 from random import Random
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from harness.listening.sequences import cell_order
-
-T = TypeVar("T")
 
 
 class PairTrial(NamedTuple):
@@ -77,19 +76,31 @@ def _turns(round_: int, items: int) -> tuple[int, int]:
 
 
 def _spaced(trials: list[PairTrial], random: Random) -> list[PairTrial]:
-    """In random order; one that would follow its own pair or item moves up to a place where it does not, or at least
-    does not follow its pair."""
-    order: list[tuple[int, frozenset[int], PairTrial]] = []
-    for trial in random.sample(trials, len(trials)):
-        item, pair = trial.item, frozenset(trial.conditions)
-        place = _place(order, lambda other, item=item, pair=pair: other[0] == item or other[1] == pair)
-        if place is None:
-            place = _place(order, lambda other, pair=pair: other[1] == pair)
-        order.insert(len(order) if place is None else place, (item, pair, trial))
-    return [trial for _, _, trial in order]
+    """In random order; one that would follow its own pair or item moves up to a place where it does not. What finds no
+    such place waits for the others, and then only keeps away from its pair."""
+    order: list[PairTrial] = []
+    waiting = random.sample(trials, len(trials))
+    for alike in (_same_pair_or_item, _same_pair_or_item, _same_pair):
+        late = []
+        for trial in waiting:
+            place = _place(order, partial(alike, trial))
+            if place is None:
+                late.append(trial)
+            else:
+                order.insert(place, trial)
+        waiting = late
+    return order + waiting
 
 
-def _place(order: list[T], alike: Callable[[T], bool]) -> int | None:
+def _same_pair(one: PairTrial, other: PairTrial) -> bool:
+    return one.conditions == other.conditions or one.conditions == other.conditions[::-1]
+
+
+def _same_pair_or_item(one: PairTrial, other: PairTrial) -> bool:
+    return one.item == other.item or _same_pair(one, other)
+
+
+def _place(order: list[PairTrial], alike: Callable[[PairTrial], bool]) -> int | None:
     """The last place with nothing alike on either side, if there is one."""
     after = False
     for place in range(len(order), -1, -1):

@@ -155,6 +155,14 @@ def test_pairs_come_in_both_orders_and_with_both_probes(study: DesignSettings) -
         assert all(abs(heard[frozenset((a, b)), a] - heard[frozenset((a, b)), b]) <= 2 for a, b in pairs)
 
 
+@settings(max_examples=30)
+@given(studies("pair").filter(lambda study: study.conditions > 2))
+def test_no_pair_comes_twice_in_a_row(study: DesignSettings) -> None:
+    for one in make_design(fitting(study)).listeners:
+        met = [set(slot.conditions) for slot in one if slot.role == "test"]
+        assert all(before != after for before, after in pairwise(met))
+
+
 def test_over_four_listeners_an_abx_trial_is_met_in_all_four_ways() -> None:
     for items in (1, 2, 3, 4, 5, 6, 8):
         lists = trials_of(make_design(DesignSettings("pair", 4, items, 4, probe=True)))

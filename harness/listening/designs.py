@@ -88,23 +88,26 @@ def promises(settings: DesignSettings, name: str) -> dict[str, int | None]:
         rounds, left = divmod(trials, size)
         square = size if size % 2 == 0 or rounds % 2 == 0 else 2 * size
         williams = name == "williams"
-        lists = {"positions": size if williams else None, "neighbours": square if williams and not left else None}
-        return lists | {"items": size} | ({} if rounds else {"together": None})
+        return {
+            "positions": size if williams else None,
+            "neighbours": square if williams and not left else None,
+            "items": size,
+        } | ({} if rounds else {"together": None})
     if settings.layout == "pair":
         pairs = size * (size - 1) // 2
-        both = listeners_to_balance(pairs * 2, trials)
+        both = listeners_to_balance(pairs * rounds_to_balance(probe=False), trials)
         found: dict[str, int | None] = {
             "together": listeners_to_balance(pairs, trials),
             "orders": both,
             "positions": both,
         }
         if settings.probe:
-            found["probes"] = listeners_to_balance(pairs * rounds_to_balance(True), trials)
+            found["probes"] = listeners_to_balance(pairs * rounds_to_balance(probe=True), trials)
         return found | {"items": listeners_to_balance(pairs * settings.items, trials)}
     if name == "blocks":
         blocks = blocks_to_balance(size, settings.width)
-        all_ = blocks and listeners_to_balance(blocks, trials)
-        return {"positions": all_, "together": all_, "items": None}
+        whole = blocks and listeners_to_balance(blocks, trials)
+        return {"positions": whole, "together": whole, "items": None}
     square = size if size % 2 == 0 else 2 * size
     williams = name == "williams"
     return {
@@ -132,7 +135,7 @@ def _check(settings: DesignSettings) -> None:
     """Raises `UsageError` for numbers that make no study."""
     conditions, trials = settings.conditions, settings.trials
     if conditions < 2:
-        raise UsageError(f"{conditions} condition was given; a study compares at least 2.")
+        raise UsageError(f"conditions was {conditions}; expected 2 or more to compare.")
     for name, least in {"items": 1, "listeners": 1, "repeats": 0, "traps": 0, "golds": 0, "training": 0}.items():
         number = getattr(settings, name)
         if number is not None and number < least:

@@ -19,7 +19,7 @@ from harness.listening.power import (
     items_needed,
     listeners_needed,
     power,
-    test_name,
+    planned_test,
 )
 from harness.listening.simulation import Simulated, simulate
 
@@ -130,7 +130,7 @@ def plan_study(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Si
         kind=kind,
         comparisons=comparisons,
         level=level,
-        test=test_name(answers),
+        test=planned_test(answers),
         rows=tuple(row(number)[0] for number in around),
         chosen=chosen,
         design=design,
@@ -215,11 +215,8 @@ def _listens(kind: Kind, sitting: Sitting) -> float:
 
 def _share(settings: DesignSettings) -> float:
     """Of the items that a listener meets under a given condition (as a given pair)."""
-    return (
-        settings.trials
-        / settings.all_trials
-        * (settings.width / settings.conditions if settings.layout == "page" else 1)
-    )
+    on_page = settings.width / settings.conditions if settings.layout == "page" else 1
+    return on_page * settings.trials / settings.all_trials
 
 
 def _in_one_sitting(kind: Kind, settings: DesignSettings, sitting: Sitting) -> DesignSettings:
@@ -252,10 +249,10 @@ def _enough_items(items: int, comparison: Comparison, wanted: float) -> tuple[in
             f"with {items} items and {MOST_LISTENERS} listeners the power is {at_most:.2f}, and more items do not "
             "help. Plan for a larger effect (--effect) or fewer comparisons (--comparisons)."
         )
-    enough = ceil(1.5 * fewest)
+    enough, why = ceil(1.5 * fewest), ", since clips of one condition differ" if comparison.answers.clip else ""
     return enough, (
-        f"{items} items are too few for this effect, since clips of one condition differ: with {MOST_LISTENERS} "
-        f"listeners the power would be {at_most:.2f}. It takes {fewest} or more; planned here: {enough}"
+        f"{items} items are too few for this effect{why}: with {MOST_LISTENERS} listeners the power would be "
+        f"{at_most:.2f}. It takes {fewest} or more; planned here: {enough}"
     )
 
 
@@ -300,20 +297,22 @@ def _assumptions(kind: Kind, wanted: Wanted, sitting: Sitting) -> tuple[str, ...
     """What was taken for granted, with the option that says otherwise."""
     answers = expected_answers(kind, wanted)
     said = []
-    if isinstance(answers, Choices):
-        said += [f"answers of one listener correlate by {answers.taste:g} (--taste)"] * (wanted.taste is None)
-        said += [f"answers about one item correlate by {answers.clip:g} (--clip; 0: these clips alone)"] * (
-            wanted.clip is None
-        )
-    else:
-        said += [f"a listener's ratings have a standard deviation of {answers.residual:g} (--sd)"] * (wanted.sd is None)
-        said += [f"listeners' tastes for a condition differ by {answers.taste:g} (--taste)"] * (wanted.taste is None)
-        said += [f"clips of a condition differ by {answers.clip:g} (--clip; 0: these clips alone)"] * (
-            wanted.clip is None
-        )
-        said += [f"listeners, and items, are rated {answers.listener:g} higher or lower throughout"]
-    said += [f"stimuli last {_seconds(kind, sitting):g} s (--seconds)"] * (sitting.seconds is None)
-    said += [f"each is heard {_listens(kind, sitting):g} × (--listens)"] * (sitting.listens is None)
+    if wanted.taste is None and isinstance(answers, Choices):
+        said.append(f"answers of one listener correlate by {answers.taste:g} (--taste)")
+    if wanted.clip is None and isinstance(answers, Choices):
+        said.append(f"answers about one item correlate by {answers.clip:g} (--clip; 0: these clips alone)")
+    if isinstance(answers, Ratings):
+        if wanted.sd is None:
+            said.append(f"a listener's ratings have a standard deviation of {answers.residual:g} (--sd)")
+        if wanted.taste is None:
+            said.append(f"listeners' tastes for a condition differ by {answers.taste:g} (--taste)")
+        if wanted.clip is None:
+            said.append(f"clips of a condition differ by {answers.clip:g} (--clip; 0: these clips alone)")
+        said.append(f"listeners, and items, are rated {answers.listener:g} higher or lower throughout")
+    if sitting.seconds is None:
+        said.append(f"stimuli last {_seconds(kind, sitting):g} s (--seconds)")
+    if sitting.listens is None:
+        said.append(f"each is heard {_listens(kind, sitting):g} × (--listens)")
     if sitting.answer_seconds == ANSWER_SECONDS:
         said.append(f"an answer takes {ANSWER_SECONDS:g} s (--answer-seconds)")
     return tuple(said)

@@ -96,17 +96,17 @@ def binomial_power(share: float, count: int, level: float) -> float:
     return float(binom.sf(binom.isf(level / 2, count, 0.5), count, share))
 
 
-def listeners_needed(comparison: Comparison, items: int, wanted: float, step: int = 1) -> int | None:
-    """The fewest listeners, a multiple of `step`, for the power wanted; None when 1000 are not enough."""
-    return _fewest(lambda listeners: power(comparison, listeners, items), wanted, step, MOST_LISTENERS)
+def listeners_needed(comparison: Comparison, items: int, wanted: float) -> int | None:
+    """The fewest listeners for the power wanted; None when 1000 are not enough."""
+    return _fewest(lambda listeners: power(comparison, listeners, items), wanted, MOST_LISTENERS)
 
 
 def items_needed(comparison: Comparison, wanted: float) -> int | None:
     """The fewest items with which some number of listeners up to 1000 gives the power wanted; None without one."""
-    return _fewest(lambda items: power(comparison, MOST_LISTENERS, items), wanted, 1, MOST_LISTENERS)
+    return _fewest(lambda items: power(comparison, MOST_LISTENERS, items), wanted, MOST_LISTENERS)
 
 
-def test_name(answers: Ratings | Choices) -> str:
+def planned_test(answers: Ratings | Choices) -> str:
     """The test that is planned for."""
     if answers.clip:
         return "min F′ over listeners and items"
@@ -134,16 +134,16 @@ def _variances(answers: Ratings | Choices) -> tuple[float, float, float]:
     return total * answers.taste, total * answers.clip, total * (1 - answers.taste - answers.clip)
 
 
-def _fewest(found: Callable[[int], float], wanted: float, step: int, most: int) -> int | None:
-    """The least multiple of `step` up to `most` that gives what is wanted, by halving: a power grows with the number
-    (that of the binomial test in small teeth, of which any may be the one that is found)."""
-    low, high = 0, most // step
-    if high == 0 or found(high * step) < wanted:
+def _fewest(found: Callable[[int], float], wanted: float, most: int) -> int | None:
+    """The least number up to `most` that gives what is wanted, by halving: a power grows with the number (that of the
+    binomial test in small teeth, of which any may be the one that is found)."""
+    low, high = 0, most
+    if found(high) < wanted:
         return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if found(middle * step) >= wanted else (middle, high)
-    return high * step
+        low, high = (low, middle) if found(middle) >= wanted else (middle, high)
+    return high
 
 
 @lru_cache(1)

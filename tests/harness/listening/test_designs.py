@@ -242,7 +242,7 @@ def test_the_balance_says_what_is_uneven_and_what_would_fit() -> None:
 
 BASE = DesignSettings("single", 4, 6, 8)
 BAD = {
-    "1 condition was given; a study compares at least 2": replace(BASE, conditions=1),
+    "conditions was 1; expected 2 or more": replace(BASE, conditions=1),
     "items was 0; expected 1 or more": replace(BASE, items=0),
     "listeners was 0; expected 1 or more": replace(BASE, listeners=0),
     "repeats was -1; expected 0 or more": replace(BASE, repeats=-1),

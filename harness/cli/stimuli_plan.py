@@ -102,7 +102,8 @@ def plan(
     from harness.errors import UsageError
     from harness.listening.designs import DesignSettings
     from harness.listening.kinds import find_kind
-    from harness.listening.planning import Sitting, Wanted, plan_study
+    from harness.listening.planning import Wanted, plan_study
+    from harness.listening.sitting import Sitting
 
     found = find_kind(kind)
     if listeners is not None and listeners < 2:

@@ -18,14 +18,21 @@ from harness.listening.power import (
     holm_level,
     items_needed,
     listeners_needed,
-    power,
     planned_test,
+    power,
 )
 from harness.listening.simulation import Simulated, simulate
+from harness.listening.sitting import (
+    ANSWER_SECONDS,
+    Sitting,
+    in_one_sitting,
+    listens,
+    sitting_minutes,
+    stimulus_seconds,
+)
 
 # Assumptions, each said in the plan and each with an option. None is a finding: put in what a pilot gave.
 SD_OF_RANGE, PART_OF_SD, CORRELATION = 0.2, 0.5, 0.1
-SECONDS, TASK_SECONDS, ANSWER_SECONDS, PAGE_LISTENS, SITTING_MINUTES = 10.0, 180.0, 4.0, 2.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -42,16 +49,6 @@ class Wanted:
     sd: float | None = None
     taste: float | None = None
     clip: float | None = None
-
-
-@dataclass(frozen=True)
-class Sitting:
-    """How long a listener works. None: assumed."""
-
-    seconds: float | None = None
-    listens: float | None = None
-    answer_seconds: float = ANSWER_SECONDS
-    minutes: float = SITTING_MINUTES
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ def plan_study(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Si
     answers = expected_answers(kind, wanted)
 
     def row(items: int) -> tuple[Row, DesignSettings]:
-        fitted = _in_one_sitting(kind, replace(settings, items=items), sitting)
+        fitted = in_one_sitting(kind, replace(settings, items=items), sitting)
         comparison = Comparison(answers, level, _share(fitted))
         count = fitted.listeners or _balanced_listeners(fitted, comparison, wanted.power)
         reached = power(comparison, count or MOST_LISTENERS, items)
@@ -191,53 +188,10 @@ def expected_answers(kind: Kind, wanted: Wanted) -> Ratings | Choices:
     return Ratings(effect, scale.low, scale.high, residual=sd, listener=part, item=part, taste=taste, clip=clip)
 
 
-def trial_seconds(kind: Kind, width: int, sitting: Sitting) -> float:
-    """How long a trial with so many conditions takes: its stimuli, heard so often, and an answer for each rating."""
-    stimuli = width + kind.probe + kind.reference
-    ratings = len(kind.scales) * (width if kind.layout == "page" else 1)
-    return stimuli * _seconds(kind, sitting) * _listens(kind, sitting) + ratings * sitting.answer_seconds
-
-
-def sitting_minutes(kind: Kind, settings: DesignSettings, sitting: Sitting) -> float:
-    """A listener's whole list: training, tests, repeats, traps and gold items."""
-    trials = settings.training + settings.trials + settings.repeats + sum(settings.checks.values())
-    return trials * trial_seconds(kind, settings.width, sitting) / 60
-
-
-def _seconds(kind: Kind, sitting: Sitting) -> float:
-    assumed = TASK_SECONDS if kind.open_answer else min(max(SECONDS, kind.seconds[0]), kind.seconds[1])
-    return assumed if sitting.seconds is None else sitting.seconds
-
-
-def _listens(kind: Kind, sitting: Sitting) -> float:
-    return (PAGE_LISTENS if kind.layout == "page" else 1.0) if sitting.listens is None else sitting.listens
-
-
 def _share(settings: DesignSettings) -> float:
     """Of the items that a listener meets under a given condition (as a given pair)."""
     on_page = settings.width / settings.conditions if settings.layout == "page" else 1
     return on_page * settings.trials / settings.all_trials
-
-
-def _in_one_sitting(kind: Kind, settings: DesignSettings, sitting: Sitting) -> DesignSettings:
-    """With as many trials for each listener as fit: all, or each item once, or what the minutes allow."""
-    if settings.per_listener is not None:
-        return settings
-    wishes = [settings.items] if kind.open_answer else [settings.all_trials, settings.items]
-    for trials in wishes:
-        fitted = replace(settings, per_listener=trials)
-        if sitting_minutes(kind, fitted, sitting) <= sitting.minutes:
-            return fitted
-    least = replace(settings, per_listener=1)
-    room = range(1, settings.items)
-    fits = [n for n in room if sitting_minutes(kind, replace(settings, per_listener=n), sitting) <= sitting.minutes]
-    if not fits:
-        raise UsageError(
-            f"a list with one trial takes {sitting_minutes(kind, least, sitting):.0f} min, {sitting.minutes:g} min are "
-            "allowed. Allow more (--minutes), or take shorter stimuli (--seconds) or fewer on a page (--block)."
-        )
-    whole = {"single": settings.conditions, "pair": comb(settings.conditions, 2), "page": 1}[settings.layout]
-    return replace(settings, per_listener=fits[-1] // whole * whole or fits[-1])
 
 
 def _enough_items(items: int, comparison: Comparison, wanted: float) -> tuple[int, str]:
@@ -310,9 +264,9 @@ def _assumptions(kind: Kind, wanted: Wanted, sitting: Sitting) -> tuple[str, ...
             said.append(f"clips of a condition differ by {answers.clip:g} (--clip; 0: these clips alone)")
         said.append(f"listeners, and items, are rated {answers.listener:g} higher or lower throughout")
     if sitting.seconds is None:
-        said.append(f"stimuli last {_seconds(kind, sitting):g} s (--seconds)")
+        said.append(f"stimuli last {stimulus_seconds(kind, sitting):g} s (--seconds)")
     if sitting.listens is None:
-        said.append(f"each is heard {_listens(kind, sitting):g} × (--listens)")
+        said.append(f"each is heard {listens(kind, sitting):g} × (--listens)")
     if sitting.answer_seconds == ANSWER_SECONDS:
         said.append(f"an answer takes {ANSWER_SECONDS:g} s (--answer-seconds)")
     return tuple(said)

@@ -5,16 +5,9 @@ import pytest
 from harness.errors import UsageError
 from harness.listening.designs import DesignSettings
 from harness.listening.kinds import find_kind, kinds
-from harness.listening.planning import (
-    Sitting,
-    StudyPlan,
-    Wanted,
-    expected_answers,
-    plan_study,
-    sitting_minutes,
-    trial_seconds,
-)
+from harness.listening.planning import StudyPlan, Wanted, expected_answers, plan_study
 from harness.listening.power import Choices, Ratings
+from harness.listening.sitting import Sitting, sitting_minutes, trial_seconds
 
 ASKED = DesignSettings("single", 3, 20, 0)
 EASY = Wanted(0.9, in_sd=True, clip=0)

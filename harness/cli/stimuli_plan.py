@@ -192,7 +192,7 @@ def print_plan(planned: StudyPlan, drawn: Path | None = None, console: Console |
     steps = f" (Holm's first step of {planned.comparisons})" if planned.comparisons > 1 else ""
     say("test", f"{planned.test}, two-sided at {planned.level:.2g}{steps}")
     if planned.wilcoxon is not None:
-        say("", f"by ranks (Wilcoxon) for normal differences: {planned.wilcoxon} listeners")
+        say("", f"by ranks (Wilcoxon), for normal differences: {planned.wilcoxon} listeners or more")
     say("design", f"{planned.design.name}: {planned.reason}")
     equal = ", ".join(SAID[what] for what in balance.promised)
     say("balance", "; ".join(balance.sentences()) or f"all counts are equal ({equal})")

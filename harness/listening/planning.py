@@ -66,7 +66,8 @@ class Row:
 @dataclass(frozen=True)
 class StudyPlan:
     """`rows` by number of items. `design` and `settings` are for the `chosen` one: with the items asked for, or where
-    those cannot be enough, with more (`note` says so). `wilcoxon`: listeners for a test by ranks."""
+    those cannot be enough, with more (`note` says so). `wilcoxon`: listeners for the
+    power wanted with a test by ranks, before they are rounded up to a balanced number."""
 
     kind: Kind
     comparisons: int
@@ -122,7 +123,8 @@ def plan_study(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Si
     around = sorted({settings.items, *(max(1, round(items * part)) for part in (0.5, 0.75, 1, 1.5, 2))})
     design = make_design(final)
     simulated = simulate(Comparison(answers, level, _share(final)), design.listeners, runs, final.seed)
-    by_ranks = isinstance(answers, Ratings) and not answers.clip
+    needed = listeners_needed(Comparison(answers, level, _share(final)), final.items, wanted.power)
+    by_ranks = needed if isinstance(answers, Ratings) and not answers.clip else None
     return StudyPlan(
         kind=kind,
         comparisons=comparisons,
@@ -133,7 +135,7 @@ def plan_study(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Si
         design=design,
         settings=final,
         simulated=simulated,
-        wilcoxon=ceil(chosen.listeners / WILCOXON_EFFICIENCY) if by_ranks else None,
+        wilcoxon=by_ranks and ceil(by_ranks / WILCOXON_EFFICIENCY),
         reason=_reason(kind, settings, final, sitting),
         assumptions=_assumptions(kind, wanted, sitting),
         note=note,

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from math import ceil, pi
 
 import pytest
 
@@ -6,7 +7,7 @@ from harness.errors import UsageError
 from harness.listening.designs import DesignSettings
 from harness.listening.kinds import find_kind, kinds
 from harness.listening.planning import StudyPlan, Wanted, expected_answers, plan_study
-from harness.listening.power import Choices, Ratings
+from harness.listening.power import Choices, Comparison, Ratings, listeners_needed
 from harness.listening.sitting import Sitting, sitting_minutes, trial_seconds
 
 ASKED = DesignSettings("single", 3, 20, 0)
@@ -75,8 +76,11 @@ def test_listeners_are_rounded_up_to_what_balances() -> None:
     plan = planned("multi", wanted=Wanted(15, clip=0))
     assert plan.chosen.listeners is not None
     assert plan.design.balance.kept
-    assert plan.wilcoxon is not None
-    assert plan.wilcoxon > plan.chosen.listeners
+    share = plan.settings.trials / plan.settings.items
+    needed = listeners_needed(Comparison(expected_answers(plan.kind, Wanted(15, clip=0)), plan.level, share), 20, 0.8)
+    assert needed is not None
+    assert needed <= plan.chosen.listeners
+    assert plan.wilcoxon == ceil(needed * pi / 3)
 
 
 def test_a_number_of_listeners_that_is_given_is_kept_and_its_power_told() -> None:

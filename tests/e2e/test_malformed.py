@@ -84,7 +84,7 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     f"score {{music}} {TOY}": {
         "--metric": ("", "nosuch", "FAD", "fad,kad"),
         "--embedder": NO_NAME[1:],
-        "--reference": ("", " ", "nosuch", "{empty}"),
+        "--reference": ("nosuch", "../nosuch", "{empty}"),
         "--excerpt-seconds": ("0", "-1", "nan", "0.1", "1e9", *NO_NUMBER),
         "--permutations": ("0", "98", "-1", *NO_INTEGER),
         "--seed": ("-1", *NO_INTEGER),

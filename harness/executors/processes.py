@@ -145,7 +145,7 @@ def _serve(connection: Connection, worker: Worker) -> None:
     """A worker's process: batches in, reports and results out, until the driver hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the driver too, which then tells us
     signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_end_with_driver, daemon=True).start()
+    threading.Thread(target=end_with_driver, daemon=True).start()
     last = 0.0
 
     def report(batch: int, part: float, detail: str) -> None:
@@ -167,7 +167,7 @@ def _leave(number: int, frame: Any) -> None:
     sys.exit(128 + number)
 
 
-def _end_with_driver() -> None:
+def end_with_driver() -> None:
     """A driver that was killed leaves no one to sample for: end at once. What is stored is whole at any moment."""
     driver = multiprocessing.parent_process()
     if driver is not None:

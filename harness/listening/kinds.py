@@ -29,9 +29,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Kind:
-    """`reference` asks for a true reference (open and hidden), low-passed at `anchors` (Hz) as well. `probe` adds
-    a copy of one of the two. `controls` are conditions that no model makes; `open_answer` asks for ideas in writing.
-    `question` is by language, `seconds` the shortest and the longest stimulus that makes sense."""
+    """`reference` asks for a true reference (as open and hidden one), low-passed at `anchors` (Hz) as well. `probe`
+    adds a copy of one of the two. `controls` are conditions that no model makes; `open_answer` asks for ideas in
+    writing. `attention` names the items that can tell whether a listener attends: "trap", "gold". `question` is by
+    language, `seconds` the shortest and the longest stimulus that makes sense."""
 
     name: str
     title: str
@@ -45,6 +46,7 @@ class Kind:
     probe: bool = False
     controls: tuple[str, ...] = ()
     open_answer: bool = False
+    attention: tuple[str, ...] = ()
 
 
 @lru_cache(1)
@@ -65,5 +67,5 @@ def find_kind(name: str) -> Kind:
 
 def _kind(name: str, row: dict) -> Kind:
     scales = tuple(Scale(**scale) for scale in row.pop("scales"))
-    tuples = {key: tuple(row.pop(key)) for key in ("seconds", "anchors", "controls") if key in row}
+    tuples = {key: tuple(row.pop(key)) for key in ("seconds", "anchors", "controls", "attention") if key in row}
     return Kind(name=name, scales=scales, **tuples, **row)

@@ -1,0 +1,58 @@
+"""What is in each source file, and whether it can be used at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import AudioError
+from metrics.audio import undecodable
+from metrics.signal import SILENT_DB, clipping_share
+from metrics.weights import file_sha256
+
+CLIPPED_SHARE = 1e-3
+"""More samples in flat tops than this are heard as distortion."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A file as it is: SHA-256 of all its bytes, `rate` in Hz, `seconds`, and where sound begins and ends (the first
+    and the last sample above −60 dBFS, in s). `clipped` is a share of its samples, 0 to 1. `problem` says why it cannot
+    be used, None where it can."""
+
+    sha256: str = ""
+    rate: int = 0
+    channels: int = 0
+    seconds: float = 0.0
+    first: float = 0.0
+    last: float = 0.0
+    clipped: float = 0.0
+    problem: str | None = None
+
+
+def inspect(path: Path) -> Facts:
+    """Read a file whole. What is wrong with it is a `problem`, never raised."""
+    import soundfile
+
+    try:
+        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        sha256 = file_sha256(path)
+    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+        return Facts(problem=str(_unreadable(path, error)))
+    samples, channels = sound.shape
+    found = {"sha256": sha256, "rate": int(rate), "channels": channels, "seconds": samples / rate}
+    if not samples:
+        return Facts(**found, problem="it holds no samples: record or sample it again")
+    if bad := int((~np.isfinite(sound)).sum()):
+        return Facts(**found, problem=f"{bad} of its samples are NaN or infinite: render it again")
+    loud = np.flatnonzero(np.abs(sound).max(axis=1) > 10 ** (SILENT_DB / 20))
+    if not loud.size:
+        return Facts(**found, problem="it is silent: it never passes −60 dBFS. Sample it again, or drop it")
+    clipped = max(clipping_share(np.asarray(channel, dtype=np.float32)) for channel in sound.T)
+    return Facts(**found, first=loud[0] / rate, last=(loud[-1] + 1) / rate, clipped=clipped)
+
+
+def _unreadable(path: Path, error: Exception) -> AudioError:
+    return undecodable(path, error) if path.exists() else AudioError(f"there is no file {path}: make it again")

@@ -23,6 +23,7 @@ VERBS = {
     "run": Verb("harness.cli.run", "Run an experiment: sample, measure, compare, log to MLflow."),
     "experiments": Verb("harness.cli.experiments", "List the experiments with the questions that they answer."),
     "score": Verb("harness.cli.score", "Measure any folder of sound files against real music, or compare two."),
+    "stimuli": Verb("harness.cli.stimuli", "Make the files of a listening study: level, blind, order, export, check."),
     "ui": Verb("harness.cli.ui", "Open MLflow on the results."),
     "models": Verb("harness.cli.models", "List the models that can be sampled from, or fetch what they need."),
     "metrics": Verb("harness.cli.metrics", "List the metrics, or show one in full."),

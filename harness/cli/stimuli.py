@@ -39,7 +39,7 @@ class StimuliGroup(LazyGroup):
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
         if args and args[0] not in self.table() and not args[0].startswith("-"):
-            return "stimuli", LazyCommand("stimuli", "", self.load), args
+            return "", LazyCommand("", "", self.load), args
         return super().resolve_command(ctx, args)
 
 

@@ -30,6 +30,8 @@ PRIVATE = "PRIVATE"
 ID_BYTES = 10  # 80 bits: two of a million stimuli share an id with a chance below 1e-12
 ID = re.compile("[st][a-z2-7]{16}")
 
+NUMBERS = ("gain_db", "lufs_before", "lufs_after", "true_peak_dbtp")
+
 Role = Literal["test", "training", "gold", "trap", "reference", "anchor", "probe", "control"]
 
 
@@ -123,7 +125,8 @@ def write_key(folder: Path, rows: Iterable[KeyRow]) -> Path:
     writer = csv.DictWriter(table, [field.name for field in fields(KeyRow)], lineterminator="\n")
     writer.writeheader()
     for row in sorted(rows, key=lambda row: row.blind_id):
-        writer.writerow({**asdict(row), "trial": " ".join(row.trial)})
+        numbers = {name: "" if (value := getattr(row, name)) is None else f"{value:.4f}" for name in NUMBERS}
+        writer.writerow({**asdict(row), **numbers, "trial": " ".join(row.trial)})
     path = folder / PRIVATE / "key.csv"
     write_private(path, table.getvalue().encode("utf-8", "surrogateescape"))
     return path
@@ -152,6 +155,3 @@ def _row(cells: dict[str, str]) -> KeyRow:
     numbers = {name: float(cells[name]) if cells[name] else None for name in NUMBERS}
     texts = {field.name: cells[field.name] for field in fields(KeyRow)}
     return KeyRow(**{**texts, **numbers, "trial": tuple(cells["trial"].split()), "index": int(cells["index"])})  # type: ignore[arg-type]
-
-
-NUMBERS = ("gain_db", "lufs_before", "lufs_after", "true_peak_dbtp")

@@ -83,7 +83,7 @@ def build(settings: StudySettings, progress: Progress | None = None) -> Built:
     key = _key(made, results, material)
     exported = _publish(stimuli, settings)
     write_key(settings.out, key)
-    account = Account(settings, stimuli, material, design, exported, key)
+    account = Account(settings, stimuli, material, design, exported, key, results)
     protocol = describe(account)
     write_bytes(settings.out / "protocol.json", readable_json(protocol))
     write_bytes(settings.out / "README.md", readme(account, protocol).encode())

@@ -36,6 +36,7 @@ Sound = NDArray[np.float32]
 """(samples, channels)."""
 
 LUFS_TOLERANCE = 0.1
+CORRECTIONS = 8
 PEAK_MARGIN_DB = 0.01  # dither and rounding move a peak by less
 NEUTRAL_TIME = 315532800  # 1980-01-01, the earliest that a ZIP file can hold
 
@@ -75,14 +76,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Made:
-    """A stimulus as it was written: its file's SHA-256, and what was done to its level. None for digital silence."""
+    """A stimulus as it was written: its file's SHA-256, the gain in dB, loudness in LUFS before and after it, the true
+    peak in dBTP, all None for digital silence; and by how many dB its item was `lowered`."""
 
     id: str
     sha256: str
-    gain_db: float | None = None
-    lufs_before: float | None = None
-    lufs_after: float | None = None
-    true_peak: float | None = None
+    gain_db: float | None
+    lufs_before: float | None
+    lufs_after: float | None
+    true_peak: float | None
+    lowered: float
 
 
 def make_item(parts: Sequence[Part], processing: Processing, folder: Path) -> list[Made]:
@@ -92,19 +95,63 @@ def make_item(parts: Sequence[Part], processing: Processing, folder: Path) -> li
     """
     sounds = [faded(excerpt(part, processing), processing) for part in parts]
     before = [_loudness_of(part, sound, processing.rate) for part, sound in zip(parts, sounds, strict=True)]
-    peaks = [true_peak(sound, processing.rate) for sound in sounds]
-    gains = item_gains(before, peaks, processing)
-    made, files = [], {}
-    for part, sound, lufs, gain in zip(parts, sounds, before, gains, strict=True):
-        steps = rounded(sound, gain, part.id, processing.bits)
-        content = encoded(steps, processing)
-        files[folder / f"{part.id}{processing.suffix}"] = content
-        heard = (steps / 2.0 ** (processing.bits - 1)).astype(np.float32)
-        made.append(_measured(part, content, heard, lufs, gain, processing))
+    levelled = _level(parts, sounds, before, processing)
+    contents = [encoded(steps, processing) for steps in levelled.steps]
+    files = {folder / f"{part.id}{processing.suffix}": one for part, one in zip(parts, contents, strict=True)}
     write_all(files)
     for path in files:
         os.utime(path, (NEUTRAL_TIME, NEUTRAL_TIME))
-    return made
+    return [
+        Made(
+            part.id,
+            hashlib.sha256(contents[n]).hexdigest(),
+            levelled.gains[n],
+            before[n],
+            levelled.loudness[n],
+            true_peak(_heard(levelled.steps[n], processing.bits), processing.rate),
+            levelled.lowered,
+        )
+        for n, part in enumerate(parts)
+    ]
+
+
+@dataclass(frozen=True)
+class _Levelled:
+    """Samples as they are written, the gains in dB that led to them, and the loudness that they have."""
+
+    steps: list[NDArray[np.int32]]
+    gains: list[float | None]
+    loudness: list[float | None]
+    lowered: float
+
+
+def _level(
+    parts: Sequence[Part], sounds: Sequence[Sound], before: Sequence[float | None], processing: Processing
+) -> _Levelled:
+    """Set the level of an item's stimuli, and measure what comes of it.
+
+    A gain moves the loudness of most clips by as much, but not of one that is silent in part: what is louder than the
+    standard's absolute gate of −70 LUFS before need not be what is louder than it after. So the result is measured, and
+    the gain corrected until it is right.
+    """
+    peaks = [true_peak(sound, processing.rate) for sound in sounds]
+    wanted = [None if lufs is None else processing.lufs - lufs for lufs in before]
+    for _ in range(CORRECTIONS):
+        gains, lowered = item_gains(wanted, peaks, processing)
+        steps = [rounded(*one, processing.bits) for one in zip(sounds, gains, (part.id for part in parts), strict=True)]
+        loudness = [
+            None if gain is None else integrated_loudness(_heard(one, processing.bits), processing.rate)
+            for one, gain in zip(steps, gains, strict=True)
+        ]
+        off = [0.0 if lufs is None else lufs - (processing.lufs - lowered) for lufs in loudness]
+        if max(map(abs, off)) <= LUFS_TOLERANCE / 2:
+            return _Levelled(steps, gains, loudness, lowered)
+        wanted = [None if gain is None else gain - error for gain, error in zip(wanted, off, strict=True)]
+    worst = max(range(len(off)), key=lambda n: abs(off[n]))
+    raise AudioError(
+        f"{parts[worst].path} cannot be brought to {processing.lufs - lowered:.2f} LUFS: it stays {off[worst]:+.2f} LU "
+        "off, because nearly all of it is silent. Choose another excerpt with --start, or leave it out with --clips."
+    )
 
 
 def excerpt(part: Part, processing: Processing) -> Sound:
@@ -160,23 +207,20 @@ def faded(sound: Sound, processing: Processing) -> Sound:
 
 
 def item_gains(
-    loudness: Sequence[float | None], peaks: Sequence[float | None], processing: Processing
-) -> list[float | None]:
-    """The gain in dB of each stimulus of an item: to the target, then all lowered alike until every peak fits.
+    wanted: Sequence[float | None], peaks: Sequence[float | None], processing: Processing
+) -> tuple[list[float | None], float]:
+    """The gains in dB of an item's stimuli: those wanted, all lowered by the same number of dB, which comes second,
+    until every true peak fits. None stands for digital silence, which has no level.
 
-    None stands for digital silence, which has no level.
-
-    >>> item_gains([-20.0, -30.0, None], [-6.0, -9.0, None], Processing(48000, 1, 48000, lufs=-20.0))
-    [-2.01, 7.99, None]
+    >>> item_gains([0.0, 10.0, None], [-6.0, -9.0, None], Processing(48000, 1, 48000))
+    ([-2.01, 7.99, None], 2.01)
     """
-    wanted = [None if lufs is None else processing.lufs - lufs for lufs in loudness]
+    ceiling = processing.peak - PEAK_MARGIN_DB
     over = [
-        peak + gain - (processing.peak - PEAK_MARGIN_DB)
-        for peak, gain in zip(peaks, wanted, strict=True)
-        if peak is not None and gain is not None
+        peak + gain - ceiling for peak, gain in zip(peaks, wanted, strict=True) if peak is not None and gain is not None
     ]
-    lower = max(0.0, *over, 0.0)
-    return [None if gain is None else round(gain - lower, 6) for gain in wanted]
+    lowered = round(max([0.0, *over]), 6)
+    return [None if gain is None else round(gain - lowered, 6) for gain in wanted], lowered
 
 
 def rounded(sound: Sound, gain_db: float | None, id: str, bits: int) -> NDArray[np.int32]:
@@ -232,17 +276,6 @@ def _loudness_of(part: Part, sound: Sound, rate: int) -> float | None:
     return lufs
 
 
-def _measured(
-    part: Part, content: bytes, heard: Sound, lufs: float | None, gain: float | None, processing: Processing
-) -> Made:
-    sha256 = hashlib.sha256(content).hexdigest()
-    if lufs is None or gain is None:
-        return Made(part.id, sha256)
-    after = integrated_loudness(heard, processing.rate)
-    if not abs(after - (lufs + gain)) <= LUFS_TOLERANCE:
-        raise AudioError(
-            f"{part.path} is at {after:.2f} LUFS after a gain of {gain:.2f} dB and was at {lufs:.2f} before: it is too "
-            "soft for this format. Write it with --bits 24, or leave it out."
-        )
-    peak = true_peak(heard, processing.rate)
-    return Made(part.id, sha256, gain, round(lufs, 4), round(after, 4), None if peak is None else round(peak, 4))
+def _heard(steps: NDArray[np.int32], bits: int) -> Sound:
+    """What a player makes of the samples of a file."""
+    return (steps / 2.0 ** (bits - 1)).astype(np.float32)

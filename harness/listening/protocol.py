@@ -18,7 +18,7 @@ from harness.listening.controls import GOLD_HZ, NOISE_FROM_HZ
 from harness.listening.designs import Design
 from harness.listening.exports import Exported
 from harness.listening.material import Material
-from harness.listening.processing import LUFS_TOLERANCE
+from harness.listening.processing import LUFS_TOLERANCE, Made
 from harness.listening.settings import StudySettings
 from harness.listening.stimulus_set import StimulusSet
 from harness.provenance import packages, source
@@ -37,6 +37,7 @@ class Account:
     design: Design
     exported: Exported
     key: Sequence[KeyRow]
+    made: Mapping[str, Made]
 
 
 def describe(account: Account) -> dict[str, Any]:
@@ -78,17 +79,15 @@ def describe(account: Account) -> dict[str, Any]:
     }
 
 
-def lowered(key: Sequence[KeyRow], target: float) -> dict[str, float]:
-    """By how many dB each item was lowered below the target, so that its true peaks fit; items that were not are left
-    out."""
-    found: dict[str, float] = {}
-    for row in key:
-        if row.gain_db is not None and row.lufs_before is not None:
-            below = target - (row.lufs_before + row.gain_db)
-            if below > 1e-4:
-                kind = "" if row.role in ("test", "control", "reference", "anchor", "probe") else f", {row.role}"
-                found.setdefault(f"{row.prompt} #{row.index}{kind}", round(below, 2))
-    return found
+def lowered(made: Mapping[str, Made], key: Sequence[KeyRow]) -> dict[str, float]:
+    """By how many dB items were lowered below the target, so that their true peaks fit; those that were not are left
+    out. A trap or a gold item is an item of its own."""
+    down = {row: made[row.blind_id].lowered for row in key if made[row.blind_id].lowered > 0}
+    of_its_own = ("training", "gold", "trap")
+    return {
+        f"{row.prompt} #{row.index}" + (f", {row.role}" if row.role in of_its_own else ""): round(decibels, 2)
+        for row, decibels in down.items()
+    }
 
 
 def _processing(account: Account) -> dict[str, Any]:
@@ -117,7 +116,7 @@ def _processing(account: Account) -> dict[str, Any]:
             "measured": "4 × oversampled",
             "rule": "where one stimulus of an item would pass it, all stimuli of that item are lowered by the same "
             "number of dB; nothing is limited",
-            "items_lowered_db": lowered(account.key, processing.lufs),
+            "items_lowered_db": lowered(account.made, account.key),
         },
         "fades": f"raised cosine, {processing.fade_seconds * 1000:g} ms at both ends",
         "format": f"{processing.suffix[1:].upper()}, {processing.bits} bit, triangular dither of one step",
@@ -210,8 +209,10 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         "",
         f"Processing, in this order: {processing['order']}. Resampled to {stimuli.rate} Hz "
         f"({processing['resampling']}), {_channels(stimuli.channels)}; {loud['target_lufs']:g} LUFS by "
-        f"{loud['standard']}; true peak at most {peak['limit_dbtp']:g} dBTP, {peak['measured']}: {fitted}. Fades: {processing['fades']}. "
-        f"{processing['format']}.",
+        f"{loud['standard']}; true peak at most {peak['limit_dbtp']:g} dBTP, {peak['measured']}: {fitted}. "
+        f"Fades: {processing['fades']}. {processing['format']}.",
+        f"{loud['standard']}; true peak at most {peak['limit_dbtp']:g} dBTP, {peak['measured']}: {fitted}. "
+        f"Fades: {processing['fades']}. {processing['format']}.",
         "",
         *(f"{name.capitalize()}: {words}\n" for name, words in protocol["made"].items()),
         f"Design: {design['name']} for {design['listeners']} listeners, seed {design['seed']}; {uneven}. A list has "

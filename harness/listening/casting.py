@@ -103,7 +103,8 @@ class _Director:
     def _copy(self, role: Role, number: int, name: str, of: Member, group: dict[str, Member]) -> str:
         id = self.blinder.stimulus(role, *of.item.key, number, name, of.part.id)
         said: Role = "reference" if name == "open" and role == "test" else "probe" if role == "test" else role
-        group.setdefault(id, replace(of, part=replace(of.part, id=id), role=said, expected=""))
+        expected = of.expected if role == "trap" and name == "X" else ""
+        group.setdefault(id, replace(of, part=replace(of.part, id=id), role=said, expected=expected))
         return id
 
     def _member(self, id: str, role: Role, number: int, condition: int, voice: Voice) -> Member:

@@ -7,24 +7,21 @@ origin, what can be: that all files have one format and length, one loudness, a 
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 from harness.likelihoods import sound_files
-from harness.listening.blinding import PRIVATE, KeyRow, read_key
-from harness.listening.kinds import find_kind
+from harness.listening.blinding import PRIVATE
 from harness.listening.leaks import find_leaks, ordinary_text, wav_chunks
 from harness.listening.processing import LUFS_TOLERANCE, integrated_loudness, true_peak
-from harness.listening.stimulus_set import ListenerList, Presentation, Stimulus, StimulusSet, Trial
+from harness.listening.study_folder import Study, read_study
 from harness.listening.workers import Workers
 from harness.progress import Progress
 from metrics.weights import file_sha256
@@ -67,18 +64,6 @@ class Measured:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class Study:
-    """An own folder read back. `problems` say what of it could not be."""
-
-    manifest: dict[str, dict[str, str]]
-    lists: tuple[ListenerList, ...]
-    key: tuple[KeyRow, ...]
-    protocol: dict[str, Any]
-    request: dict[str, Any]
-    problems: tuple[str, ...] = field(default=())
-
-
 def check_folder(folder: Path, wanted: Wanted, workers: int | None, progress: Progress) -> list[Finding]:
     """Everything that can be said of `folder`. Raises `UsageError` for a folder that is none or holds no sounds."""
     if not folder.is_dir():
@@ -92,7 +77,7 @@ def check_folder(folder: Path, wanted: Wanted, workers: int | None, progress: Pr
     if not own:
         leaks = [_leaks(public, wanted.names, (), ())] if wanted.names else []
         return [*_sound_findings(sounds, wanted), *leaks]
-    study = _read_study(folder)
+    study = read_study(folder)
     return [
         Finding("folder", not study.problems, "; ".join(study.problems) or "all its parts can be read"),
         _hashes(study, sounds),
@@ -124,53 +109,6 @@ def measure(path: Path) -> Measured:
     sound = np.asarray(sound, dtype=np.float32)
     lufs = integrated_loudness(sound, rate)
     return Measured(**kind, lufs=lufs if math.isfinite(lufs) else None, peak=true_peak(sound, rate))
-
-
-def _read_study(folder: Path) -> Study:
-    """What there is of an own folder; a part that is missing or damaged is empty, and a problem."""
-    problems: list[str] = []
-
-    def read(name: str, how, empty):
-        try:
-            return how(folder / name)
-        except (OSError, ValueError, KeyError, TypeError, csv.Error, HarnessError) as error:
-            problems.append(f"{name} cannot be read ({error})")
-            return empty
-
-    manifest = read("public/manifest.csv", _manifest, {})
-    lists = tuple(
-        made
-        for path in sorted((folder / "public" / "lists").glob("*.json"))
-        if (made := read(path.relative_to(folder).as_posix(), _list, None)) is not None
-    )
-    if not lists:
-        problems.append("public/lists holds no list")
-    key = tuple(read(f"{PRIVATE}/key.csv", lambda path: read_key(path.parent.parent), ()))
-    protocol = read("protocol.json", _table, {})
-    request = read(f"{PRIVATE}/request.json", _table, {})
-    return Study(manifest, lists, key, protocol, request, tuple(problems))
-
-
-def _manifest(path: Path) -> dict[str, dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, strict=True))
-    return {row["blind_id"]: row | {"seconds": str(float(row["seconds"]))} for row in rows if row["trial"]}
-
-
-def _list(path: Path) -> ListenerList:
-    table = _table(path)
-    training, trials = (
-        tuple(Presentation(one["trial"], tuple(one["stimuli"])) for one in table[part])
-        for part in ("training", "trials")
-    )
-    return ListenerList(table["listener"], training, trials)
-
-
-def _table(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text("utf-8"))
-    if not isinstance(found, dict):
-        raise ValueError("a table was expected")
-    return found
 
 
 def _promised(study: Study, wanted: Wanted) -> Wanted:
@@ -232,7 +170,7 @@ def _loudness(sounds: Mapping[str, Measured], wanted: Wanted, study: Study | Non
     by_id = {Path(name).stem: lufs for name, lufs in levels.items()}
     rows = {row.blind_id: row for row in study.key}
     off = [f"{id}: {lufs:.2f} LUFS" for id, lufs in by_id.items() if lufs > target + wanted.tolerance]
-    for trial, ids in _trials(study).items():
+    for trial, ids in study.trials.items():
         heard = [by_id[id] for id in ids if id in by_id]
         if heard and max(heard) - min(heard) > 2 * wanted.tolerance:
             off.append(f"trial {trial}: {min(heard):.2f} to {max(heard):.2f} LUFS")
@@ -245,16 +183,8 @@ def _loudness(sounds: Mapping[str, Measured], wanted: Wanted, study: Study | Non
     return _finding("loudness", off, f"within ±{wanted.tolerance:g} LU of {target:g} LUFS{lowered}")
 
 
-def _trials(study: Study) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for id, row in study.manifest.items():
-        for trial in row["trial"].split():
-            found.setdefault(trial, []).append(id)
-    return found
-
-
 def _list_findings(study: Study) -> list[Finding]:
-    trials, wrong = {trial: set(ids) for trial, ids in _trials(study).items()}, []
+    trials, wrong = {trial: set(ids) for trial, ids in study.trials.items()}, []
     sets: dict[str, set[str]] = {}
     for one in study.lists:
         for shown in (*one.training, *one.trials):
@@ -302,8 +232,8 @@ def _modes(folder: Path) -> Finding:
     wrong = [
         f"{path.relative_to(folder).as_posix()} can be read by others (mode {path.stat().st_mode & 0o777:o}): chmod "
         f"{'700' if path.is_dir() else '600'}"
-        for path in (private, *sorted(private.glob("*")))
-        if path.exists() and path.name != "preview" and path.stat().st_mode & 0o077
+        for path in (private, *sorted(private.rglob("*")))
+        if path.exists() and path.stat().st_mode & 0o077
     ]
     outside = [
         f"public/{path.relative_to(folder / 'public').as_posix()} is a link" for path in (folder / "public").rglob("*")
@@ -314,45 +244,15 @@ def _modes(folder: Path) -> Finding:
 
 def _names(folder: Path, study: Study, more: Sequence[str]) -> Finding:
     """No public byte names what the key names."""
-    if not study.key:
-        return Finding("names", None, "cannot be searched for without the key")
+    if not (study.key and study.protocol and study.manifest):
+        return Finding("names", None, "cannot be searched for without the key, the protocol and the manifest")
     names: set[str] = {*more, *study.protocol.get("selection", {}).get("conditions", [])}
     source = study.protocol.get("source", {})
     names |= {str(source[part]) for part in ("run", "experiment", "folder") if part in source}
     for row in study.key:
         names |= {row.condition, row.model, row.prompt, row.seed, row.source, row.file, Path(row.file).stem}
     ids = {*study.manifest, *(trial for row in study.key for trial in row.trial)}
-    return _leaks(folder / "public", names, ids, ordinary_text(_neutral(study)))
-
-
-def _neutral(study: Study) -> StimulusSet:
-    """The study with ids and a name that mean nothing: what its exports hold is what any such study's do."""
-    kind = find_kind(study.protocol["kind"])
-    new = {old: f"{old[:1]}{number:016d}" for number, old in enumerate(sorted({*study.manifest, *_trials(study)}))}
-    tasks = study.request.get("tasks") or [{}]
-    first = next(iter(study.manifest.values()))
-    seconds = float(first["seconds"])
-    stimuli = {new[id]: Stimulus(new[id], seconds, "0" * 64) for id in study.manifest}
-    shown = {one.trial: one.stimuli for made in study.lists for one in (*made.training, *made.trials)}
-    trials = {}
-    for number, (trial, ids) in enumerate(_trials(study).items()):
-        against = [new[id] for id in ids if id not in shown.get(trial, ())]
-        own = tuple(sorted(new[id] for id in ids if id in shown.get(trial, ())))
-        trials[new[trial]] = Trial(new[trial], own, next(iter(against), None), tasks[number % len(tasks)])
-    lists = tuple(
-        ListenerList(
-            one.listener,
-            *(
-                tuple(Presentation(new[shown.trial], tuple(new[id] for id in shown.stimuli)) for shown in part)
-                for part in (one.training, one.trials)
-            ),
-        )
-        for one in study.lists
-    )
-    processing = study.protocol["processing"]
-    return StimulusSet(
-        "listening study", kind, stimuli, trials, lists, processing["rate_hz"], processing["channels"], seconds
-    )
+    return _leaks(folder / "public", names, ids, ordinary_text(study.neutral()))
 
 
 def _leaks(public: Path, names: Iterable[str], ids: Iterable[str], ordinary: Sequence[bytes]) -> Finding:

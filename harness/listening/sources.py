@@ -33,7 +33,7 @@ class Clip:
     model: str = ""
     seed: str = ""
     sha256: str | None = None
-    figures: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def group(self) -> str:

@@ -32,7 +32,7 @@ from harness.listening.stimulus_set import Stimulus, StimulusSet
 from harness.listening.tasks import read_tasks
 from harness.listening.workers import Workers
 from harness.progress import Progress, Quiet
-from metrics.files import abandoned, write_bytes
+from metrics.files import abandoned, sync_all, unsynced, write_bytes
 from metrics.weights import file_sha256
 
 STUDIO_VERSION = 1
@@ -78,16 +78,18 @@ def build(settings: StudySettings, progress: Progress | None = None) -> Built:
         _claim(settings.out, _request(settings, material, tasks))
         blinder = keep_secret(settings.out, settings.secret)
         made = cast(design, kind, material, blinder, settings.order.seed, tasks)
-        results, new = _make(made, material, blinder, settings.out, workers, progress)
-    stimuli = _stimulus_set(kind, made, results, material.processing, settings.name)
-    key = _key(made, results, material)
-    exported = _publish(stimuli, settings)
-    write_key(settings.out, key)
-    account = Account(settings, stimuli, material, design, exported, key, results)
-    protocol = describe(account)
-    write_bytes(settings.out / "protocol.json", readable_json(protocol))
-    write_bytes(settings.out / "README.md", readme(account, protocol).encode())
-    write_preview(stimuli, key, settings.out)
+        with unsynced():  # what a power cut takes of this, the same command makes again
+            results, new = _make(made, material, blinder, settings.out, workers, progress)
+            stimuli = _stimulus_set(kind, made, results, material.processing, settings.name)
+            key = _key(made, results, material)
+            exported = _publish(stimuli, settings)
+            write_key(settings.out, key)
+            account = Account(settings, stimuli, material, design, exported, key, results)
+            protocol = describe(account)
+            write_bytes(settings.out / "protocol.json", readable_json(protocol))
+            write_bytes(settings.out / "README.md", readme(account, protocol).encode())
+            write_preview(stimuli, key, settings.out)
+    sync_all(path for path in settings.out.rglob("*") if path.parent.name != "audio")
     return Built(settings.out, stimuli, key, protocol, new)
 
 

@@ -244,8 +244,8 @@ def _modes(folder: Path) -> Finding:
 
 def _names(folder: Path, study: Study, more: Sequence[str]) -> Finding:
     """No public byte names what the key names."""
-    if not (study.key and study.protocol and study.manifest):
-        return Finding("names", None, "cannot be searched for without the key, the protocol and the manifest")
+    if not (study.key and study.protocol and study.manifest and study.lists):
+        return Finding("names", None, "cannot be searched for without key, protocol, manifest and lists")
     names: set[str] = {*more, *study.protocol.get("selection", {}).get("conditions", [])}
     source = study.protocol.get("source", {})
     names |= {str(source[part]) for part in ("run", "experiment", "folder") if part in source}

@@ -39,13 +39,12 @@ def find_leaks(root: Path, names: Iterable[str], ids: Iterable[str] = (), ordina
     """Search all files below `root` for `names`. `ids` are blanked out; `ordinary` is public text that has no names."""
     needles = {name: _forms(name) for name in sorted({name.strip() for name in names} - {""})}
     known = re.compile(b"|".join(re.escape(id.encode()) for id in ids) or b"(?!)")
-    usual = [_folded(text) for text in ordinary]
-    common = tuple(name for name, forms in needles.items() if any(_is_in(forms, text) for text in usual))
+    common = tuple(name for name, forms in needles.items() if any(_is_in(forms, text) for text in ordinary))
     found: dict[str, list[str]] = {}
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
         place = path.relative_to(root).as_posix()
         for text in (place.encode("utf-8", "surrogateescape"), public_bytes(path)):
-            blanked = _folded(HASH.sub(b" ", known.sub(b" ", text)))
+            blanked = HASH.sub(b" ", known.sub(b" ", text))
             for name, forms in needles.items():
                 if name not in common and _is_in(forms, blanked):
                     found.setdefault(name, []).append(place)
@@ -96,17 +95,17 @@ def ordinary_text(study: StimulusSet) -> list[bytes]:
 
 
 def _forms(name: str) -> list[re.Pattern[bytes]]:
-    """What to look for: a name as it may be written, a short one as a word."""
-    folded = name.casefold()
-    written = {folded, json.dumps(folded)[1:-1], html.escape(folded), quote(folded), quote(folded, safe="")}
-    forms = {re.escape(text.casefold().encode("utf-8", "surrogatepass")) for text in written}
+    """What to look for in folded text: a name as it may be written, a short one as a word."""
+    cases = {name, name.lower(), name.upper(), name.casefold()}
+    escapes = (str, lambda text: json.dumps(text)[1:-1], html.escape, quote, lambda text: quote(text, safe=""))
+    forms = {_lower(escape(text).encode("utf-8", "surrogatepass")) for text in cases for escape in escapes}
     if len(name) < SHORT:
-        return [re.compile(rb"(?<![0-9a-z])" + form + rb"(?![0-9a-z])") for form in sorted(forms)]
-    forms |= {re.escape(folded.encode(code, "surrogatepass")) for code in ("utf-16-le", "utf-16-be")}
-    return [re.compile(form) for form in sorted(forms)]
+        return [re.compile(rb"(?<![0-9a-z])" + re.escape(form) + rb"(?![0-9a-z])") for form in sorted(forms)]
+    wide = {text.encode(code, "surrogatepass").lower() for text in cases for code in ("utf-16-le", "utf-16-be")}
+    return [re.compile(re.escape(form)) for form in sorted(forms | wide)]
 
 
-def _folded(text: bytes) -> bytes:
+def _lower(text: bytes) -> bytes:
     """In lower case: letters of any script where it is UTF-8, and of ASCII where it is not."""
     try:
         return text.decode("utf-8").casefold().encode("utf-8")
@@ -115,4 +114,6 @@ def _folded(text: bytes) -> bytes:
 
 
 def _is_in(forms: Sequence[re.Pattern[bytes]], text: bytes) -> bool:
-    return any(form.search(text) for form in forms)
+    """Whether one of the forms is in `text`, which may also be UTF-16 that happens to be readable as UTF-8."""
+    folded = {_lower(text), text.lower()}
+    return any(form.search(one) for form in forms for one in folded)

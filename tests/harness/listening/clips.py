@@ -14,6 +14,12 @@ RATE = 16000
 CONDITIONS = ("tape-machine", "robot", "temperature=0.7")
 
 
+def read(path: Path) -> tuple[np.ndarray, int]:
+    """A mono file as float32 (samples,), and its rate."""
+    sound, rate = soundfile.read(path, dtype="float32")
+    return np.asarray(sound, dtype=np.float32), int(rate)
+
+
 def music(number: int, seconds: float = 2.2, rate: int = RATE, level: float = 0.1) -> np.ndarray:
     """A tone that pulses, in noise, with a few loud strokes: (samples,) float32."""
     rng = np.random.default_rng(number)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,8 @@ from harness.errors import HarnessError, UsageError
 from harness.listening.blinding import ID, Blinder, KeyRow, keep_secret, read_key, write_key
 
 ROW = KeyRow(
-    "sabc", ("t1", "t2"), "test", "temperature=0.7, “a”", "toy", "科研\n创意", 3, "9223372036854775807", "f" * 64, "a,b.wav",
-    -3.25, -19.75, -23.0, -1.5, "20..40",
+    "sabc", ("t1", "t2"), "test", "temperature=0.7, “a”", "toy", "科研\n创意", 3, "9223372036854775807", "f" * 64,
+    "a,b.wav", -3.25, -19.75, -23.0, -1.5, "20..40",
 )  # fmt: skip
 
 
@@ -63,25 +62,19 @@ def test_the_key_comes_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda text: "", "no column"),
         (lambda text: text.replace("role", "rolle"), "no column 'role'"),
         (lambda text: text.replace(",test,", ",boss,"), "the role 'boss' is none of"),
         (lambda text: text.replace("-3.2500", "loud"), "loud"),
         (lambda text: text.replace(",3,", ",three,"), "three"),
         (lambda text: text.rstrip("\n") + ",more\n", "another number of cells"),
-        (lambda text: '"' + text[::-1], "end of data|no column|expected after"),
+        (lambda text: text + '"open', "unexpected end of data"),
     ],
 )
 def test_a_damaged_key_says_what_is_wrong(tmp_path: Path, change, said: str) -> None:
     path = write_key(tmp_path, [ROW])
     path.write_text(change(path.read_text("utf-8")), "utf-8")
-    try:
-        rows = read_key(tmp_path)
-    except HarnessError as error:
-        assert re.search(said, str(error))
-        assert "Make the stimuli again" in str(error)
-    else:
-        assert (said, rows) == ("no column", [])
+    with pytest.raises(HarnessError, match=f"{said}.*Make the stimuli again"):
+        read_key(tmp_path)
 
 
 def test_a_key_that_is_not_there_is_named(tmp_path: Path) -> None:

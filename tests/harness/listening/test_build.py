@@ -24,7 +24,7 @@ from harness.listening.build import Built, build
 from harness.listening.kinds import kinds
 from harness.listening.processing import NEUTRAL_TIME
 from metrics.audio import loudness
-from tests.harness.listening.clips import CONDITIONS, RATE, make_clips, settings
+from tests.harness.listening.clips import CONDITIONS, RATE, make_clips, read, settings
 
 GIVEN = {
     "affect": {"source": {"seconds": 5.2}},
@@ -53,7 +53,7 @@ def made(tmp_path_factory: pytest.TempPathFactory):
 
 
 def audio(built: Built, id: str) -> tuple[np.ndarray, int]:
-    return soundfile.read(built.folder / "public" / built.stimuli.stimuli[id].file, dtype="float32")
+    return read(built.folder / "public" / built.stimuli.stimuli[id].file)
 
 
 @pytest.mark.parametrize("kind", kinds())

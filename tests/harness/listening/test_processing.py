@@ -14,13 +14,13 @@ from harness.listening.leaks import wav_chunks
 from harness.listening.processing import NEUTRAL_TIME, Part, Processing, excerpt, faded, make_item
 from metrics.audio import loudness
 from metrics.signal import true_peak
-from tests.harness.listening.clips import RATE, music
+from tests.harness.listening.clips import RATE, music, read
 
 STUDY = Processing(rate=RATE, channels=1, samples=2 * RATE)
 
 
-def clip(path: Path, sound: np.ndarray, rate: int = RATE, **format) -> Path:
-    soundfile.write(path, sound, rate, **({"subtype": "FLOAT"} | format))
+def clip(path: Path, sound: np.ndarray, rate: int = RATE) -> Path:
+    soundfile.write(path, sound, rate, subtype="FLOAT")
     return path
 
 
@@ -35,12 +35,12 @@ def test_loudness_is_the_target_whatever_the_sources_rate_and_level(tmp_path: Pa
     study = Processing(rate=48000, channels=1, samples=96000, bits=bits)
     done = made(tmp_path, *(music(n, rate=rate, level=0.4 / 4**n) for n in range(3)), study=study, rate=rate)
     for one in done:
-        sound, found = soundfile.read(tmp_path / "audio" / f"{one.id}.wav", dtype="float32")
+        sound, found = read(tmp_path / "audio" / f"{one.id}.wav")
         assert (found, sound.shape) == (48000, (96000,))
         assert loudness(sound, found) == pytest.approx(-23, abs=0.1)
         assert one.lufs_after == pytest.approx(loudness(sound, found), abs=1e-3)
         assert one.true_peak == pytest.approx(true_peak(sound, found), abs=1e-3)
-        assert one.true_peak <= -1
+        assert (one.true_peak or 0) <= -1
 
 
 def test_an_item_with_a_peak_is_lowered_as_a_whole_and_nothing_is_limited(tmp_path: Path) -> None:
@@ -48,12 +48,14 @@ def test_an_item_with_a_peak_is_lowered_as_a_whole_and_nothing_is_limited(tmp_pa
     spiky[8000] = 0.5
     plain, low = made(tmp_path, music(0), spiky)
     assert low.true_peak == pytest.approx(-1.01, abs=0.01)
-    assert low.true_peak <= -1
+    assert (low.true_peak or 0) <= -1
     assert plain.lowered == low.lowered > 3
     assert plain.lufs_after == pytest.approx(-23 - plain.lowered, abs=0.05)
     assert low.lufs_after == pytest.approx(plain.lufs_after, abs=0.1)
-    written, _ = soundfile.read(tmp_path / "audio" / "s1.wav", dtype="float32")
-    np.testing.assert_allclose(written[400:-400], spiky[400 : 2 * RATE - 400] * 10 ** (low.gain_db / 20), atol=2.0**-14)
+    written, _ = read(tmp_path / "audio" / "s1.wav")
+    np.testing.assert_allclose(
+        written[400:-400], spiky[400 : 2 * RATE - 400] * 10 ** ((low.gain_db or 0) / 20), atol=2.0**-14
+    )
 
 
 def test_a_clip_that_is_silent_in_part_is_at_the_target_too(tmp_path: Path) -> None:
@@ -63,7 +65,7 @@ def test_a_clip_that_is_silent_in_part_is_at_the_target_too(tmp_path: Path) -> N
     sound[RATE:] *= 0.4
     study = Processing(rate=RATE, channels=1, samples=4 * RATE)
     [one] = made(tmp_path, sound, study=study)
-    assert one.gain_db != pytest.approx(-23 - one.lufs_before, abs=0.1)
+    assert one.gain_db != pytest.approx(-23 - (one.lufs_before or 0), abs=0.1)
     assert one.lufs_after == pytest.approx(-23 - one.lowered, abs=0.05)
 
 
@@ -157,5 +159,5 @@ def test_a_source_without_loudness_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_source_that_lies_elsewhere_by_now_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="gone.wav"):
+    with pytest.raises(AudioError, match=r"gone\.wav"):
         make_item([Part("s1", path=tmp_path / "gone.wav")], STUDY, tmp_path / "audio")

@@ -179,14 +179,17 @@ def _refuse(clips: Sequence[Clip], facts: Mapping[Path, Facts], settings: StudyS
 def _spans(
     clips: Mapping[str, Clip], facts: Mapping[Path, Facts], kind: Kind, wanted: Format
 ) -> dict[str, tuple[float, float]]:
-    """Where each clip of an item begins and ends, in s. Beside a reference all are trimmed alike: they are aligned."""
-    found = {name: facts[clip.path] for name, clip in clips.items()}
+    """Where each clip of an item begins and ends, in s; the same where it is silent from there on.
+
+    Beside a reference all are trimmed alike: they are aligned.
+    """
+    found, start = {name: facts[clip.path] for name, clip in clips.items()}, wanted.start
     if not wanted.trim:
-        return {name: (wanted.start, one.seconds) for name, one in found.items()}
+        return {name: (start, one.seconds if one.last > start else start) for name, one in found.items()}
     if kind.reference:
         first, last = min(one.first for one in found.values()), max(one.last for one in found.values())
-        return {name: (first + wanted.start, min(last, one.seconds)) for name, one in found.items()}
-    return {name: (one.first + wanted.start, one.last) for name, one in found.items()}
+        return {name: (first + start, min(last, one.seconds)) for name, one in found.items()}
+    return {name: (one.first + start, one.last) for name, one in found.items()}
 
 
 def _shortest(kind: Kind, settings: StudySettings) -> float:

@@ -271,7 +271,7 @@ def _loudness_of(part: Part, sound: Sound, rate: int) -> float | None:
     if not math.isfinite(lufs):
         raise AudioError(
             f"{part.path} is silent in the {len(sound) / rate:.2f} s from {part.offset:g} s on: choose another excerpt "
-            "with --start, or drop such items with --skip-bad."
+            "with --start, or leave it out with --clips."
         )
     return lufs
 

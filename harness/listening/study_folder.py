@@ -112,9 +112,11 @@ def _list(path: Path) -> ListenerList:
 def _protocol(path: Path) -> dict[str, Any]:
     found = _table(path)
     find_kind(found["kind"])
-    for part in ("excerpt", "loudness", "true_peak"):
-        {**found["processing"][part]}
-    {**found["selection"], **found["source"], **found["design"]}
+    parts = [found["processing"][name] for name in ("excerpt", "loudness", "true_peak")]
+    if not all(
+        isinstance(part, dict) for part in (*parts, *(found[name] for name in ("selection", "source", "design")))
+    ):
+        raise ValueError("a part of it is no table")
     return found
 
 

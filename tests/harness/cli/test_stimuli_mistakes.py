@@ -64,6 +64,7 @@ def same_name(folder: Path) -> None:
 
 
 BROKEN = np.where(np.arange(35200) == 99, np.nan, music(0))
+ENDLESS = np.where(np.arange(35200) == 99, np.inf, music(0))
 CLIPPED = np.clip(20 * music(0), -0.5, 0.5)
 SHORT = music(0, seconds=1)
 FAINT = 1e-5 * music(0)
@@ -72,7 +73,7 @@ CLIPS: list[tuple[str, Spoil, str, str]] = [
     ("a silent clip", write("clips/hot/melody1-0.wav", 0 * music(0)), "", "melody1-0.wav: it is silent"),
     ("a clip too faint to hear", write("clips/hot/melody1-0.wav", FAINT), "", "never passes −60 dBFS"),
     ("a clip with NaN", write("clips/hot/melody1-0.wav", BROKEN), "", "1 of its samples are NaN or infinite"),
-    ("a clip with infinity", write("clips/hot/melody1-0.wav", np.where(np.isnan(BROKEN), np.inf, BROKEN)), "", "NaN or infinite"),
+    ("a clip with infinity", write("clips/hot/melody1-0.wav", ENDLESS), "", "NaN or infinite"),
     ("a clipped clip", write("clips/hot/melody1-0.wav", CLIPPED), "", "--keep-clipped"),
     ("a clip too short", write("clips/hot/melody1-0.wav", SHORT), "", "leaves 1.00 s to hear, and 2 s or more"),
     ("an empty clip", write("clips/hot/melody1-0.wav", music(0)[:0]), "", "it holds no samples"),
@@ -272,7 +273,7 @@ def test_ideation_of_one_prompt_needs_music_from_elsewhere(tmp_path: Path) -> No
     assert "holds no sound file" in answer(*asked, "--other", str(tmp_path / "void"))
 
 
-def test_a_condition_called_as_a_control_is_refused(tmp_path: Path) -> None:
-    source = make_clips(tmp_path / "clips", ("noise", "hot"), seconds=5.2)
-    told = answer(str(source), "--kind", "ideation", "--out", str(tmp_path / "out"), "-q")
-    assert "a condition is called 'noise'" in told
+def test_a_condition_called_as_what_the_study_makes_is_refused(tmp_path: Path) -> None:
+    source = make_clips(tmp_path / "clips", ("reference", "hot", "original"))
+    asked = [str(source), "--kind", "mushra", "--reference", "original", "--out", str(tmp_path / "out"), "-q"]
+    assert "a condition is called 'reference'" in answer(*asked)

@@ -14,7 +14,7 @@ RATES = (16000, 22050, 44100, 48000)
 def test_three_decibels_are_lost_at_the_cut_off_and_the_stop_band_is_the_standards(cutoff: int, rate: int) -> None:
     frequency, response = freqz(lowpass_taps(cutoff, rate), worN=1 << 16, fs=rate)
     decibels = 20 * np.log10(np.abs(response) + 1e-12)
-    assert frequency[np.argmax(decibels < -3)] == pytest.approx(cutoff, rel=0.001)
+    assert frequency[decibels < -3][0] == pytest.approx(cutoff, rel=0.001)
     assert np.abs(decibels[frequency < 0.85 * cutoff]).max() < 0.1
     # BS.1534-3 for 3.5 kHz: 25 dB down at 4 kHz, 50 dB at 4.5 kHz.
     assert decibels[frequency >= cutoff * 4 / 3.5].max() < -25

@@ -60,7 +60,11 @@ class KeyRow:
 
 @dataclass(frozen=True)
 class Blinder:
-    """Makes ids with a secret."""
+    """Makes ids with a secret.
+
+    >>> Blinder(bytes(32)).stimulus("piano", 0, "temperature=0.7")
+    'sr2dktb3svpkfjud2'
+    """
 
     secret: bytes
 
@@ -71,10 +75,6 @@ class Blinder:
         return self._id("t", what)
 
     def _id(self, letter: str, what: tuple[str | int, ...]) -> str:
-        """
-        >>> Blinder(bytes(32)).stimulus("piano", 0, "temperature=0.7")
-        's3ixgyw4htqohyzmc'
-        """
         mac = hmac.digest(self.secret, canonical_json([letter, *what]).encode("utf-8", "surrogatepass"), "sha256")
         return letter + base64.b32encode(mac[:ID_BYTES]).decode().lower()
 

@@ -6,9 +6,12 @@ import pytest
 MODULES = [
     "harness.cli.tables",
     "harness.identity",
+    "harness.listening.blinding",
     "harness.listening.blocks",
+    "harness.listening.casting",
     "harness.listening.design_figure",
     "harness.listening.lists",
+    "harness.listening.processing",
     "harness.listening.sequences",
     "harness.listening.williams",
     "harness.mlflow_run",

@@ -246,8 +246,8 @@ def _names(folder: Path, study: Study, more: Sequence[str]) -> Finding:
     """No public byte names what the key names."""
     if not (study.key and study.protocol and study.manifest and study.lists):
         return Finding("names", None, "cannot be searched for without key, protocol, manifest and lists")
-    names: set[str] = {*more, *study.protocol.get("selection", {}).get("conditions", [])}
-    source = study.protocol.get("source", {})
+    selection, source = study.protocol["selection"], study.protocol["source"]
+    names: set[str] = {*more, *selection.get("conditions", []), selection.get("reference", "")}
     names |= {str(source[part]) for part in ("run", "experiment", "folder") if part in source}
     for row in study.key:
         names |= {row.condition, row.model, row.prompt, row.seed, row.source, row.file, Path(row.file).stem}

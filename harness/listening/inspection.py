@@ -12,8 +12,8 @@ from metrics.audio import undecodable
 from metrics.signal import SILENT_DB, clipping_share
 from metrics.weights import file_sha256
 
-CLIPPED_SHARE = 1e-3
-"""More samples in flat tops than this are heard as distortion."""
+CLIPPED_SHARE = 5e-3
+"""Of the samples, in flat tops. Of 40 excerpts of game music and 8 clips of jukebox:mini, all but one had less."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def inspect(path: Path) -> Facts:
     if not loud.size:
         return Facts(**found, problem="it is silent: it never passes −60 dBFS. Sample it again, or drop it")
     clipped = max(clipping_share(np.asarray(channel, dtype=np.float32)) for channel in sound.T)
-    return Facts(**found, first=loud[0] / rate, last=(loud[-1] + 1) / rate, clipped=clipped)
+    return Facts(**found, first=float(loud[0] / rate), last=float((loud[-1] + 1) / rate), clipped=clipped)
 
 
 def _unreadable(path: Path, error: Exception) -> AudioError:

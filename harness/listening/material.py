@@ -73,7 +73,7 @@ def gather(source: Source, kind: Kind, settings: StudySettings, workers: Workers
     spans = {key: _spans(of_item, facts, kind, settings.format) for key, of_item in clips.items()}
     processing = _processing(wanted, facts, spans, kind, settings)
     offsets = {key: {name: span[0] for name, span in of_item.items()} for key, of_item in spans.items()}
-    return Material(source, chosen, _voices(kind, found.conditions), clips, offsets, facts, processing)
+    return Material(source, chosen, voices_of(kind, found.conditions), clips, offsets, facts, processing)
 
 
 def _without_reference(source: Source, settings: StudySettings) -> tuple[Selection, Mapping | None]:
@@ -137,7 +137,10 @@ def _inspected(clips: Iterable[Clip], workers: Workers, progress: Progress) -> d
     return dict(workers.map(inspect, paths, "looking into clips", progress, alone=len(paths) < FEW))
 
 
-def _usable(found: Selection, clips: Mapping, facts: Mapping[Path, Facts], kind: Kind, settings: StudySettings):
+def _usable(
+    found: Selection, clips: Mapping, facts: Mapping[Path, Facts], kind: Kind, settings: StudySettings
+) -> Selection:
+    """Without the items that have a clip that cannot be used."""
     reasons = {}
     for item in found.items:
         for clip in clips[item.key].values():
@@ -233,7 +236,7 @@ def _only(what: str, found: Mapping[int, Clip], advice: str) -> int:
     return next(iter(found))
 
 
-def _voices(kind: Kind, conditions: Sequence[str]) -> tuple[Voice, ...]:
+def voices_of(kind: Kind, conditions: Sequence[str]) -> tuple[Voice, ...]:
     """The conditions of the design, in order: those under test, the hidden reference and its anchors, the controls."""
     voices = [Voice(name) for name in conditions]
     if kind.reference:

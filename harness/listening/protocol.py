@@ -9,6 +9,7 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.listening.anchors import STOP_DB
@@ -60,6 +61,7 @@ def describe(account: Account) -> dict[str, Any]:
             "training": [str(item) for item in selection.training],
             "rule": selection.rule,
             "dropped": dict(selection.dropped),
+            **({"reference": Path(settings.reference).name} if settings.reference else {}),
         },
         "stimuli": {"total": len(account.stimuli.stimuli), "by_role": dict(sorted(roles.items()))},
         "processing": _processing(account),

@@ -8,10 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import AudioError
 from harness.listening.leaks import wav_chunks
-from harness.listening.processing import NEUTRAL_TIME, Part, Processing, excerpt, faded, make_item
+from harness.listening.processing import (
+    NEUTRAL_TIME,
+    PEAK_MARGIN_DB,
+    Part,
+    Processing,
+    excerpt,
+    faded,
+    item_gains,
+    make_item,
+)
 from metrics.audio import loudness
 from metrics.signal import true_peak
 from tests.harness.listening.clips import RATE, music, read
@@ -56,6 +67,21 @@ def test_an_item_with_a_peak_is_lowered_as_a_whole_and_nothing_is_limited(tmp_pa
     np.testing.assert_allclose(
         written[400:-400], spiky[400 : 2 * RATE - 400] * 10 ** ((low.gain_db or 0) / 20), atol=2.0**-14
     )
+
+
+DECIBELS = st.floats(-60, 30)
+
+
+@given(st.lists(st.tuples(DECIBELS, st.floats(-90, 3)) | st.none(), min_size=1, max_size=9))
+def test_gains_are_lowered_alike_and_no_more_than_the_highest_peak_asks(stimuli: list) -> None:
+    wanted, peaks = ([None if one is None else one[n] for one in stimuli] for n in (0, 1))
+    gains, lowered = item_gains(wanted, peaks, STUDY)
+    assert [gain is None for gain in gains] == [one is None for one in stimuli]
+    after = [one[1] + gain for one, gain in zip(stimuli, gains, strict=True) if one is not None]
+    for one, gain in zip(stimuli, gains, strict=True):
+        assert one is None or gain == pytest.approx(one[0] - lowered, abs=1e-5)
+    assert max(after, default=-99) <= STUDY.peak - PEAK_MARGIN_DB + 1e-5
+    assert lowered == 0 or max(after) == pytest.approx(STUDY.peak - PEAK_MARGIN_DB, abs=1e-5)
 
 
 def test_a_clip_that_is_silent_in_part_is_at_the_target_too(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.identity import digest, readable_json
-from harness.listening.blinding import PRIVATE, Blinder, KeyRow, keep_secret, write_key, write_private
+from harness.listening.blinding import PRIVATE, Blinder, KeyRow, keep_secret, read_secret, write_key, write_private
 from harness.listening.casting import Cast, Member, cast
 from harness.listening.designs import DesignSettings, make_design
 from harness.listening.exports import Exported, export_all
@@ -75,6 +75,8 @@ def build(settings: StudySettings, progress: Progress | None = None) -> Built:
     with Workers(settings.workers) as workers:
         material = gather(source, kind, settings, workers, progress)
         design = make_design(design_settings(kind, material, settings))
+        if settings.secret is not None:
+            read_secret(settings.secret)
         _claim(settings.out, _request(settings, material, tasks))
         blinder = keep_secret(settings.out, settings.secret)
         made = cast(design, kind, material, blinder, settings.order.seed, tasks)

@@ -20,6 +20,7 @@ from harness.errors import UsageError
 from harness.likelihoods import sound_files
 from harness.listening.blinding import PRIVATE
 from harness.listening.leaks import find_leaks, ordinary_text, wav_chunks
+from harness.listening.material import SILENCE
 from harness.listening.processing import LUFS_TOLERANCE, integrated_loudness, true_peak
 from harness.listening.study_folder import Study, read_study
 from harness.listening.workers import Workers
@@ -168,7 +169,6 @@ def _loudness(sounds: Mapping[str, Measured], wanted: Wanted, study: Study | Non
         off += [f"{name} is silent" for name in silent]
         return _finding("loudness", off, f"all within ±{wanted.tolerance:g} LU of {target:.2f} LUFS")
     by_id = {Path(name).stem: lufs for name, lufs in levels.items()}
-    rows = {row.blind_id: row for row in study.key}
     off = [f"{id}: {lufs:.2f} LUFS" for id, lufs in by_id.items() if lufs > target + wanted.tolerance]
     for trial, ids in study.trials.items():
         heard = [by_id[id] for id in ids if id in by_id]
@@ -178,7 +178,8 @@ def _loudness(sounds: Mapping[str, Measured], wanted: Wanted, study: Study | Non
     low = [id for id, lufs in by_id.items() if lufs < target - wanted.tolerance]
     if low and not down:
         off += [f"{id}: {by_id[id]:.2f} LUFS, and the protocol lowered none" for id in low]
-    off += [f"{Path(name).stem} is silent" for name in silent if rows and rows[Path(name).stem].condition != "silence"]
+    meant = {row.blind_id for row in study.key if row.condition == SILENCE}
+    off += [f"{id} is silent" for id in (Path(name).stem for name in silent) if study.key and id not in meant]
     lowered = f", {len(low)} lowered with their items for the peak" if low else ""
     return _finding("loudness", off, f"within ±{wanted.tolerance:g} LU of {target:g} LUFS{lowered}")
 

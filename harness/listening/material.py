@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.likelihoods import sound_files
+from harness.listening.anchors import lowpass_taps
 from harness.listening.inspection import CLIPPED_SHARE, Facts, inspect
 from harness.listening.kinds import Kind
 from harness.listening.processing import Processing, What
@@ -72,6 +73,8 @@ def gather(source: Source, kind: Kind, settings: StudySettings, workers: Workers
     _refuse(wanted, facts, settings)
     spans = {key: _spans(of_item, facts, kind, settings.format) for key, of_item in clips.items()}
     processing = _processing(wanted, facts, spans, kind, settings)
+    for cutoff in kind.anchors:
+        lowpass_taps(cutoff, processing.rate)  # says so if the rate is too low for it
     offsets = {key: {name: span[0] for name, span in of_item.items()} for key, of_item in spans.items()}
     return Material(source, chosen, voices_of(kind, found.conditions), clips, offsets, facts, processing)
 

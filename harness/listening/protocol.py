@@ -196,6 +196,7 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         "|---|---|",
         "| `public/` | may be served or handed to a platform: sounds, manifest, lists, exports; blind ids only |",
         "| `PRIVATE/` | which is which: the key, the secret, a page to hear and see all stimuli. Never serve it |",
+        "| `preview.html` | all stimuli to hear and see by their ids, for others to look at |",
         "| `protocol.json` | all of the below as data. It names conditions and models: do not serve it either |",
         "",
         "`harness stimuli check` verifies the folder. The same command makes it again, byte for byte, with the same",

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.listening.designs import PAGE_LIMIT
 from harness.listening.kinds import LANGUAGES, find_kind
 from harness.listening.selection import Choice
 
 RATES = (8000, 96000)
 LUFS = (-50.0, -5.0)
-PAGE_LIMIT = 12
 
 
 def check_range(option: str, value: float | None, low: float, high: float, unit: str = "") -> None:

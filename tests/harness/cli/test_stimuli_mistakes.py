@@ -98,7 +98,7 @@ OPTIONS: list[tuple[str, str, str]] = [
     ("too many listeners", "--listeners 99999", "--listeners was 99999: 2 to 10000 was expected"),
     ("an unknown condition", "--condition cool", "unknown condition 'cool'. Did you mean 'cold'?"),
     ("a condition twice", "--condition hot --condition hot", "the condition 'hot' was named twice"),
-    ("one condition", "--condition hot", "a study compares at least 2"),
+    ("one condition", "--condition hot", "2 or more to compare"),
     ("no items", "--items 0", "--items was 0: at least 1 was expected"),
     ("too many items", "--items 4", "4 items were asked for, and there are 3"),
     ("more training than items", "--items 3 --training 1", "3 items and 1 to train on were asked for"),
@@ -213,7 +213,7 @@ def test_options_that_make_no_study_are_answered(tmp_path: Path, whole: Path, op
     given = given if "--kind" in given else ["--kind", "acr", *given]
     told = answer(str(folder / "clips"), "--out", str(tmp_path / "out"), "-q", *given)
     assert said in told
-    assert not (tmp_path / "out" / "public").exists()
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

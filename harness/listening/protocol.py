@@ -158,17 +158,32 @@ def _made(account: Account) -> dict[str, str]:
 def _design(account: Account) -> dict[str, Any]:
     design, order = account.design, account.settings.order
     slots = Counter(slot.role for listener in design.listeners for slot in listener)
-    lengths = [len(one.training) + len(one.trials) for one in account.stimuli.lists]
+    lengths = [len(one.trials) for one in account.stimuli.lists]
     return {
         "name": design.name,
         "listeners": len(design.listeners),
         "seed": order.seed,
-        "trials_per_listener": {"least": min(lengths), "most": max(lengths)},
+        "trials_per_listener": {
+            "training": len(account.stimuli.lists[0].training),
+            "least": min(lengths),
+            "most": max(lengths),
+        },
         "trials_by_role": dict(sorted(slots.items())),
         "promised": list(design.balance.promised),
         "kept": design.balance.kept,
         "imbalance": design.balance.sentences(),
     }
+
+
+def said_trials(design: Mapping[str, Any]) -> str:
+    """How long a list is, of the protocol's design.
+
+    >>> said_trials({"trials_per_listener": {"training": 1, "least": 19, "most": 19}})
+    '19 trials after 1 to train on'
+    """
+    count = design["trials_per_listener"]
+    most = f"{count['most']}" if count["least"] == count["most"] else f"{count['least']} to {count['most']}"
+    return f"{most} trials" + (f" after {count['training']} to train on" if count["training"] else "")
 
 
 def _public_names(account: Account) -> list[str]:
@@ -219,7 +234,7 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         "",
         *(f"{name.capitalize()}: {words}\n" for name, words in protocol["made"].items()),
         f"Design: {design['name']} for {design['listeners']} listeners, seed {design['seed']}; {uneven}. A list has "
-        f"{design['trials_per_listener']['least']} to {design['trials_per_listener']['most']} trials.",
+        f"{said_trials(design)}.",
         "",
         "Expected answers of gold and trap items and of ABX stand in the key: `low..high` is a range of ratings, `= id`"
         " the stimulus that X is, `lowest`, `chosen` and `not chosen` are of one stimulus among those of its trial.",

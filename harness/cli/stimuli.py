@@ -202,6 +202,8 @@ def _rate(text: str) -> int | None:
 
 def print_built(built: Built) -> None:
     """What was made, in a few lines."""
+    from harness.listening.protocol import said_trials
+
     stimuli, protocol = built.stimuli, built.protocol
     selection, processing, design = protocol["selection"], protocol["processing"], protocol["design"]
     down = processing["true_peak"]["items_lowered_db"]
@@ -218,7 +220,7 @@ def print_built(built: Built) -> None:
         + (f" ({there} were there already)" if there else ""),
         f"level     {processing['loudness']['target_lufs']:g} LUFS"
         + (f"; {len(down)} items lowered by up to {max(down.values()):.2f} dB for the true peak" if down else ""),
-        f"design    {design['name']}, {design['listeners']} lists of {design['trials_per_listener']['most']} trials",
+        f"design    {design['name']}, {design['listeners']} lists of {said_trials(design)}",
         *(f"!         {sentence}" for sentence in design["imbalance"]),
         *(f"!         not exported for {name}: {reason}" for name, reason in protocol["exports"]["refused"].items()),
         f"serve     {built.folder}/public",

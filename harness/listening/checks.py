@@ -219,7 +219,8 @@ def _balance(study: Study) -> Finding:
     spread = max((max(count[n] for n in heard) - min(count[n] for n in heard) for count in counts.values()), default=0)
     said = study.protocol.get("design", {}).get("imbalance", [])
     if spread == 0:
-        return Finding("balance", True, f"{len(heard)} conditions are equally often in each of {len(counts)} positions")
+        where = f" in each of {len(counts)} positions" if len(counts) > 1 else ""
+        return Finding("balance", True, f"{len(heard)} conditions are equally often heard{where}")
     told = f"conditions differ by up to {spread} in how often they are in a position"
     repeats = study.request.get("order", {}).get("repeats", 0)
     if said or repeats:

@@ -12,6 +12,7 @@ MODULES = [
     "harness.listening.design_figure",
     "harness.listening.lists",
     "harness.listening.processing",
+    "harness.listening.protocol",
     "harness.listening.sequences",
     "harness.listening.williams",
     "harness.mlflow_run",

@@ -9,6 +9,7 @@ __all__ = [
     "DegenerateInput",
     "HarnessError",
     "ModelError",
+    "PlatformError",
     "SamplingError",
     "StoreError",
     "TrackingError",
@@ -39,3 +40,7 @@ class TrackingError(HarnessError):
 
 class CorpusError(HarnessError):
     """Real music that could not be fetched, or that is not what the manifest says."""
+
+
+class PlatformError(UsageError):
+    """A listening study that a platform for asking listeners cannot carry."""

@@ -4,12 +4,15 @@ import importlib
 import pytest
 
 MODULES = [
+    "harness.cli.store",
     "harness.cli.tables",
     "harness.identity",
     "harness.listening.blinding",
     "harness.listening.blocks",
     "harness.listening.casting",
     "harness.listening.design_figure",
+    "harness.listening.exports.sequence",
+    "harness.listening.exports.tables",
     "harness.listening.lists",
     "harness.listening.processing",
     "harness.listening.protocol",
@@ -18,7 +21,6 @@ MODULES = [
     "harness.mlflow_run",
     "harness.progress",
     "harness.results",
-    "harness.cli.store",
 ]
 
 

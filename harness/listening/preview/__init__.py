@@ -1,17 +1,81 @@
-"""The researcher's page: every stimulus to hear and see, with what was measured and, in private, which is which."""
+"""The researcher's page: every stimulus to hear and see, with what was measured, and which is which.
+
+It is one HTML file that asks the network for nothing; only the sounds lie beside it, in the public folder. There are
+two of it:
+
+    PRIVATE/preview/index.html     with the key
+    preview.html                   without: by blind id only, to be shown to others and logged
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from harness.listening.blinding import PRIVATE, KeyRow, write_private
+from harness.listening.preview.page import COLOURS, Card, cards_with_key, cards_without_key, letters_of, lists_of
+from harness.listening.preview.spectrogram import as_png, spectrogram
 from harness.listening.stimulus_set import StimulusSet
+from metrics.files import write_bytes
 
-if TYPE_CHECKING:
-    from harness.listening.blinding import KeyRow  # type: ignore[import-not-found]
+WITHOUT_KEY = "preview.html"
 
 
-def write_preview(stimuli: StimulusSet, key: Sequence[KeyRow] | None, folder: Path) -> Path:
-    """Write `PRIVATE/preview/index.html` in `folder`; without a key, `preview-without-key.html` beside it."""
-    raise NotImplementedError
+def write_preview(stimuli: StimulusSet, key: Sequence[KeyRow], folder: Path) -> Path:
+    """Write both pages of the study in `folder`; the path of the one with the key.
+
+    Raises `AudioError` for a stimulus that cannot be read.
+    """
+    pictures = _pictures(stimuli, folder / "public")
+    path = folder / PRIVATE / "preview" / "index.html"
+    with_key = cards_with_key(stimuli, key, pictures, "../../public")
+    write_private(path, _html(stimuli, key, with_key).encode("utf-8", "surrogateescape"))
+    without = cards_without_key(stimuli, key, pictures, "public")
+    write_bytes(folder / WITHOUT_KEY, _html(stimuli, (), without).encode("utf-8"))
+    return path
+
+
+def _html(stimuli: StimulusSet, key: Sequence[KeyRow], groups: Mapping[str, Sequence[Card]]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("harness.listening", "preview")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    lists = lists_of(stimuli, key)
+    return environment.get_template("page.html").render(
+        name=stimuli.name,
+        kind=stimuli.kind,
+        facts=_facts(stimuli, lists),
+        letters=letters_of(key),
+        colours=COLOURS,
+        groups=groups,
+        lists=lists,
+        most=max(len(one["practice"]) + len(one["trials"]) for one in lists),
+    )
+
+
+def _facts(stimuli: StimulusSet, lists: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    channels = {1: "mono", 2: "stereo"}.get(stimuli.channels, f"{stimuli.channels} channels")
+    return {
+        "stimuli": f"{len(stimuli.stimuli)}",
+        "each": f"{stimuli.seconds:g} s, {stimuli.rate} Hz, {channels}",
+        "trials": f"{len(stimuli.trials)}",
+        "lists": f"{len(lists)}",
+        "a session": f"{min(one['minutes'] for one in lists):.1f} to {max(one['minutes'] for one in lists):.1f} min",
+    }
+
+
+def _pictures(stimuli: StimulusSet, public: Path) -> dict[str, str]:
+    """A spectrogram of each stimulus, as the address of a picture that holds the picture."""
+    from metrics.audio import load
+
+    def picture(file: str) -> str:
+        audio, rate = load(public / file)
+        return f"data:image/png;base64,{base64.b64encode(as_png(spectrogram(audio, rate))).decode()}"
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(picture, [one.file for one in stimuli.stimuli.values()])
+        return dict(zip(stimuli.stimuli, found, strict=True))

@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from harness.listening.blinding import KeyRow
 from harness.listening.kinds import find_kind
 from harness.listening.stimulus_set import ListenerList, Presentation, Stimulus, StimulusSet, Trial
 
 RATE, SECONDS = 16_000, 2.0
+CONDITIONS = ("cold & dry", "warm", "hot")
+PROMPT = "科研 <b>创意</b> 激发"
 TASK = {"en": "Name <three> uses & more of a brick.", "zh": "说出砖头的三种用途。"}
 
 
@@ -64,3 +67,30 @@ def _names():
     for n in range(10_000):
         digest = hashlib.sha256(str(n).encode()).hexdigest()
         yield "s" + "".join(chr(97 + int(digest[k : k + 2], 16) % 26) for k in range(0, 32, 2))
+
+
+def key_of(stimuli: StimulusSet) -> list[KeyRow]:
+    """A key for a set: conditions in turn, a silent stimulus, and a gold item as the last."""
+    rows = []
+    for n, name in enumerate(stimuli.stimuli):
+        gold = n == len(stimuli.stimuli) - 1
+        rows.append(
+            KeyRow(
+                blind_id=name,
+                trial=tuple(id for id, trial in stimuli.trials.items() if name in (*trial.stimuli, trial.reference)),
+                role="gold" if gold else "test",
+                condition=CONDITIONS[n % 3],
+                model="a model <1>",
+                prompt=PROMPT,
+                index=n // 3,
+                seed=str(n),
+                source="ab" * 32,
+                file=f"clip-{n}.flac",
+                gain_db=None if n == 1 else 1.5,
+                lufs_before=None if n == 1 else -24.5,
+                lufs_after=None if n == 1 else -23.0,
+                true_peak_dbtp=None if n == 1 else -3.25,
+                expected="1..2" if gold else "",
+            )
+        )
+    return rows

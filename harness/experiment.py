@@ -25,6 +25,7 @@ from typing import Any, Literal, get_args
 
 from harness.errors import UsageError
 from harness.identity import canonical_json
+from harness.listening.declaration import Listening
 from harness.models.base import Sampling
 from harness.prompts import WORDS, Prompt
 
@@ -177,7 +178,8 @@ def check_choice(what: str, value: object, choices: Sequence[str]) -> None:
 class Declaration:
     """An experiment as its file declares it: call it with values of what varies to get an `Experiment`.
 
-    `settings` are fields of `RunSettings` that the file sets; the command line goes before them.
+    `settings` are fields of `RunSettings` that the file sets, and its prompts, which may be the name of a set; the
+    command line goes before them. `listening` says how listeners are asked about its clips, where that is declared.
     """
 
     function: Callable[..., Sequence[Condition]]
@@ -188,6 +190,7 @@ class Declaration:
     family: Family = "all contrasts"
     source: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    listening: Listening | None = None
 
     @property
     def name(self) -> str:
@@ -201,6 +204,15 @@ class Declaration:
     def headline(self) -> str:
         """The first paragraph of the question, in one line."""
         return " ".join(self.question.split("\n\n")[0].split())
+
+    def prompts(self) -> tuple[Prompt, ...]:
+        """Its own prompts; without any, those of the model's styles are taken."""
+        listed = self.settings.get("prompts", ())
+        if not isinstance(listed, str):
+            return tuple(listed)
+        from harness.prompt_sets import load_prompt_set
+
+        return load_prompt_set(listed).prompts()
 
     @property
     def parameters(self) -> dict[str, inspect.Parameter]:
@@ -228,10 +240,14 @@ def experiment(
     unit: Unit = "clip",
     contrast: Contrast = "every pair",
     family: Family = "all contrasts",
+    settings: Mapping[str, Any] | None = None,
+    listening: Listening | None = None,
 ) -> Callable[[Callable[..., Sequence[Condition]]], Declaration]:
-    """Declare a function that lists conditions as an experiment."""
+    """Declare a function that lists conditions as an experiment. `settings` and `listening`: see `Declaration`."""
 
     def declare(function: Callable[..., Sequence[Condition]]) -> Declaration:
-        return Declaration(function, varies, unit, primary, contrast, family)
+        return Declaration(
+            function, varies, unit, primary, contrast, family, settings=settings or {}, listening=listening
+        )
 
     return declare

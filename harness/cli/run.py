@@ -7,8 +7,6 @@ import inspect
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -16,12 +14,12 @@ import typer
 
 from harness.cli import LazyCommand, LazyGroup, command_of
 from harness.cli.options import DEFAULT_MODEL, Model, Quiet, Results, Seed
+from harness.installed import declarations
 
 if TYPE_CHECKING:
     from harness.experiment import Declaration
     from harness.prompts import Prompt
 
-GROUP = "music_harness.experiments"
 VARIES, PROMPTS, MEASURED = "What varies", "What is asked for", "What it is measured against"
 DONE, HOW = "How the work is done", "How it is run"
 
@@ -71,12 +69,6 @@ def run() -> None:
 
     harness run study.yaml
     """
-
-
-@lru_cache(maxsize=1)
-def declarations() -> dict[str, Declaration]:
-    """The installed experiments by name."""
-    return {point.name: point.load() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
 
 
 def common(
@@ -171,7 +163,7 @@ def command_for(declaration: Declaration) -> Any:
     """A function whose signature is the experiment's parameters followed by the common ones."""
     varied, shared = declaration.parameters, inspect.signature(common, eval_str=True).parameters
     settings = dict(declaration.settings)
-    listed = settings.pop("prompts", ())
+    settings.pop("prompts", None)
     if clash := set(varied) & set(shared):
         raise TypeError(
             f"experiment {declaration.name!r} varies {sorted(clash)}, which every run has as an option: rename it"
@@ -179,7 +171,7 @@ def command_for(declaration: Declaration) -> Any:
 
     def command(**values: Any) -> None:
         experiment = declaration(**{name: values.pop(name) for name in varied})
-        execute(experiment, listed, **values)
+        execute(experiment, declaration.prompts(), **values)
 
     parameters = [_option(parameter) for parameter in varied.values()]
     parameters += [

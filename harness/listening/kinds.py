@@ -11,6 +11,7 @@ from typing import Literal
 from harness.errors import UsageError
 
 LANGUAGES = ("en", "zh")
+TUPLES = ("seconds", "anchors", "controls", "attention", "analysis", "limits")
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class Scale:
 @dataclass(frozen=True)
 class Kind:
     """`reference` asks for a true reference (as open and hidden one), low-passed at `anchors` (Hz) as well. `probe`
-    adds a copy of one of the two. `controls` are conditions that no model makes; `open_answer` asks for ideas in
+    adds a copy of one of the two. `controls` are conditions that no prompt makes; `open_answer` asks for ideas in
     writing. `attention` names the items that can tell whether a listener attends: "trap", "gold". `question` is by
-    language, `seconds` the shortest and the longest stimulus that makes sense."""
+    language, `seconds` the shortest and the longest stimulus that makes sense. `analysis` and `limits` are sentences
+    for the protocol: how answers are analysed, and what they cannot show."""
 
     name: str
     title: str
@@ -47,6 +49,8 @@ class Kind:
     controls: tuple[str, ...] = ()
     open_answer: bool = False
     attention: tuple[str, ...] = ()
+    analysis: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
 
 
 @lru_cache(1)
@@ -67,5 +71,5 @@ def find_kind(name: str) -> Kind:
 
 def _kind(name: str, row: dict) -> Kind:
     scales = tuple(Scale(**scale) for scale in row.pop("scales"))
-    tuples = {key: tuple(row.pop(key)) for key in ("seconds", "anchors", "controls", "attention") if key in row}
+    tuples = {key: tuple(row.pop(key)) for key in TUPLES if key in row}
     return Kind(name=name, scales=scales, **tuples, **row)

@@ -8,7 +8,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.cli.run import declarations
+from harness.installed import declarations
 from harness.models.toy import ToyModel
 from harness.prompts import Prompt
 

@@ -4,8 +4,9 @@ import inspect
 
 import pytest
 
-from harness.cli.run import command_for, common, declarations
+from harness.cli.run import command_for, common
 from harness.experiment import Experiment
+from harness.installed import declarations
 from harness.scoring import PRIMARIES
 
 

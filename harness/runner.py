@@ -28,7 +28,7 @@ from harness.prompts import Prompt
 from harness.rates import measured_rate
 from harness.results import ClipResult, ConditionResult, Outcome
 from harness.sampling import Execution, Sampled, sample_missing
-from harness.scoring import Measures, Row, check_primary, differences, measure, per_clip
+from harness.scoring import Measures, Row, check_primary, differences, measure, per_clip, understood_styles
 from harness.store import Store, explained
 from harness.tracking import log_or_postpone
 from metrics.files import abandoned
@@ -161,10 +161,11 @@ def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) ->
         rows[row[0].condition.name].append(row)
     conditions: list[ConditionResult] = []
     sets: dict[str, EmbeddingSet] = {}
+    understood = understood_styles(row for mine in rows.values() for row in mine)
     with progress.stage("measuring", len(plan.experiment.conditions)) as stage:
         for done, condition in enumerate(plan.experiment.conditions, start=1):
             if mine := rows[condition.name]:
-                sets[condition.name] = measures.embedding_set(mine)
+                sets[condition.name] = measures.embedding_set(mine, understood)
                 conditions.append(_measured(condition, sets[condition.name], mine, measures))
             stage.advance(done, condition.name)
     return Outcome(

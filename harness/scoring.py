@@ -8,7 +8,7 @@ measured is not lost with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,13 +91,16 @@ class Measures:
             f"fairer (--seconds {length:g})",
         )
 
-    def embedding_set(self, clips: Sequence[Row]) -> EmbeddingSet:
-        """The clips of a condition as a set; a clip and its counterpart under another condition have the same id."""
+    def embedding_set(self, clips: Sequence[Row], understood: Mapping[str, str]) -> EmbeddingSet:
+        """The clips of a condition as a set; a clip and its counterpart under another condition have the same id.
+
+        `understood` is what `understood_styles` has of all conditions.
+        """
         units = [request.unit for request, _, _ in clips]
         provenance = self.recipe.provenance()
         if padded := [request.unit for request, _, embedded in clips if embedded.padded]:
             provenance["padded"] = padded
-        styles = [style_of(request, stored) for request, stored, _ in clips]
+        styles = [style_of(request, stored, understood) for request, stored, _ in clips]
         return EmbeddingSet.from_clips([embedded.frames for _, _, embedded in clips], units, provenance, styles)
 
     def prompt_set(self, clips: Sequence[Row]) -> EmbeddingSet:
@@ -106,12 +109,19 @@ class Measures:
         return EmbeddingSet.from_clips(frames, [request.unit for request, _, _ in clips], self.recipe.provenance())
 
 
-def style_of(request: ClipRequest, clip: StoredClip) -> str:
+def understood_styles(clips: Iterable[Row]) -> dict[str, str]:
+    """The styles that clips were sampled in, by the ids that counterparts under other conditions share."""
+    found = ((request.unit, stored.record["conditioning"].get("style")) for request, stored, _ in clips)
+    return {unit: style for unit, style in found if style}
+
+
+def style_of(request: ClipRequest, clip: StoredClip, understood: Mapping[str, str]) -> str:
     """The style a clip was asked for or that its text was understood as; without one, the prompt stands for it.
 
-    Where a condition takes the style away, it is still what the clip is compared with.
+    Where a condition takes the style or the text away, that of its counterpart is still what the clip is compared with.
     """
-    return clip.record["conditioning"].get("style") or request.listed.style or request.listed.label()
+    listed = request.listed
+    return clip.record["conditioning"].get("style") or listed.style or understood.get(request.unit) or listed.label()
 
 
 def measure(

@@ -12,13 +12,18 @@ from harness.installed import declarations
 from harness.models.toy import ToyModel
 from harness.prompts import Prompt
 
+ASKED_OF_LISTENERS = ([], ["music from the prompt", "other music"])
 WITH_THE_TOY = {
     "conditioning": (["--without", "style"], ["as asked", "no style"]),
     "duration": (["--duration", "1", "--duration", "2"], ["1 s", "2 s"]),
+    "emotion": ASKED_OF_LISTENERS,
+    "experiment_design": ASKED_OF_LISTENERS,
+    "ideation": ASKED_OF_LISTENERS,
     "seeds": (["--replicates", "2"], ["replicate 0", "replicate 1"]),
     "temperature": (["--temperature", "0.6", "--temperature", "2"], ["temperature=0.6", "temperature=2"]),
     "truncation": (["--top-k", "2", "--top-p", "0.5"], ["all codes", "top_k=2", "top_p=0.5"]),
     "prompt_length": (["--prompt-length", "0.5", "--prompt-length", "1"], ["prompt=0.5 s", "prompt=1 s"]),
+    "writing": ASKED_OF_LISTENERS,
 }
 BEYOND_THE_TOY = {"hop", "levels", "upsampling"}
 """These vary what the toy has not; they are run with a tiny Jukebox beside its other tests."""
@@ -104,6 +109,12 @@ def test_a_shipped_experiment_runs_to_its_differences(name, toy, tmp_path, melod
 
 def test_clips_that_were_asked_for_no_style_are_still_compared_with_it(toy, tmp_path):
     run("conditioning", *toy)
+    asked, nothing = found(tmp_path)["conditions"]
+    assert asked["scores"]["style_similarity"]["value"] > nothing["scores"]["style_similarity"]["value"]
+
+
+def test_clips_whose_text_was_taken_away_are_compared_with_what_it_was_understood_as(toy, tmp_path):
+    run("conditioning", *toy, "--prompt", "the sea", "--prompt", "a storm")
     asked, nothing = found(tmp_path)["conditions"]
     assert asked["scores"]["style_similarity"]["value"] > nothing["scores"]["style_similarity"]["value"]
 

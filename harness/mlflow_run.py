@@ -7,6 +7,7 @@ the end of the run, or a month later by `harness sync` from another commit.
 from __future__ import annotations
 
 import getpass
+import hashlib
 import re
 import time
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 EXAMPLES = 4
 """Clips per condition that are copied into MLflow to be listened to; all of them are in the run's folder."""
 
-TAG = "harness.identity"
+TAG, STIMULI = "harness.identity", "harness.stimuli"
 TABLES = '[{"path": "clips.json", "type": "table"}]'
 """The tag by which MLflow's pages know a table. Its own `log_table` reads the run back before and after: measured with
 100 conditions of 50 metrics, 35 s in all against 24."""
@@ -51,6 +52,7 @@ class RunWriter:
         """
         found, finished = self._find(self.run.id)
         if found is not None and finished:
+            self._stimuli(found)
             return found, False
         # Opened first, for children need a parent to hang on; marked finished last, so that a killed run is redone.
         parent = self._open(self.run.id, self.run.experiment["name"], found or run_id, {})
@@ -119,8 +121,21 @@ class RunWriter:
         for path in sorted(self.run.folder.iterdir()):
             if path.is_file() and not path.name.startswith("."):
                 self.client.log_artifact(run_id, str(path))
+        self._stimuli(run_id)
         self._inputs(run_id)
         self.client.set_terminated(run_id)
+
+    def _stimuli(self, run_id: str) -> None:
+        """The listening studies that were made of the run's clips, also after it was finished. A tag says what is
+        there."""
+        folders = sorted(path for path in self.run.folder.glob("stimuli/*") if path.is_dir())
+        content = {f"{path.parent.name}/{path.name}": path.read_bytes() for one in folders for path in one.iterdir()}
+        mark = digest({name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())})
+        if not content or self.client.get_run(run_id).data.tags.get(STIMULI) == mark:
+            return
+        for folder in folders:
+            self.client.log_artifacts(run_id, str(folder), f"stimuli/{folder.name}")
+        self.client.set_tag(run_id, STIMULI, mark)
 
     def _params(self) -> dict[str, Any]:
         experiment = self.run.experiment

@@ -90,14 +90,6 @@ def connection(results: Path, experiment: str) -> Iterator[tuple[MlflowClient, s
         )
 
 
-def log_outcome(outcome: Outcome, results: Path) -> Logged:
-    """Show `outcome` in MLflow, once: a second call with the same outcome writes nothing.
-
-    Raises `TrackingError` when MLflow refuses; the outcome's own folder is not affected by that.
-    """
-    return log_run(outcome.folder, results, os.environ.get("MLFLOW_RUN_ID"))
-
-
 def log_run(folder: Path, results: Path, run_id: str | None = None) -> Logged:
     """Show the run in `folder` in MLflow, once. `run_id` names a run of MLflow to use as the parent.
 
@@ -144,8 +136,13 @@ def sync(results: Path, runs: Sequence[Path], progress: Progress | None = None) 
 
 def log_or_postpone(outcome: Outcome, results: Path) -> tuple[Logged | None, str]:
     """Show `outcome` in MLflow, or say why it could not be: what was sampled and measured does not depend on it."""
+    return log_run_or_postpone(outcome.folder, results, os.environ.get("MLFLOW_RUN_ID"))
+
+
+def log_run_or_postpone(folder: Path, results: Path, run_id: str | None = None) -> tuple[Logged | None, str]:
+    """Show the run in `folder`, as `log_run` does, or say why it could not be."""
     try:
-        return log_outcome(outcome, results), ""
+        return log_run(folder, results, run_id), ""
     except HarnessError as error:
         return None, str(error)
 

@@ -64,8 +64,13 @@ def stimuli() -> None:
 
 def build(
     source: Annotated[str, typer.Argument(help="An experiment, a run, or a folder of clips.", show_default=False)],
-    kind: Annotated[str, typer.Option(help="multi, acr, ab, abx, mushra, affect or ideation.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The folder to make.", show_default=False)],
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="multi, acr, ab, abx, mushra, affect or ideation.", show_default="what the experiment declares"
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="What listeners may read as the study's name.")] = "listening study",
     language: Annotated[str, typer.Option(help="Of what listeners read: en or zh.")] = "en",
     condition: Annotated[
@@ -108,7 +113,10 @@ def build(
     keep_clipped: Annotated[
         bool, typer.Option("--keep-clipped", rich_help_panel=SOUND, help="Take clips that are clipped, too.")
     ] = False,
-    listeners: Annotated[int, typer.Option(rich_help_panel=ORDER, help="How many lists.")] = 12,
+    listeners: Annotated[
+        int | None,
+        typer.Option(rich_help_panel=ORDER, help="How many lists.", show_default="12, or what the experiment declares"),
+    ] = None,
     seed: Annotated[int, typer.Option(rich_help_panel=ORDER, help="Items and orders are drawn by it.")] = 0,
     per_listener: Annotated[
         int | None,
@@ -150,6 +158,9 @@ def build(
         int | None, typer.Option(rich_help_panel=DONE, help="Processes.", show_default="one for each core")
     ] = None,
     results: Results = Path("results"),
+    mlflow: Annotated[
+        bool, typer.Option(rich_help_panel=DONE, help="Show protocol, manifest and a page without the key in MLflow.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the protocol as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -158,15 +169,23 @@ def build(
     Clips are matched on prompt and index across conditions. A second run makes the same bytes; one that was stopped
     goes on. What may be served is in DIR/public, which is which in DIR/PRIVATE, the methods in DIR/protocol.json and
     README.md.
+
+    ideation, emotion, experiment_design and writing declare how their listeners are asked: they need no --kind, and are
+    run first where there is no run of them.
     """
     from harness.listening.build import build as build_study
+    from harness.listening.declared import asked_for, keep_in_run, run_first
     from harness.listening.selection import Choice
     from harness.listening.settings import Format, Order, StudySettings
     from harness.progress import progress_for
+    from harness.tracking import log_run_or_postpone
 
+    progress, asked = progress_for(quiet or as_json), asked_for(source, kind)
+    if listeners is None:
+        listeners = asked.listening.listeners if asked.listening else Order.listeners
     settings = StudySettings(
-        source=source,
-        kind=kind,
+        source=asked.source,
+        kind=asked.kind,
         out=out,
         results=results,
         name=name,
@@ -179,8 +198,12 @@ def build(
         tasks=tasks,
         secret=secret,
         workers=workers,
+        listening=asked.listening,
     )
-    built = build_study(settings, progress_for(quiet or as_json))
+    run_first(asked, results, progress)
+    built = build_study(settings, progress)
+    if (run := keep_in_run(built, results)) and mlflow and (problem := log_run_or_postpone(run, results)[1]):
+        progress.note(f"not synced: run `harness sync`. {problem}")
     if as_json:
         from harness.identity import readable_json
 

@@ -70,7 +70,8 @@ def build(settings: StudySettings, progress: Progress | None = None) -> Built:
     Raises `UsageError` for whatever does not fit together, before anything is written.
     """
     progress, kind = progress or Quiet(), find_kind(settings.kind)
-    tasks = read_tasks(settings.tasks, kind)
+    declared = settings.listening.tasks if settings.listening and settings.tasks is None else ()
+    tasks = [dict(task) for task in declared] or read_tasks(settings.tasks, kind)
     source = read_source(settings.source, settings.results)
     with Workers(settings.workers) as workers:
         material = gather(source, kind, settings, workers, progress)

@@ -240,21 +240,26 @@ def _only(what: str, found: Mapping[int, Clip], advice: str) -> int:
 
 
 def voices_of(kind: Kind, conditions: Sequence[str]) -> tuple[Voice, ...]:
-    """The conditions of the design, in order: those under test, the hidden reference and its anchors, the controls."""
-    voices = [Voice(name) for name in conditions]
+    """The conditions of the design, in order: those of the source, the hidden reference and its anchors, the controls.
+
+    A condition that has a control's name is that control.
+    """
+    voices = [Voice(name, role="control" if name in kind.controls else "test") for name in conditions]
     if kind.reference:
         voices += [Voice(REFERENCE, role="reference")]
         voices += [Voice(f"anchor {hz} Hz", "anchor", hz, "anchor") for hz in kind.anchors]
     made: dict[str, What] = {NOISE: "noise", SILENCE: "silence"}
-    voices += [Voice(name, made.get(name, "clip"), role="control") for name in kind.controls]
+    controls = [name for name in kind.controls if name not in conditions]
+    voices += [Voice(name, made.get(name, "clip"), role="control") for name in controls]
     if taken := [name for name in conditions if name in {voice.name for voice in voices[len(conditions) :]}]:
         raise UsageError(f"a condition is called {taken[0]!r}, which a study of kind {kind.name!r} makes: rename it.")
     return tuple(voices)
 
 
 def _other_music(kind: Kind, chosen: Selection, settings: StudySettings) -> dict[tuple[str, int], dict[str, Clip]]:
-    """The control "other music" of each item: a file of the folder given, or else a clip of another prompt."""
-    if OTHER not in kind.controls:
+    """The control "other music" of each item, unless that is a condition: a file of the folder given, or else a clip of
+    another prompt."""
+    if OTHER not in kind.controls or OTHER in chosen.conditions:
         return {}
     items, rng = (*chosen.items, *chosen.training), np.random.default_rng([settings.order.seed, 2])
     if settings.other is not None:

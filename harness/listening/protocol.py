@@ -71,6 +71,7 @@ def describe(account: Account) -> dict[str, Any]:
             "ids": "HMAC-SHA-256 under a secret of 32 bytes, 80 bits of it in base 32",
             "key": "PRIVATE/key.csv, mode 600",
         },
+        **_method(account),
         "exports": {"written": _public_names(account), "refused": dict(account.exported.refused)},
         "models": {name: dict(terms) for name, terms in account.material.source.terms.items()},
         "versions": {
@@ -78,6 +79,15 @@ def describe(account: Account) -> dict[str, Any]:
             "python": platform.python_version(),
             "packages": {name: packages()[name] for name in PACKAGES if name in packages()},
         },
+    }
+
+
+def _method(account: Account) -> dict[str, list[str]]:
+    """The analysis plan and the limits: those of the kind, then those that the experiment declares."""
+    kind, declared = account.stimuli.kind, account.settings.listening
+    return {
+        "analysis": [*kind.analysis, *(declared.analysis if declared else ())],
+        "limits": [*kind.limits, *(declared.limits if declared else ())],
     }
 
 
@@ -142,8 +152,7 @@ def _made(account: Account) -> dict[str, str]:
     if "noise" in kind.controls:
         told["noise"] = f"pink from {NOISE_FROM_HZ:g} Hz on, at the loudness of the others"
         told["silence"] = "digital silence, exempt from loudness"
-        other = account.settings.other
-        told["other music"] = "clips of another prompt" if other is None else f"files of the folder {other.name}"
+        told["other music"] = _other_music(account)
     if "trap" in roles:
         told["traps"] = (
             "1 to n beeps stand in place of the middle. Tell listeners: if you hear beeps, count them and give that "
@@ -153,6 +162,13 @@ def _made(account: Account) -> dict[str, str]:
     if "gold" in roles:
         told["gold"] = f"one stimulus of the trial is low-passed at {GOLD_HZ:g} Hz and clipped at half its level"
     return told
+
+
+def _other_music(account: Account) -> str:
+    if "other music" in account.material.selection.conditions:
+        return "the condition of that name"
+    folder = account.settings.other
+    return "clips of another prompt" if folder is None else f"files of the folder {folder.name}"
 
 
 def _design(account: Account) -> dict[str, Any]:
@@ -238,6 +254,14 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         "",
         "Expected answers of gold and trap items and of ABX stand in the key: `low..high` is a range of ratings, `= id`"
         " the stimulus that X is, `lowest`, `chosen` and `not chosen` are of one stimulus among those of its trial.",
+        "",
+        "Analysis, planned before anyone has listened:",
+        "",
+        *(f"- {sentence}" for sentence in protocol["analysis"]),
+        "",
+        "Limits:",
+        "",
+        *(f"- {sentence}" for sentence in protocol["limits"]),
         "",
         *_terms(protocol["models"]),
         *_refused(protocol["exports"]["refused"]),

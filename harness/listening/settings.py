@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.listening.declaration import Listening
 from harness.listening.designs import PAGE_LIMIT
 from harness.listening.kinds import LANGUAGES, find_kind
 from harness.listening.selection import Choice
@@ -86,7 +87,8 @@ class Order:
 class StudySettings:
     """A study to be made of the clips of `source` in the folder `out`. `reference` (MUSHRA) is a condition or a folder
     of originals, `other` a folder of real music for the control "other music", `tasks` a file of what listeners work
-    on. `secret` is a file to take the secret from. `name` stands in public files."""
+    on. `secret` is a file to take the secret from. `name` stands in public files. `listening` is what the
+    source's experiment declares, for a study of the kind declared."""
 
     source: str
     kind: str
@@ -102,6 +104,7 @@ class StudySettings:
     tasks: str | None = None
     secret: Path | None = None
     workers: int | None = None
+    listening: Listening | None = None
 
     def __post_init__(self) -> None:
         kind = find_kind(self.kind)

@@ -38,11 +38,14 @@ def test_a_folder_becomes_a_study_that_passes_its_check(tmp_path: Path, clips: P
 def test_a_run_becomes_a_study_by_the_name_of_its_experiment(tmp_path: Path) -> None:
     leave_run(tmp_path, "heat-aaaaaaaaaaaa")
     out = tmp_path / "study"
-    told = harness("stimuli", "heat", "--kind", "acr", "--out", out, "--results", tmp_path, "--rate", "keep", "--json")
+    asked = ("--kind", "acr", "--out", out, "--results", tmp_path, "--no-mlflow", "--rate", "keep", "--json")
+    told = harness("stimuli", "heat", *asked)
     protocol = json.loads(told)
     assert protocol == json.loads((out / "protocol.json").read_text("utf-8"))
     assert protocol["source"]["run"] == "heat-aaaaaaaaaaaa"
     assert protocol["source"]["question"] == "Why?"
+    [kept] = (tmp_path / "runs" / "heat-aaaaaaaaaaaa" / "stimuli").iterdir()
+    assert {path.name for path in kept.iterdir()} == {"protocol.json", "manifest.csv", "preview.html"}
 
 
 def test_a_check_that_fails_exits_with_1_and_says_so_as_json(tmp_path: Path, clips: Path) -> None:

@@ -61,7 +61,6 @@ def run_first(asked: Asked, results: Path, progress: Progress) -> None:
     Raises as the run does.
     """
     from harness.runner import RunSettings, evaluate
-    from harness.tracking import log_or_postpone
 
     experiment = asked.experiment
     if experiment is None or asked.source != experiment.name:
@@ -70,9 +69,7 @@ def run_first(asked: Asked, results: Path, progress: Progress) -> None:
         return
     progress.note(f"{results} holds no run of {experiment.name}: it is run first, as it is declared")
     settings = {**experiment.settings, "prompts": experiment.prompts(), "results": results}
-    outcome = evaluate(experiment(), RunSettings(**settings), progress)
-    if problem := log_or_postpone(outcome, results)[1]:
-        progress.note(problem)
+    evaluate(experiment(), RunSettings(**settings), progress)
 
 
 def keep_in_run(built: Built, results: Path) -> Path | None:

@@ -14,7 +14,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from harness.listening.exports.sequence import Step, is_choice, points, steps, words_of
+from harness.listening.exports.sequence import Step, is_choice, points, steps, welcome, words_of
 from harness.listening.kinds import Scale
 from harness.listening.stimulus_set import ListenerList, StimulusSet
 
@@ -36,14 +36,14 @@ def timeline(stimuli: StimulusSet, listener: ListenerList, language: str) -> dic
     words = words_of(language)
     heard = {name: None for step in steps(stimuli, listener) for name in _heard(step)}
     sounds = [f"../{stimuli.stimuli[name].file}" for name in heard]
-    welcome = {"type": BUTTON, "stimulus": f"<p>{escape(words['welcome'])}</p>", "choices": [words["start"]]}
+    hello = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in welcome(stimuli.kind, language))
     return {
         "language": words["lang"],
         "title": stimuli.name,
         "listener": listener.listener,
         "timeline": [
             {"type": PRELOAD, "audio": sounds},
-            welcome,
+            {"type": BUTTON, "stimulus": hello, "choices": [words["start"]]},
             *(_trial(stimuli, listener, step, language) for step in steps(stimuli, listener)),
             {"type": BUTTON, "stimulus": f"<p>{escape(words['thanks'])}</p>", "choices": [words["go_on"]]},
         ],

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from harness.errors import UsageError
 from harness.identity import digest
-from harness.listening.kinds import LANGUAGES, Scale
+from harness.listening.kinds import LANGUAGES, Kind, Scale
 from harness.listening.stimulus_set import ListenerList, Presentation, StimulusSet, Trial
 
 
@@ -53,6 +53,12 @@ def words_of(language: str) -> dict[str, str]:
     if language not in LANGUAGES:
         raise UsageError(f"the language was {language!r}: {' or '.join(LANGUAGES)} was expected.")
     return _words()[language]
+
+
+def welcome(kind: Kind, language: str) -> list[str]:
+    """What a listener is told first, in paragraphs: how to listen, and what traps ask for where the kind has them."""
+    words = words_of(language)
+    return [words["welcome"], *([words["attention"]] if "trap" in kind.attention else [])]
 
 
 def points(scale: Scale, language: str) -> dict[int, str]:

@@ -27,6 +27,7 @@ from harness.listening.exports.sequence import (
     points,
     steps,
     study_id,
+    welcome,
     words_of,
 )
 from harness.listening.exports.webmushra_rules import validate_webmushra
@@ -63,8 +64,8 @@ def webmushra_files(stimuli: StimulusSet, language: str) -> dict[str, bytes]:
 def configuration(stimuli: StimulusSet, listener: ListenerList, language: str) -> dict[str, Any]:
     """One list as webMUSHRA's options."""
     words = words_of(language)
-    hello = f"<p>{escape(words['welcome'])}</p>"
-    welcome = {"type": "generic", "id": "welcome", "name": stimuli.name, "content": hello}
+    hello = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in welcome(stimuli.kind, language))
+    first = {"type": "generic", "id": "welcome", "name": stimuli.name, "content": hello}
     finish = {"type": "finish", "name": words["thanks"], "content": "", "showResults": False, "writeResults": True}
     pages = [page for step in steps(stimuli, listener) for page in _pages(stimuli, step, language)]
     return {
@@ -74,7 +75,7 @@ def configuration(stimuli: StimulusSet, listener: ListenerList, language: str) -
         "stopOnErrors": True,
         "showButtonPreviousPage": False,
         "remoteService": "service/write.php",
-        "pages": [welcome, *pages, finish],
+        "pages": [first, *pages, finish],
     }
 
 

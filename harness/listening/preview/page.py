@@ -74,7 +74,7 @@ def letters_of(key: Sequence[KeyRow]) -> dict[str, str]:
 
 def facts_of(row: KeyRow) -> dict[str, str]:
     """What was measured of a stimulus and done to it."""
-    silent = "digital silence"
+    silent = "none, it is silent"
     return {
         "loudness": silent if row.lufs_after is None else f"{row.lufs_after:.2f} LUFS",
         "before": silent if row.lufs_before is None else f"{row.lufs_before:.2f} LUFS",

@@ -38,7 +38,7 @@ def test_the_private_page_has_the_key_and_is_its_owners(made):
     for words in (*CONDITIONS, PROMPT, "a model <1>"):
         assert escape(words) in private
     assert "-23.00 LUFS" in private
-    assert "digital silence" in private
+    assert "none, it is silent" in private
     assert "1..2" in private
     assert "<b>创意</b>" not in private
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

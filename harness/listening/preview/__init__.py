@@ -58,13 +58,14 @@ def _html(stimuli: StimulusSet, key: Sequence[KeyRow], groups: Mapping[str, Sequ
 
 
 def _facts(stimuli: StimulusSet, lists: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    minutes = sorted({f"{one['minutes']:.1f}" for one in lists}, key=float)
     channels = {1: "mono", 2: "stereo"}.get(stimuli.channels, f"{stimuli.channels} channels")
     return {
         "stimuli": f"{len(stimuli.stimuli)}",
         "each": f"{stimuli.seconds:g} s, {stimuli.rate} Hz, {channels}",
         "trials": f"{len(stimuli.trials)}",
         "lists": f"{len(lists)}",
-        "a session": f"{min(one['minutes'] for one in lists):.1f} to {max(one['minutes'] for one in lists):.1f} min",
+        "sound in a list": f"{' to '.join(dict.fromkeys((minutes[0], minutes[-1])))} min",
     }
 
 

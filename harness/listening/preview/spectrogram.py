@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 WIDTH, HEIGHT = 240, 64
 WINDOW = 2048
 LOWEST_HZ = 60.0
-FLOOR_DB, CEILING_DB = -110.0, -30.0
+FLOOR_DB, CEILING_DB = -105.0, -20.0
 """Levels of a bin, of a full scale sine's: fixed, so that pictures may be compared."""
 
 

@@ -37,9 +37,10 @@ Role = Literal["test", "training", "gold", "trap", "reference", "anchor", "probe
 
 @dataclass(frozen=True)
 class KeyRow:
-    """What one stimulus is. `trial` holds the ids of the trials it is in, `source` the SHA-256 of the file it was made
-    from, `file` that file's name. Loudness in LUFS, None for digital silence; peak in dBTP. `expected` is the answer
-    that a gold or trap item wants."""
+    """What one stimulus is. `trial` holds the ids of the trials it is in. `prompt` and `index` are those of its item,
+    whatever it was made of: they match it with its counterparts. `source` is the SHA-256 of the file it was made from,
+    `file` that file's name. Loudness in LUFS, None for digital silence; peak in dBTP. `expected` is the answer that a
+    gold or trap item wants."""
 
     blind_id: str
     trial: tuple[str, ...]

@@ -228,8 +228,8 @@ def test_ideation_has_other_music_noise_and_silence_and_nobody_has_a_task_twice(
     for row in rows_of(built, condition="other music"):
         task = built.stimuli.trials[row.trial[0]].task
         own = [other for other in rows_of(built, role="test") if built.stimuli.trials[other.trial[0]].task == task]
-        assert own
-        assert row.source not in {other.source for other in own}
+        assert {row.prompt} == {other.prompt for other in own}  # of the item that it belongs to …
+        assert row.source not in {other.source for other in own}  # … and made of another's clip
     for one in built.stimuli.lists:
         tasks = [built.stimuli.trials[shown.trial].task["en"] for shown in one.trials]
         assert len({*tasks}) == len(tasks)

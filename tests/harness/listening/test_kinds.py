@@ -24,6 +24,8 @@ def test_a_kind_is_whole_and_speaks_every_language(kind: Kind):
         assert len({len(words[language]) for language in LANGUAGES}) == 1
         assert scale.ends is None or len(scale.ends["en"]) == 2
     assert bool(kind.anchors) == kind.reference
+    assert kind.analysis
+    assert kind.limits
 
 
 def test_an_unknown_kind_is_answered_with_the_nearest():

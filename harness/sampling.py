@@ -97,7 +97,7 @@ def sample_missing(
     # All prompts are read before the first clip is sampled: one that the model refuses is known at once.
     conditionings = plan.encode(model)
     here = execution.executor == "local"
-    worker = Worker(load or _Given(model), store.root, again, conditionings if here else {}, model if here else None)
+    worker = Worker(load or _Given(model), store.root, again, conditionings, model if here else None)
     with (
         make_executor(execution.executor, worker, execution.timeout, execution.address) as executor,
         progress.stage(f"sampling ({model.name})", len(wanted)) as stage,

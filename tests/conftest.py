@@ -10,6 +10,8 @@ settings.register_profile("harness", deadline=None, print_blob=True)
 settings.load_profile("harness")
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+# Ray reads them when it is imported: it tells nobody of itself, and its clusters listen on loopback.
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 @pytest.fixture(autouse=True)

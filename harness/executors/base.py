@@ -11,9 +11,9 @@ from __future__ import annotations
 import copy
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,6 +36,14 @@ class Batch:
     number: int
     requests: tuple[ClipRequest, ...]
 
+    @property
+    def ids(self) -> list[str]:
+        return [request.id for request in self.requests]
+
+    def only(self, ids: Collection[str]) -> Batch:
+        """The batch without the clips that are not among `ids`."""
+        return replace(self, requests=tuple(request for request in self.requests if request.id in ids))
+
 
 @dataclass(frozen=True)
 class Result:
@@ -50,6 +58,14 @@ class Result:
     busy: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
     changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A batch's clips, in the order of its requests, and the facts of where they were made."""
+
+    clips: tuple[Clip, ...]
+    host: dict[str, Any]
 
 
 class Report(Protocol):
@@ -91,60 +107,43 @@ class Worker:
         """Sample and store what is wanted of `batch`."""
         store = Store(self.root)
         try:
-            with store.claim([request.id for request in batch.requests], self.again) as claim:
-                mine = [request for request in batch.requests if request.id in claim.mine]
-                sampled, changed, failures = self._sample(mine, batch.number, store, report) if mine else ((), (), ())
-                return Result(batch, tuple(sampled), claim.busy, tuple(failures), tuple(changed))
+            with store.claim(batch.ids, self.again) as claim:
+                mine = batch.only(claim.mine)
+                if not mine.requests:
+                    return Result(batch, busy=claim.busy)
+                clips = self.make(mine, report, [store.unfinished(clip) for clip in mine.ids])
+                # What is sampled is stored, even when someone presses Ctrl-C now.
+                with uninterrupted():
+                    kept = keep(mine, Made(clips, host_facts(self.model)), store, self.again)
+                return replace(kept, batch=batch, busy=claim.busy)
         except Exception as error:  # whatever a model does, the other batches are sampled
-            left = [request for request in batch.requests if self.again or not store.has(request.id)]
-            message = self._too_large(left) if kind_of(error) == "memory" else ""
-            return Result(batch, failures=failures_of(left, error, message))
+            return self.failed(batch, error, store)
 
-    def _sample(
-        self, requests: Sequence[ClipRequest], number: int, store: Store, report: Report
-    ) -> tuple[list[str], list[str], list[Failure]]:
-        model = self.model
+    def make(self, batch: Batch, report: Report, unfinished: Sequence[Path] | None = None) -> tuple[Clip, ...]:
+        """The clips of `batch`, stored nowhere. Raises whatever the model does."""
+        model, requests = self.model, batch.requests
 
         def step(done: int, total: int, detail: str = "") -> None:
-            report(number, done / max(total, 1), detail or f"step {done}/{total}")
+            report(batch.number, done / max(total, 1), detail or f"step {done}/{total}")
 
         clips = model.sample(
             [self._conditioning(request) for request in requests],
             [request.seed for request in requests],
             requests[0].condition.sampling,
             step,
-            [store.unfinished(request.id) for request in requests],
+            unfinished,
         )
         if len(clips) != len(requests):
             raise ModelError(
                 f"{model.name} returned {len(clips)} clips for {len(requests)} requests: one for each was expected."
             )
-        # What is sampled is stored, even when someone presses Ctrl-C now.
-        with uninterrupted():
-            return self._store(requests, clips, store)
+        return tuple(clips)
 
-    def _store(
-        self, requests: Sequence[ClipRequest], clips: Sequence[Clip], store: Store
-    ) -> tuple[list[str], list[str], list[Failure]]:
-        """Ids stored, ids whose sound changed, and failures of clips that could not be stored; the others are."""
-        facts = host_facts(self.model)
-        sampled, changed, failures = [], [], []
-        kept = store.put_all(
-            [(request.identity, clip) for request, clip in zip(requests, clips, strict=True)], facts, self.again
-        )
-        for request, outcome in zip(requests, kept, strict=True):
-            if isinstance(outcome, AudioError):
-                refused = ModelError(
-                    f"{self.model.name} made audio that cannot be kept for {request.condition.name}, prompt "
-                    f"{request.prompt.label()!r}, seed {request.seed}: {outcome} Change the sampling, or report this "
-                    "as a defect of the model."
-                )
-                refused.__cause__ = outcome
-                failures += failures_of([request], refused)
-            else:
-                sampled.append(request.id)
-                changed += [request.id] if outcome.changed else []
-        return sampled, changed, failures
+    def failed(self, batch: Batch, error: Exception, store: Store | None = None) -> Result:
+        """The result of a batch that ended with `error`: a failure of each clip that `store` does not have by now."""
+        left = [request for request in batch.requests if store is None or self.again or not store.has(request.id)]
+        message = self._too_large(left) if kind_of(error) == "memory" else ""
+        return Result(batch, failures=failures_of(left, error, message))
 
     def _conditioning(self, request: ClipRequest) -> Conditioning:
         if request.asked not in self.conditionings:
@@ -165,6 +164,26 @@ class Worker:
             f"{said}; {fits} at a time fit (--width {fits}). The width is part of a clip's identity: clips that were "
             f"sampled {tried} at a time stay stored, and are other clips."
         )
+
+
+def keep(batch: Batch, made: Made, store: Store, again: bool = False) -> Result:
+    """Store what was made of `batch`; a clip that cannot be stored is a failure, the others are. Raises `StoreError`
+    when the disk refuses."""
+    sampled, changed, failures = [], [], []
+    clips = [(request.identity, clip) for request, clip in zip(batch.requests, made.clips, strict=True)]
+    for request, outcome in zip(batch.requests, store.put_all(clips, made.host, again), strict=True):
+        if isinstance(outcome, AudioError):
+            refused = ModelError(
+                f"{request.identity['model']['name']} made audio that cannot be kept for {request.condition.name}, "
+                f"prompt {request.prompt.label()!r}, seed {request.seed}: {outcome} Change the sampling, or report "
+                "this as a defect of the model."
+            )
+            refused.__cause__ = outcome
+            failures += failures_of([request], refused)
+        else:
+            sampled.append(request.id)
+            changed += [request.id] if outcome.changed else []
+    return Result(batch, tuple(sampled), failures=tuple(failures), changed=tuple(changed))
 
 
 class _BegunError(Exception):

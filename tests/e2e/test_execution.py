@@ -111,8 +111,10 @@ def test_another_width_gives_other_clips_or_is_refused(tmp_path, toy_reference):
     assert "toy takes no width" in result.stderr
 
 
-@pytest.mark.parametrize("executor", ["local", "processes:2"])
+@pytest.mark.parametrize("executor", ["local", "processes:2", pytest.param("ray", marks=pytest.mark.slow)])
 def test_ctrl_c_says_how_to_go_on(executor, tmp_path, toy_reference):
+    if executor == "ray":
+        pytest.importorskip("ray")
     options = arguments(tmp_path, toy_reference, "--clips", "3000", "--executor", executor)
     with subprocess.Popen(
         [sys.executable, "-m", "harness", *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -37,7 +37,10 @@ def sounds(store: Store) -> dict[str, tuple[bytes, ...]]:
 
 
 class Faulty(ToyModel):
-    """A toy that meets `fault` at the `batch`-th batch that any worker begins, once; `folder` is what workers share."""
+    """A toy that meets `fault` at the `batch`-th batch that any worker begins, once; `folder` is what workers share.
+
+    Two faults are in every batch: "slow", and "together", which begins when two workers do.
+    """
 
     def __init__(self, fault: str, folder: Path, batch: int = 2) -> None:
         self.fault, self.folder, self.batch = fault, folder, batch
@@ -51,6 +54,9 @@ class Faulty(ToyModel):
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
         log(self.folder, seeds)
+        if self.fault == "together":
+            while len(workers(self.folder)) < 2:
+                time.sleep(0.01)
         if (self.folder / "log").read_text().count("\n") == self.batch:
             self.meet()
         clips = super().sample(conditionings, seeds, sampling, progress)
@@ -90,11 +96,17 @@ class Large(ToyModel):
 
 def log(folder: Path, seeds: Sequence[object]) -> None:
     """One line for a batch, appended in one write: several processes may do so at once."""
+    (folder / f"worker-{os.getpid()}").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     descriptor = os.open(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         os.write(descriptor, (" ".join(map(str, seeds)) + "\n").encode())
     finally:
         os.close(descriptor)
+
+
+def workers(folder: Path) -> dict[str, str]:
+    """The processes that have begun a batch, each with the GPUs that it sees."""
+    return {path.name: path.read_text() for path in folder.glob("worker-*")}
 
 
 def loads(fault: str, folder: Path) -> partial[Faulty]:

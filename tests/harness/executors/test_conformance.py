@@ -10,9 +10,25 @@ from harness.models.toy import ToyModel
 from harness.progress import Quiet
 from harness.sampling import Execution, Sampled, sample_missing
 from harness.store import Store
+from tests.harness.executors.clusters import one_node
 from tests.harness.executors.faults import Faulty, loads, sounds, toy_plan
 
-EXECUTORS = ["local", "processes:2"]
+RAY = pytest.param("ray", marks=pytest.mark.slow)
+EXECUTORS = ["local", "processes:2", RAY]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with one_node():
+        yield
+
+
+@pytest.fixture
+def executor(request) -> str:
+    """The executor's name; where it is Ray, there is a cluster."""
+    if request.param == "ray":
+        request.getfixturevalue("cluster")
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +48,7 @@ def leftovers(store: Store) -> list[Path]:
     return [path for name in (".partial", ".locks", ".unfinished") for path in store.root.glob(f"{name}/*")]
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
 @pytest.mark.parametrize("fault", ["none", "slow", "connection"])
 def test_the_same_bytes_come_out_and_nothing_is_left_behind(fault, executor, tmp_path, whole):
     store, outcome = sampled(fault, tmp_path, executor)
@@ -42,7 +58,7 @@ def test_the_same_bytes_come_out_and_nothing_is_left_behind(fault, executor, tmp
     assert not list((tmp_path / "failures").glob("*"))
 
 
-@pytest.mark.parametrize("executor", ["processes:1", "processes:2"])
+@pytest.mark.parametrize("executor", ["processes:1", "processes:2", RAY], indirect=True)
 def test_a_killed_worker_is_replaced_and_its_batch_sampled_by_another(executor, tmp_path, whole):
     store, outcome = sampled("kill", tmp_path, executor)
     assert sounds(store) == whole
@@ -51,14 +67,14 @@ def test_a_killed_worker_is_replaced_and_its_batch_sampled_by_another(executor, 
     assert leftovers(store) == []
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
 def test_a_hung_worker_costs_a_try(executor, tmp_path, whole):
     store, outcome = sampled("hang", tmp_path, executor, timeout=0.5)
     assert sounds(store) == whole
     assert outcome.failures == ()
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
 def test_an_exception_costs_the_clips_of_its_batch_and_is_not_tried_again(executor, tmp_path, whole):
     store, outcome = sampled("exception", tmp_path, executor)
     lost = {failure.clip for failure in outcome.failures}
@@ -75,7 +91,7 @@ def test_an_exception_costs_the_clips_of_its_batch_and_is_not_tried_again(execut
     assert not list((tmp_path / "failures").glob("*"))
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
 def test_what_the_machine_breaks_every_time_is_given_up(executor, tmp_path, monkeypatch):
     store, outcome = sampled("connection", tmp_path, executor, retries=0)
     assert {failure.kind for failure in outcome.failures} == {"infrastructure"}
@@ -83,7 +99,7 @@ def test_what_the_machine_breaks_every_time_is_given_up(executor, tmp_path, monk
     assert len(sounds(store)) == 12
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
 def test_a_clip_that_cannot_be_kept_costs_no_neighbour(executor, tmp_path):
     store, outcome = sampled("nan", tmp_path, executor)
     assert len(outcome.failures) == 4

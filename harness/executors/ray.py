@@ -135,7 +135,8 @@ class Ray:
     def _drop(self, seat: _Seat) -> None:
         self.seats.remove(seat)
         self.asked = {reference: other for reference, other in self.asked.items() if other is not seat}
-        self.ray.kill(seat.actor)
+        with suppress(self.ray.exceptions.RayError):  # it may be gone already
+            self.ray.kill(seat.actor)
         seat.claimed.close()
 
     def _give(self, seat: _Seat, batch: Batch) -> Iterator[Result]:
@@ -169,7 +170,8 @@ class Ray:
             if seat.batch is None and upcoming:  # one that cannot start costs a try too: there must be an end to it
                 seat.batch = upcoming.popleft()
             if seat.batch is not None:
-                yield _lost(seat.batch, f"the worker was lost ({str(error).strip().splitlines()[0]})")
+                why = str(error).strip().splitlines()[-1].partition(". ")[0]  # what came before says where
+                yield _lost(seat.batch, f"the worker was lost ({why})")
             return
         batch, seat.batch = seat.batch, None
         if batch is None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import sys
 from functools import partial
@@ -119,6 +120,25 @@ def test_such_a_node_says_what_went_wrong(cluster, tmp_path):
     assert (len(outcome.failures), len(sounds(store))) == (4, 12)
     with pytest.raises(ModelError, match=r"out of memory with batches of 4 clips; 2 at a time fit \(--width 2\)"):
         without_shared_disk(tmp_path / "large", toy_plan(), partial(Large, 2))
+
+
+class Elsewhere:
+    """Loads a model, but on no other machine: its module is not there."""
+
+    def __call__(self):
+        return ToyModel()
+
+    def __reduce__(self):
+        return importlib.import_module, ("a_module_of_the_driver",)
+
+
+@pytest.mark.slow
+def test_actors_that_cannot_start_come_to_an_end(cluster, tmp_path):
+    store = Store(tmp_path / "store")
+    outcome = sample_missing(toy_plan(), ToyModel(), store, Quiet(), Execution("ray", max_failures=16), Elsewhere())
+    assert len(outcome.failures) == 16
+    said = "the worker was lost (ModuleNotFoundError: No module named 'a_module_of_the_driver')"
+    assert {failure.message for failure in outcome.failures} == {said}
 
 
 @pytest.mark.slow

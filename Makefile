@@ -52,7 +52,7 @@ bench: $(STAMP) ## Measure the speed of the parts that matter, printed as ratios
 	$(BIN)/python -m tests.benchmarks
 
 .PHONY: bench-harness
-bench-harness: $(STAMP) ## Measure what the harness itself costs: per clip, per plan, per resumed run, per --help
+bench-harness: $(STAMP) ## Measure what the harness itself costs and what a second worker brings, into results/benchmarks/
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks harness
 
 .PHONY: soak

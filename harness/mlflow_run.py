@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import json
 import re
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +30,7 @@ EXAMPLES = 4
 """Clips per condition that are copied into MLflow to be listened to; all of them are in the run's folder."""
 
 TAG, STIMULI = "harness.identity", "harness.stimuli"
-TABLES = '[{"path": "clips.json", "type": "table"}]'
+TABLES = "mlflow.loggedArtifacts"
 """The tag by which MLflow's pages know a table. Its own `log_table` reads the run back before and after: measured with
 100 conditions of 50 metrics, 35 s in all against 24."""
 
@@ -91,21 +93,26 @@ class RunWriter:
         if run_id is not None and finished:
             self.client.set_tag(run_id, "mlflow.parentRunId", parent)  # its parent may have been deleted in MLflow
             return
-        table = self.run.table(name)
-        tags = {"mlflow.parentRunId": parent} | ({"mlflow.loggedArtifacts": TABLES} if table else {})
+        failures = [failure for failure in self.run.failures if failure["condition"] == name]
+        tables = {"clips.json": self.run.table(name), "failures.json": _columns(failures)}
+        tables = {file: table for file, table in tables.items() if table}
+        tags = {"mlflow.parentRunId": parent, **failure_tags(failures)}
+        if tables:
+            tags[TABLES] = json.dumps([{"path": file, "type": "table"} for file in tables])
         run_id = self._open(identity, name, run_id, tags)
         metrics = {
             key: value
             for metric, score in condition["scores"].items()
             for key, value in score_values(metric, score).items()
         }
-        self._batch(run_id, metrics, {**self._params(), "condition": name, **self.run.sampling(name)}, {})
-        if table:
+        metrics["failures"] = len(failures)
+        self._batch(run_id, metrics, {**self._params(), "condition": name, **self.run.changes(name)}, {})
+        for file, table in tables.items():
             rows = [list(row) for row in zip(*table.values(), strict=True)]
-            self.client.log_dict(run_id, {"columns": list(table), "data": rows}, "clips.json")
+            self.client.log_dict(run_id, {"columns": list(table), "data": rows}, file)
         scores = {key: condition.get(key, {}) for key in ("scores", "unmeasured")}
         self.client.log_dict(run_id, scores, "scores.json")
-        for path in table.get("path", [])[:EXAMPLES]:
+        for path in tables.get("clips.json", {}).get("path", [])[:EXAMPLES]:
             if (self.run.folder / path).is_file():  # of a clip that was removed the figures are still there
                 self.client.log_artifact(run_id, str(self.run.folder / path), "clips")
         self._inputs(run_id)
@@ -113,11 +120,12 @@ class RunWriter:
 
     def _parent(self, run_id: str) -> None:
         """What concerns all conditions: the configuration, the differences, the files of the folder."""
-        metrics: dict[str, float] = {}
+        metrics: dict[str, float] = {"failures": len(self.run.failures)}
         for difference in self.run.result["differences"]:
             name = difference_name(difference)
             metrics |= {**score_values(name, difference["score"]), f"{name}.p": difference["p"]}
-        self._batch(run_id, metrics, {**self._params(), "conditions": len(self.run.result["conditions"])}, {})
+        params = {**self._params(), "conditions": len(self.run.result["conditions"])}
+        self._batch(run_id, metrics, params, failure_tags(self.run.failures))
         for path in sorted(self.run.folder.iterdir()):
             if path.is_file() and not path.name.startswith("."):
                 self.client.log_artifact(run_id, str(path))
@@ -139,7 +147,7 @@ class RunWriter:
 
     def _params(self) -> dict[str, Any]:
         experiment = self.run.experiment
-        declared = {name: experiment.get(name) for name in ("varies", "unit", "primary", "contrast")}
+        declared = {name: experiment.get(name) for name in ("varies", "unit", "primary", "contrast", "family", "stage")}
         return {"experiment": experiment["name"], **declared, **self.run.result["settings"]}
 
     def _inputs(self, run_id: str) -> None:
@@ -203,6 +211,15 @@ def made_tags(host: Mapping[str, Any]) -> dict[str, str]:
     return tags
 
 
+def failure_tags(failures: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """
+    >>> failure_tags([{"error": "ValueError"}, {"error": "ValueError"}]), failure_tags([])
+    ({'harness.failures': '2 × ValueError'}, {})
+    """
+    kinds = Counter(failure["error"] for failure in failures).most_common()
+    return {"harness.failures": ", ".join(f"{times} × {error}" for error, times in kinds)} if kinds else {}
+
+
 def score_values(name: str, score: Mapping[str, Any]) -> dict[str, float]:
     """A score as MLflow metrics: `name`, `name.se`, `name.n`, and `name.low`, `name.high` where it has an interval."""
     values = {name: score["value"], f"{name}.n": float(score["n_songs"]), f"{name}.se": score["stderr"]}
@@ -222,6 +239,10 @@ def metric_name(name: str) -> str:
     'fad16 -temperature:0.7-'
     """
     return re.sub(r"[^\w\-. :/]", "-", name.replace("=", ":"), flags=re.ASCII)[:250]
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row.get(name) for row in rows] for name in (rows[0] if rows else ())}
 
 
 def _cut(value: Any) -> str:

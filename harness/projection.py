@@ -6,6 +6,7 @@ The folder `<results>/runs/<experiment>-<id>/` is a projection of the store, mad
     clips.csv                       one row per clip: condition, prompt, seed, hash, path
     clips/<condition>/<clip>.flac   links into the store, with names a person can read
     scores.png                      the scores along what varies
+    failures.json                   why clips are missing, a row each; only where some are
 
     <results>/planned/<experiment>-<id>.csv     a row per clip that the run needs, while it is under way or interrupted
 """
@@ -82,8 +83,13 @@ def _project(outcome: Outcome) -> None:
         folder = outcome.clips_folder(condition.condition)
         for clip in condition.clips:
             link_clip(clip.stored.path, folder / f"{clip.title}.flac")
+    same, failures = _holds(path, result), outcome.folder / "failures.json"
+    if outcome.failures:
+        _renew(failures, readable_json([failure.as_dict() for failure in outcome.failures]))
+    elif not same:  # the clips are there now; a run that samples nothing has no failures of its own
+        failures.unlink(missing_ok=True)
     # Drawing takes longer than everything else here, and what it shows is in the result: that comes last.
-    if not (_holds(path, result) and figure_path.is_file()):
+    if not (same and figure_path.is_file()):
         figure = scores_figure(outcome)
         if figure is not None:
             write_png(figure, figure_path)

@@ -20,11 +20,13 @@ TEXT = ("condition", "prompt", "seed", "clip", "audio_sha256", "path")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`result` is the content of result.json, `rows` that of clips.csv with its numbers."""
+    """`result` is the content of result.json, `rows` that of clips.csv with its numbers, `failures` that of
+    failures.json: the clips that are missing."""
 
     folder: Path
     result: dict[str, Any]
     rows: list[dict[str, Any]]
+    failures: list[dict[str, Any]]
 
     @property
     def id(self) -> str:
@@ -36,13 +38,19 @@ class RunFolder:
         """The experiment as it was declared."""
         return self.result["experiment"]
 
-    def sampling(self, condition: str) -> dict[str, Any]:
-        """How a condition was sampled, what was left to the model left out."""
+    def changes(self, condition: str) -> dict[str, Any]:
+        """What a condition sets: its sampling without what is left to the model, the fields of the prompts that it
+        replaces, as `prompt.style`, and the clips' length and random numbers where they are its own."""
         always, left = ("temperature", "top_k", "top_p"), vars(Sampling())
         for declared in self.experiment["conditions"]:
             if declared["name"] == condition:
                 sampling = declared.get("sampling", {})
-                return {key: value for key, value in sampling.items() if key in always or value != left.get(key)}
+                set_ = {key: value for key, value in sampling.items() if key in always or value != left.get(key)}
+                set_ |= {f"prompt.{key}": value for key, value in declared.get("prompt", {}).items()}
+                own, more = declared.get("seconds"), declared.get("more_seconds", 0.0)
+                if own is not None or more:
+                    set_["seconds"] = (self.result["settings"].get("seconds", 0.0) if own is None else own) + more
+                return set_ | ({"replicate": declared["replicate"]} if declared.get("replicate") else {})
         return {}
 
     def table(self, condition: str) -> dict[str, list[Any]]:
@@ -72,12 +80,29 @@ def read_run(folder: Path) -> RunFolder:
         for condition in (*result["conditions"], *result["experiment"]["conditions"], result["experiment"]):
             str(condition["name"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        said = f"no {error}" if isinstance(error, KeyError) else error
-        raise StoreError(
-            f"the run {path} cannot be read ({said}). Run its experiment again, which writes it anew, or remove "
-            f"{folder}."
-        ) from error
-    return RunFolder(folder, result, [_typed(row) for row in read_rows(folder)])
+        raise _damaged(path, error) from error
+    return RunFolder(folder, result, [_typed(row) for row in read_rows(folder)], _read_failures(folder))
+
+
+def _read_failures(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "failures.json"
+    try:
+        failures = json.loads(path.read_text("utf-8"))
+        for failure in failures:
+            str(failure["condition"] + failure["error"])
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    return failures
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    said = f"no {error}" if isinstance(error, KeyError) else error
+    return StoreError(
+        f"the run {path} cannot be read ({said}). Run its experiment again, which writes it anew, or remove "
+        f"{path.parent}."
+    )
 
 
 def find_runs(results: Path, names: tuple[str, ...] = ()) -> list[Path]:

@@ -19,6 +19,8 @@ from typer.testing import CliRunner
 
 import harness
 from harness.cli import app
+from harness.models import registry
+from tests.harness.executors.faults import Faulty
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
@@ -82,6 +84,9 @@ def test_there_is_a_parent_and_a_child_per_condition(logged):
         assert run.data.params["model"] == "toy"
         assert run.data.params["clips"] == "8"
         assert run.data.params["primary"] == "fad16"
+        assert (run.data.params["family"], run.data.params["stage"]) == ("all contrasts", "declared")
+        assert run.data.metrics["failures"] == 0
+        assert "harness.failures" not in run.data.tags
         assert {"device", "host", "python", "package.torch", "package.numpy"} <= set(run.data.tags)
         assert {dataset.dataset.name for dataset in inputs_of(run)} == {"prompts", "toy"}
     assert children["temperature=0.6"].data.params["temperature"] == "0.6"
@@ -116,6 +121,54 @@ def test_children_hold_the_table_of_clips_and_some_to_hear(logged):
         table = json.loads((artifact_folder(run) / "clips.json").read_text("utf-8"))
         assert len(table["data"]) == 8
         assert {"prompt", "seed", "clip", "audio_sha256", "silent", "style_similarity"} <= set(table["columns"])
+
+
+def test_failures_are_counted_tabled_and_gone_with_the_clips(toy_reference, tmp_path, monkeypatch):
+    """A run with failures is shown as it is, the whole one beside it; what is in MLflow stays as it was."""
+    command = arguments(tmp_path / "results", toy_reference)
+    with monkeypatch.context() as patched:
+        patched.setattr(registry, "load_model", lambda name: Faulty("exception", tmp_path))
+        assert CliRunner().invoke(app, command).exit_code == 1
+    parent, children = runs_of(tmp_path / "results")
+    broken = children["temperature=0.6"]
+    for run in (parent, broken):
+        assert run.data.metrics["failures"] == 4
+        assert run.data.tags["harness.failures"] == "4 × ZeroDivisionError"
+        assert "failures.json" in artifacts(run)
+    assert children["temperature=1"].data.metrics["failures"] == 0
+    assert '"failures.json"' in broken.data.tags["mlflow.loggedArtifacts"]
+    table = json.loads((artifact_folder(broken) / "failures.json").read_text("utf-8"))
+    [row] = {tuple(row[table["columns"].index(name)] for name in ("error", "kind", "attempt")) for row in table["data"]}
+    assert (row, len(table["data"])) == (("ZeroDivisionError", "model", 1), 4)
+    assert {"traceback", "host", "clip", "seed", "prompt"} <= set(table["columns"])
+
+    [folder] = (tmp_path / "results" / "runs").iterdir()
+    CliRunner().invoke(app, [*command, "--reuse", "only-cached"])
+    assert (folder / "failures.json").is_file()
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert not (folder / "failures.json").exists()
+
+
+def test_what_a_condition_changes_is_in_its_parameters(toy_reference, tmp_path):
+    conditions = (
+        harness.Condition("bell", prompt={"style": "toy-bell"}),
+        harness.Condition("longer", more_seconds=0.5),
+        harness.Condition("again", replicate=1),
+    )
+    experiment = harness.Experiment("temperature", conditions, varies="much", primary="vendi", family="each alone")
+    settings = harness.RunSettings(
+        "toy", clips=4, seconds=1.0, reference=str(toy_reference), embedder="toy", results=tmp_path
+    )
+    harness.run(experiment, settings)
+    parent, children = runs_of(tmp_path)
+    changed = ("prompt.style", "seconds", "replicate", "family")
+    found = {name: [run.data.params.get(key) for key in changed] for name, run in children.items()}
+    assert found == {
+        "bell": ["toy-bell", "1.0", None, "each alone"],
+        "longer": [None, "1.5", None, "each alone"],
+        "again": [None, "1.0", "1", "each alone"],
+    }
+    assert parent.data.params["seconds"] == "1.0"
 
 
 def test_a_second_run_adds_nothing(logged, toy_reference):

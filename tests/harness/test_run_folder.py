@@ -19,10 +19,10 @@ RESULT: dict[str, Any] = {
                 "name": "cold",
                 "sampling": {"temperature": 0.5, "top_k": 0, "top_p": 0.0, "window": None, "chunk": [1, 2]},
             },
-            {"name": "hot"},
+            {"name": "hot", "prompt": {"style": "metal", "audio": None}, "more_seconds": 2.0, "replicate": 2},
         ],
     },
-    "settings": {},
+    "settings": {"seconds": 3.0},
     "model": {},
     "conditions": [{"name": "cold"}, {"name": "hot"}],
     "differences": [],
@@ -59,10 +59,24 @@ def test_a_table_leaves_out_columns_that_say_nothing(run: Path):
     assert read.table("other") == {}
 
 
-def test_sampling_is_what_was_not_left_to_the_model(run: Path):
+def test_a_condition_changes_what_was_not_left_to_the_model_prompts_and_run(run: Path):
     read = read_run(run)
-    assert read.sampling("cold") == {"temperature": 0.5, "top_k": 0, "top_p": 0.0, "chunk": [1, 2]}
-    assert read.sampling("hot") == {}
+    assert read.changes("cold") == {"temperature": 0.5, "top_k": 0, "top_p": 0.0, "chunk": [1, 2]}
+    assert read.changes("hot") == {"prompt.style": "metal", "prompt.audio": None, "seconds": 5.0, "replicate": 2}
+    assert read.changes("other") == {}
+
+
+def test_there_are_failures_only_where_there_is_a_file_of_them(run: Path):
+    assert read_run(run).failures == []
+    (run / "failures.json").write_text('[{"condition": "cold", "error": "ValueError"}]')
+    assert read_run(run).failures == [{"condition": "cold", "error": "ValueError"}]
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "3", "[3]", '[{"condition": "cold"}]', "[" * 100_000])
+def test_damaged_failures_are_named(run: Path, text: str):
+    (run / "failures.json").write_text(text)
+    with pytest.raises(StoreError, match=r"failures\.json cannot be read .*Run its experiment again"):
+        read_run(run)
 
 
 def without(*names: str) -> str:

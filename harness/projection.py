@@ -7,6 +7,7 @@ The folder `<results>/runs/<experiment>-<id>/` is a projection of the store, mad
     clips/<condition>/<clip>.flac   links into the store, with names a person can read
     scores.png                      the scores along what varies
     failures.json                   why clips are missing, a row each; only where some are
+    system.json                     what the machine did when the clips were sampled; only where it was asked for
 
     <results>/planned/<experiment>-<id>.csv     a row per clip that the run needs, while it is under way or interrupted
 """
@@ -29,6 +30,7 @@ from harness.plan import ClipRequest
 from harness.results import Outcome
 from harness.store import Store, explained
 from harness.store_listing import TABLE, plan_file, read_rows
+from harness.system_metrics import Look
 from metrics.files import temporary_mark, write_bytes
 
 
@@ -65,13 +67,15 @@ def _row(request: ClipRequest) -> dict[str, Any]:
     }
 
 
-def project(outcome: Outcome) -> None:
+def project(outcome: Outcome, looks: Sequence[Look] = ()) -> None:
     """Write the run's folder, replacing what an earlier run of the same request left; what is the same is not touched.
 
-    Raises `StoreError` when the disk refuses.
+    `looks` at the machine are kept of a run that sampled. Raises `StoreError` when the disk refuses.
     """
     with explained(outcome.folder):
         _project(outcome)
+        if looks and outcome.sampled:
+            write_bytes(outcome.folder / "system.json", readable_json(looks))
 
 
 def _project(outcome: Outcome) -> None:

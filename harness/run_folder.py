@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ TEXT = ("condition", "prompt", "seed", "clip", "audio_sha256", "path")
 @dataclass(frozen=True)
 class RunFolder:
     """`result` is the content of result.json, `rows` that of clips.csv with its numbers, `failures` that of
-    failures.json: the clips that are missing."""
+    failures.json: the clips that are missing. `looks` are what the machine did, and when."""
 
     folder: Path
     result: dict[str, Any]
     rows: list[dict[str, Any]]
     failures: list[dict[str, Any]]
+    looks: list[tuple[int, dict[str, float]]]
 
     @property
     def id(self) -> str:
@@ -81,20 +82,22 @@ def read_run(folder: Path) -> RunFolder:
             str(condition["name"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
-    return RunFolder(folder, result, [_typed(row) for row in read_rows(folder)], _read_failures(folder))
+    failures = _read_list(folder / "failures.json", lambda failure: failure["condition"] + failure["error"])
+    looks = _read_list(folder / "system.json", lambda look: (int(look[0]), *map(float, look[1].values())))
+    return RunFolder(folder, result, [_typed(row) for row in read_rows(folder)], failures, looks)
 
 
-def _read_failures(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "failures.json"
+def _read_list(path: Path, check: Callable[[Any], object]) -> list[Any]:
+    """A list in JSON, each entry passed by `check`; empty where there is no file."""
     try:
-        failures = json.loads(path.read_text("utf-8"))
-        for failure in failures:
-            str(failure["condition"] + failure["error"])
+        entries = json.loads(path.read_text("utf-8"))
+        for entry in entries:
+            check(entry)
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, error) from error
-    return failures
+    return entries
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:

@@ -30,6 +30,7 @@ from harness.results import ClipResult, ConditionResult, Outcome
 from harness.sampling import Execution, Sampled, sample_missing
 from harness.scoring import Measures, Row, check_primary, differences, measure, per_clip, understood_styles
 from harness.store import Store, explained
+from harness.system_metrics import watched
 from harness.tracking import log_or_postpone
 from metrics.files import abandoned
 from metrics.score import EmbeddingSet
@@ -44,7 +45,8 @@ class RunSettings:
     `clips` are per condition and are spread evenly over the prompts; without prompts, one per style of the model is
     used. `reference` names a set of embeddings of real music, made with `embedder`. `width` clips are sampled at a time
     (None: as the model says); it is part of a clip's identity. `execution` is how the work is done, which is not.
-    Conditions share their random numbers unless `independent_seeds`.
+    Conditions share their random numbers unless `independent_seeds`. With `system_metrics`, what the machine does
+    meanwhile is kept (needs psutil).
     """
 
     model: str = "jukebox:mini"
@@ -58,6 +60,7 @@ class RunSettings:
     width: int | None = None
     execution: Execution = field(default_factory=Execution)
     independent_seeds: bool = False
+    system_metrics: bool = False
 
     def __post_init__(self) -> None:
         # Asked here too, so that a mistake is answered before weights are read.
@@ -102,10 +105,11 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     store = Store(settings.results_folder / "store")
     _sweep(settings.results_folder)
     with planned(asked.folder, asked.plan.requests, store):
-        with measured_rate(asked.plan, model, store):
-            sampled = sample_missing(asked.plan, model, store, progress, settings.execution, load)
-        outcome = _score(asked, store, sampled, progress)
-        project(outcome)
+        with watched(settings.system_metrics) as looks:
+            with measured_rate(asked.plan, model, store):
+                sampled = sample_missing(asked.plan, model, store, progress, settings.execution, load)
+            outcome = _score(asked, store, sampled, progress)
+        project(outcome, looks)
     return outcome
 
 

@@ -76,7 +76,7 @@ def connection(results: Path, experiment: str) -> Iterator[tuple[MlflowClient, s
         _check_reached(uri)
     else:
         results.mkdir(parents=True, exist_ok=True)
-    with nullcontext() if is_server else _locked(results / ".mlflow.lock"), _quiet_mlflow():
+    with nullcontext() if is_server else _locked(results / ".mlflow.lock"), quiet_mlflow():
         from mlflow import MlflowClient
 
         if not os.environ.get("MLFLOW_TRACKING_URI"):
@@ -97,7 +97,7 @@ def log_run(folder: Path, results: Path, run_id: str | None = None) -> Logged:
     """
     run, uri = read_run(folder), tracking_uri(results)
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or run.experiment["name"]
-    with _quiet_mlflow():  # its settings are read at the import
+    with quiet_mlflow():  # its settings are read at the import
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -196,7 +196,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_mlflow() -> Iterator[None]:
+def quiet_mlflow() -> Iterator[None]:
     """No telemetry, and none of the chatter of imports and migrations; warnings and errors still show."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")

@@ -144,6 +144,12 @@ def common(
     independent_seeds: Annotated[
         bool, typer.Option(rich_help_panel=HOW, help="Own random numbers for each condition: pairs share prompts only.")
     ] = False,
+    system_metrics: Annotated[
+        bool,
+        typer.Option(
+            "--system-metrics", rich_help_panel=HOW, help="Log what the machine does meanwhile; needs psutil."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", rich_help_panel=HOW, help="Print the plan, sample nothing.")
     ] = False,
@@ -203,7 +209,8 @@ def execute(
     experiment: Any, listed: Sequence[Prompt] = (), *, model: str, clips: int, seconds: float, seed: int,
     reference: str, embedder: str, results: Path, mlflow: bool, quiet: bool, json: bool, executor: str,
     address: str | None, width: int | None, reuse: Any, on_error: Any, max_failures: int | None, retries: int,
-    timeout: float | None, independent_seeds: bool, dry_run: bool, confirm: list[str] | None, **prompts: Any,
+    timeout: float | None, independent_seeds: bool, system_metrics: bool, dry_run: bool,
+    confirm: list[str] | None, **prompts: Any,
 ) -> None:  # fmt: skip
     """Run the experiment and print what it found. `listed` are its own prompts, for when no others are asked for. Exit
     code 1 when a clip could not be made."""
@@ -220,7 +227,18 @@ def execute(
     if len(asked) > clips:
         progress.note(f"--clips {clips} takes the first {clips} of {len(asked)} prompts: raise it for all.")
     settings = RunSettings(
-        model, clips, seconds, seed, asked, reference, embedder, results, width, execution, independent_seeds
+        model,
+        clips,
+        seconds,
+        seed,
+        asked,
+        reference,
+        embedder,
+        results,
+        width,
+        execution,
+        independent_seeds,
+        system_metrics,
     )
     try:
         if confirm:  # a plan that samples nothing has nothing to be the best of

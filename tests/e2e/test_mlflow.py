@@ -171,6 +171,32 @@ def test_what_a_condition_changes_is_in_its_parameters(toy_reference, tmp_path):
     assert parent.data.params["seconds"] == "1.0"
 
 
+def test_what_the_machine_did_is_logged_where_it_is_asked_for(logged, toy_reference, tmp_path):
+    pytest.importorskip("psutil")
+    command = arguments(tmp_path / "results", toy_reference, "--system-metrics")
+    assert CliRunner().invoke(app, command).exit_code == 0
+    parent, children = runs_of(tmp_path / "results")
+    seen = {name for name in parent.data.metrics if name.startswith("system/")}
+    assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= seen
+    [folder] = (tmp_path / "results" / "runs").iterdir()
+    [[when, _], *_] = json.loads((folder / "system.json").read_text("utf-8"))
+    history = client_of(tmp_path / "results").get_metric_history(parent.info.run_id, "system/disk_usage_percentage")
+    assert history[0].timestamp == when
+    assert parent.data.tags["harness.identity"] == runs_of(logged[0])[0].data.tags["harness.identity"]
+    for run in (*children.values(), runs_of(logged[0])[0]):
+        assert not any(name.startswith("system/") for name in run.data.metrics)
+
+
+def test_without_psutil_its_name_says_what_to_install(toy_reference, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    for name in [name for name in sys.modules if name.startswith("mlflow.system_metrics")]:
+        monkeypatch.delitem(sys.modules, name)
+    result = CliRunner().invoke(app, arguments(tmp_path, toy_reference, "--system-metrics"))
+    assert result.exit_code == 2
+    assert "pip install 'music-harness[system]'" in result.stderr
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_second_run_adds_nothing(logged, toy_reference):
     before = {run.info.run_id for run in runs_of(logged[0])[1].values()}
     result = CliRunner().invoke(app, arguments(logged[0], toy_reference))

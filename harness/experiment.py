@@ -10,8 +10,8 @@ number of clips, seconds and seed are the runner's, and the same for every exper
 and family are part of the declaration, so that they are fixed before the first sample; everything else that is reported
 is exploratory.
 
-A condition may change the sampling, words and lengths of the prompts, the clips' length, and the random numbers: all of
-these are in a clip's identity. It cannot change the model: a run loads one, and its weights are most of its memory.
+A condition may change the sampling, words and lengths of the prompts, the clips' length, the random numbers, and the
+model: all of these are in a clip's identity.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Condition:
 
     `prompt` holds fields that replace those of every prompt, None to take one away; a prompt that has nothing left is
     unconditional. Clips are `seconds` long, without it as long as the run says, and `more_seconds` longer. Replicates
-    other than 0 draw other random numbers. Raises `UsageError` for what makes no sense.
+    other than 0 draw other random numbers. `model` is the name of the one that samples, without it the run's. Raises
+    `UsageError` for what makes no sense.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Condition:
     seconds: float | None = None
     more_seconds: float = 0.0
     replicate: int = 0
+    model: str | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.prompt.items():
@@ -95,6 +97,7 @@ class Condition:
         """What it changes, without its name: JSON-able."""
         lengths = {"seconds": self.seconds, "more_seconds": self.more_seconds or None}
         others = {"prompt": dict(self.prompt) or None, **lengths, "replicate": self.replicate or None}
+        others["model"] = self.model
         return {
             "sampling": self.sampling.content(),
             **{name: value for name, value in others.items() if value is not None},

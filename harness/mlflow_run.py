@@ -60,7 +60,9 @@ class RunWriter:
             self._stimuli(found)
             return found, False
         # Opened first, for children need a parent to hang on; marked finished last, so that a killed run is redone.
-        parent = self._open(self.run.id, self.run.experiment["name"], found or run_id, {})
+        parent = self._open(
+            self.run.id, self.run.experiment["name"], found or run_id, model_tags(self.run.result["model"])
+        )
         for condition in self.run.result["conditions"]:
             self._condition(parent, condition)
         self._parent(parent)
@@ -73,12 +75,9 @@ class RunWriter:
 
     def _open(self, identity: str, name: str, run_id: str | None, tags: Mapping[str, str]) -> str:
         """The run to write to: the given one, which an earlier process may have left unfinished, or a new one."""
-        fingerprint = self.run.result["model"]
         tags = {
             TAG: identity,
             "harness.schema": "1",
-            "harness.model": str(fingerprint.get("name")),
-            "harness.model_hash": digest(fingerprint),
             **self._made,
             **tags,
         }
@@ -99,7 +98,7 @@ class RunWriter:
         failures = [failure for failure in self.run.failures if failure["condition"] == name]
         tables = {"clips.json": self.run.table(name), "failures.json": _columns(failures)}
         tables = {file: table for file, table in tables.items() if table}
-        tags = {"mlflow.parentRunId": parent, **failure_tags(failures)}
+        tags = {"mlflow.parentRunId": parent, **model_tags(self.run.model(name)), **failure_tags(failures)}
         if tables:
             tags[TABLES] = json.dumps([{"path": file, "type": "table"} for file in tables])
         run_id = self._open(identity, name, run_id, tags)
@@ -109,7 +108,7 @@ class RunWriter:
             for key, value in score_values(metric, score).items()
         }
         metrics["failures"] = len(failures)
-        self._batch(run_id, metrics, {**self._params(), "condition": name, **self.run.changes(name)}, {})
+        self._batch(run_id, metrics, {**self._params(), **self.run.changes(name), "condition": name}, {})
         for file, table in tables.items():
             rows = [list(row) for row in zip(*table.values(), strict=True)]
             self.client.log_dict(run_id, {"columns": list(table), "data": rows}, file)
@@ -225,6 +224,10 @@ def made_tags(host: Mapping[str, Any]) -> dict[str, str]:
         elif isinstance(value, bool | int | float | str):
             tags[key.replace("git_", "git.")] = str(value).lower() if isinstance(value, bool) else str(value)
     return tags
+
+
+def model_tags(fingerprint: Mapping[str, Any]) -> dict[str, str]:
+    return {"harness.model": str(fingerprint.get("name")), "harness.model_hash": digest(fingerprint)}
 
 
 def failure_tags(failures: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -121,7 +121,7 @@ def make_plan(
                     condition, asked[which], which, index, number, length, identity, digest(identity), prompts[which]
                 )
             )
-    _check_different(requests)
+    check_different(requests)
     return Plan(experiment, tuple(prompts), tuple(requests))
 
 
@@ -133,7 +133,7 @@ def condition_seed(condition: Condition, seed: int, independent: bool) -> int:
     return derived_seed(seed, {"condition": condition.content()}) if independent else seed
 
 
-def _check_different(requests: Sequence[ClipRequest]) -> None:
+def check_different(requests: Sequence[ClipRequest]) -> None:
     """Raise `UsageError` when two conditions ask for one and the same clip: there is nothing to compare in it."""
     seen: dict[str, ClipRequest] = {}
     for request in requests:

@@ -9,8 +9,9 @@ from pathlib import Path
 from harness.experiment import Condition, Experiment
 from harness.plan import ClipRequest, Plan
 from harness.rates import Rate, known_rate, tokens
-from harness.runner import RunSettings, plan_of
+from harness.runner import RunSettings
 from harness.scoring import Measures, check_primary
+from harness.shares import Share, shares_of, whole
 from harness.store import Store
 
 SAMPLE_BYTES, TOKEN_BYTES, RECORD_BYTES = 2, 4, 8192
@@ -28,25 +29,54 @@ class ConditionPreview:
 
 
 @dataclass(frozen=True)
-class Preview:
-    """A plan in figures. `tokens` are None for a model that does not count its codes, `rate` where none was measured
-    on this machine; `seconds` is the time that sampling what is missing would take, None when it is unknown."""
+class Work:
+    """What a model has to do. `tokens` are None for one that does not count its codes, `rate` where none was measured
+    on this machine."""
 
-    plan: Plan
     model: str
-    conditions: tuple[ConditionPreview, ...]
     tokens: int | None
     audio_seconds: float
     rate: Rate | None
     disk_bytes: int
-    free_bytes: int
 
     @property
     def seconds(self) -> float | None:
-        if self.missing == 0:
-            return 0.0
+        """The time that it would take, None when it is unknown."""
         work = self.audio_seconds if self.tokens is None else self.tokens
         return None if self.rate is None else work / self.rate.per_second
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A plan in figures. `works` is what is missing, by model."""
+
+    plan: Plan
+    conditions: tuple[ConditionPreview, ...]
+    works: tuple[Work, ...]
+    free_bytes: int
+
+    @property
+    def tokens(self) -> int | None:
+        """None when a model does not count its codes."""
+        counts = [work.tokens for work in self.works if work.tokens is not None]
+        return sum(counts) if len(counts) == len(self.works) else None
+
+    @property
+    def audio_seconds(self) -> float:
+        return sum(work.audio_seconds for work in self.works)
+
+    @property
+    def disk_bytes(self) -> int:
+        return sum(work.disk_bytes for work in self.works)
+
+    @property
+    def seconds(self) -> float | None:
+        """The time that sampling what is missing would take, None when it is unknown."""
+        if self.missing == 0:
+            return 0.0
+        works = [work for work in self.works if work.audio_seconds]
+        times = [work.seconds for work in works if work.seconds is not None]
+        return sum(times) if len(times) == len(works) else None
 
     @property
     def missing(self) -> int:
@@ -63,25 +93,24 @@ def preview(experiment: Experiment, settings: RunSettings) -> Preview:
 
     check_primary(experiment)
     Measures.load(settings.embedder, settings.reference)
-    model = settings.loader()()
-    plan = plan_of(experiment, model, settings)
-    store = Store(settings.results_folder / "store")
-    missing = set(store.missing(request.id for request in plan.requests))
-    plan.encode(model)
-    to_do = [request for request in plan.requests if request.id in missing]
-    count = tokens(plan, model, to_do)
-    seconds = sum(request.seconds for request in to_do)
-    disk = round(seconds * model.rate * SAMPLE_BYTES) + (count or 0) * TOKEN_BYTES + len(to_do) * RECORD_BYTES
+    shares = shares_of(experiment, settings)
+    plan = whole(experiment, shares)
+    missing = set(Store(settings.results_folder / "store").missing(request.id for request in plan.requests))
     return Preview(
         plan,
-        model.name,
         tuple(_condition(condition, plan.of(condition), missing) for condition in experiment.conditions),
-        count,
-        seconds,
-        known_rate(model),
-        disk,
+        tuple(_work(share, missing) for share in shares),
         shutil.disk_usage(_existing(settings.results_folder)).free,
     )
+
+
+def _work(share: Share, missing: set[str]) -> Work:
+    model = share.model()
+    share.plan.encode(model)
+    to_do = [request for request in share.plan.requests if request.id in missing]
+    count, seconds = tokens(share.plan, model, to_do), sum(request.seconds for request in to_do)
+    disk = round(seconds * model.rate * SAMPLE_BYTES) + (count or 0) * TOKEN_BYTES + len(to_do) * RECORD_BYTES
+    return Work(model.name, count, seconds, known_rate(model), disk)
 
 
 def _condition(condition: Condition, requests: list[ClipRequest], missing: set[str]) -> ConditionPreview:

@@ -39,9 +39,13 @@ class RunFolder:
         """The experiment as it was declared."""
         return self.result["experiment"]
 
+    def model(self, condition: str) -> dict[str, Any]:
+        """The fingerprint of the model that sampled a condition; where it is none, that of the run."""
+        return self.result["model"].get("conditions", {}).get(condition, self.result["model"])
+
     def changes(self, condition: str) -> dict[str, Any]:
         """What a condition sets: its sampling without what is left to the model, the fields of the prompts that it
-        replaces, as `prompt.style`, and the clips' length and random numbers where they are its own."""
+        replaces, as `prompt.style`, and the clips' length, random numbers and model where they are its own."""
         always, left = ("temperature", "top_k", "top_p"), vars(Sampling())
         for declared in self.experiment["conditions"]:
             if declared["name"] == condition:
@@ -51,6 +55,8 @@ class RunFolder:
                 own, more = declared.get("seconds"), declared.get("more_seconds", 0.0)
                 if own is not None or more:
                     set_["seconds"] = (self.result["settings"].get("seconds", 0.0) if own is None else own) + more
+                if "conditions" in self.result["model"]:
+                    set_["model"] = self.model(condition).get("name")
                 return set_ | ({"replicate": declared["replicate"]} if declared.get("replicate") else {})
         return {}
 

@@ -21,7 +21,7 @@ from harness.errors import HarnessError, SamplingError, UsageError
 from harness.experiment import Condition, Experiment
 from harness.identity import digest
 from harness.models.base import Model
-from harness.plan import ClipRequest, Plan, check_counts, make_plan
+from harness.plan import ClipRequest, Plan, check_counts
 from harness.progress import Progress, Quiet
 from harness.projection import planned, project
 from harness.prompts import Prompt
@@ -29,6 +29,7 @@ from harness.rates import measured_rate
 from harness.results import ClipResult, ConditionResult, Outcome
 from harness.sampling import Execution, Sampled, sample_missing
 from harness.scoring import Measures, Row, check_primary, differences, measure, per_clip, understood_styles
+from harness.shares import fingerprint_of, shares_of, whole
 from harness.store import Store, explained
 from harness.system_metrics import watched
 from harness.tracking import log_or_postpone
@@ -99,15 +100,18 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     settings, progress = settings or RunSettings(), progress or Quiet()
     check_primary(experiment)
     measures = Measures.load(settings.embedder, settings.reference)
-    load = settings.loader()
-    model = load()
-    asked = _Asked(plan_of(experiment, model, settings), model, settings, measures)
+    shares = shares_of(experiment, settings)
+    asked = _Asked(whole(experiment, shares), fingerprint_of(shares), settings, measures)
     store = Store(settings.results_folder / "store")
     _sweep(settings.results_folder)
     with planned(asked.folder, asked.plan.requests, store):
         with watched(settings.system_metrics) as looks:
-            with measured_rate(asked.plan, model, store):
-                sampled = sample_missing(asked.plan, model, store, progress, settings.execution, load)
+            sampled = Sampled()
+            for share in shares:
+                model = share.model()
+                with measured_rate(share.plan, model, store):
+                    sampled += sample_missing(share.plan, model, store, progress, settings.execution, share.load)
+                del model  # before the next is loaded
             outcome = _score(asked, store, sampled, progress)
         project(outcome, looks)
     return outcome
@@ -118,13 +122,13 @@ class _Asked:
     """A run as it was asked for."""
 
     plan: Plan
-    model: Model
+    fingerprint: dict[str, Any]
     settings: RunSettings
     measures: Measures
 
     @cached_property
     def described(self) -> dict[str, Any]:
-        return describe(self.plan, self.model, self.settings, self.measures)
+        return describe(self.plan, self.fingerprint["name"], self.settings, self.measures)
 
     def digest(self, requests: Sequence[ClipRequest]) -> str:
         """Of what was asked, with these clips."""
@@ -134,14 +138,6 @@ class _Asked:
     def folder(self) -> Path:
         name = f"{self.plan.experiment.name}-{self.digest(self.plan.requests)[:12]}"
         return self.settings.results_folder / "runs" / name
-
-
-def plan_of(experiment: Experiment, model: Model, settings: RunSettings) -> Plan:
-    """The clips that a run of `experiment` needs."""
-    prompts = settings.prompts or _prompt_per_style(model)
-    return make_plan(
-        experiment, model, prompts, settings.clips, settings.seconds, settings.seed, settings.independent_seeds
-    )
 
 
 def _sweep(results: Path) -> None:
@@ -176,7 +172,7 @@ def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) ->
         asked.digest(requests),
         plan.experiment,
         asked.described["settings"],
-        asked.model.fingerprint(),
+        asked.fingerprint,
         tuple(conditions),
         differences(plan.experiment, sets, measures),
         (*measures.notes(min(request.seconds for request in plan.requests)), *_lacking(plan, rows)),
@@ -213,7 +209,7 @@ def _nothing(settings: RunSettings, sampled: Sampled) -> HarnessError:
     return SamplingError(f"no clip could be made; the last failure: {sampled.failures[-1].as_error()}")
 
 
-def describe(plan: Plan, model: Model, settings: RunSettings, measures: Measures) -> dict[str, Any]:
+def describe(plan: Plan, model: str, settings: RunSettings, measures: Measures) -> dict[str, Any]:
     """What was asked, as data: settings by name and everything that decides the figures. No paths, no dates."""
     experiment = plan.experiment
     # What is as usual is left unsaid, so that a run keeps the id it had before there was a choice.
@@ -229,7 +225,7 @@ def describe(plan: Plan, model: Model, settings: RunSettings, measures: Measures
         },
         "conditions": [condition.name for condition in experiment.conditions],
         "settings": {
-            "model": model.name,
+            "model": model,
             "clips": settings.clips,
             "seconds": settings.seconds,
             "seed": settings.seed,
@@ -238,11 +234,3 @@ def describe(plan: Plan, model: Model, settings: RunSettings, measures: Measures
             **{name: value for name, value in how.items() if value != usual[name]},
         },
     }
-
-
-def _prompt_per_style(model: Model) -> tuple[Prompt, ...]:
-    if not model.styles:
-        raise UsageError(
-            f"{model.name} has no styles to choose prompts from: say what to play, for example --prompt 'a slow waltz'."
-        )
-    return tuple(Prompt(style=style) for style in model.styles)

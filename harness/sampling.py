@@ -72,6 +72,9 @@ class Sampled:
     failures: tuple[Failure, ...] = ()
     changed: int = 0
 
+    def __add__(self, other: Sampled) -> Sampled:
+        return Sampled(self.clips + other.clips, (*self.failures, *other.failures), self.changed + other.changed)
+
 
 def sample_missing(
     plan: Plan,

@@ -1,4 +1,4 @@
-"""Lists of conditions over any value of the sampling, field of the prompts, or length: grids, rows, random, Sobol.
+"""Lists of conditions over values of the sampling, fields of the prompts, lengths, models: grids, rows, random, Sobol.
 
     grid(temperature=[0.7, 0.99], top_k=[0, 64])                    # four conditions, every combination
     zipped(temperature=[0.7, 0.99], top_p=[0.9, 0.95])              # two: the first values, the second values
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from harness.errors import UsageError
 from harness.experiment import CHANGEABLE, PROMPT_LENGTHS, Condition
 from harness.models.base import Sampling
+from harness.models.registry import MODELS
 from metrics.registry import unknown_name
 
 MOST_CONDITIONS = 10_000
@@ -35,7 +36,8 @@ SAMPLING = tuple(field.name for field in fields(Sampling))
 WHOLE = frozenset({"top_k", "window", "chunk", "stop_level", "replicate"})
 PER_LEVEL = frozenset({"temperature", "top_k", "top_p", "hop_fraction", "window", "chunk"})
 NUMBERS = frozenset({*PER_LEVEL, *WHOLE, *PROMPT_LENGTHS, "seconds", "more_seconds"})
-FIELDS = (*SAMPLING, *CHANGEABLE, "seconds", "more_seconds", "replicate")
+OWN = ("seconds", "more_seconds", "replicate", "model")
+FIELDS = (*SAMPLING, *CHANGEABLE, *OWN)
 """What can be varied."""
 
 T = TypeVar("T")
@@ -103,7 +105,7 @@ def condition(values: Mapping[str, Any]) -> Condition:
     """One condition of named values, called by them; its place on the axis is the one number that varies."""
     for name, value in values.items():
         check_value(name, value)
-    own = {name: value for name, value in values.items() if name in ("seconds", "more_seconds", "replicate")}
+    own = {name: value for name, value in values.items() if name in OWN}
     prompt = {name: value for name, value in values.items() if name in CHANGEABLE}
     drawing: dict[str, Any] = {
         name: tuple(v) if isinstance(v, list) else v for name, v in values.items() if name in SAMPLING
@@ -133,6 +135,9 @@ def check_value(name: str, value: Any) -> None:
         Sampling(**wanted)
     elif name in CHANGEABLE:
         Condition("", prompt=wanted)
+    elif name == "model":
+        if value not in MODELS.names():
+            raise UsageError(unknown_name("model", str(value), MODELS.names()))
     else:
         Condition("", **wanted)
 

@@ -36,7 +36,7 @@ def print_preview(plan: Preview, results: Path, console: Console | None = None) 
         experiment.stage,
         f"{experiment.primary}, {experiment.contrast}{adjusted}; unit: {experiment.unit}; all else is exploratory",
     )
-    say("model", plan.model)
+    say("model", ", ".join(work.model for work in plan.works))
     say("prompts", ", ".join(prompt.label() for prompt in plan.plan.prompts))
     console.print(_table(plan))
     left = len(plan.conditions) - SHOWN_CONDITIONS
@@ -53,12 +53,14 @@ def print_preview(plan: Preview, results: Path, console: Console | None = None) 
 
 def said_time(plan: Preview) -> str:
     """The time to sample, and where that is known from."""
-    if plan.seconds is None:
-        return f"unknown: {plan.model} has not been sampled from on this machine yet"
-    if plan.rate is None or not plan.missing:
+    if not plan.missing:
         return "none: everything is stored"
-    unit = {"tokens": "tokens/s", "seconds": "s of audio per s"}[plan.rate.unit]
-    return f"about {clock(plan.seconds)} of sampling, at the {plan.rate.per_second:,.3g} {unit} of the last run"
+    if plan.seconds is None:
+        unknown = [work.model for work in plan.works if work.seconds is None]
+        return f"unknown: {', '.join(unknown)} has not been sampled from on this machine yet"
+    units = {"tokens": "tokens/s", "seconds": "s of audio per s"}
+    rates = [f"{work.rate.per_second:,.3g} {units[work.rate.unit]}" for work in plan.works if work.rate]
+    return f"about {clock(plan.seconds)} of sampling, at the {', '.join(rates)} of the last run"
 
 
 def _table(plan: Preview) -> Table:

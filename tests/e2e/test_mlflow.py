@@ -197,6 +197,27 @@ def test_without_psutil_its_name_says_what_to_install(toy_reference, tmp_path, m
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.slow
+def test_models_that_are_compared_are_named_with_what_they_made(toy_reference, tmp_path):
+    study = tmp_path / "temperature.yaml"
+    study.write_text(
+        "question: which?\nvaries: {grid: {model: [toy, jukebox:mini]}}\nprimary: vendi\n"
+        "prompts: [a slow waltz, a fast one]\n"
+    )
+    common = ["--embedder", "toy", "--reference", str(toy_reference), "--results", str(tmp_path / "results")]
+    command = ["run", str(study), "--seconds", "1", "--clips", "4", "--quiet", *common]
+    plan = CliRunner().invoke(app, [*command, "--dry-run"])
+    assert "toy, jukebox:mini" in plan.stdout, plan.output
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    parent, children = runs_of(tmp_path / "results")
+    assert parent.data.params["model"] == parent.data.tags["harness.model"] == "toy, jukebox:mini"
+    for name in ("toy", "jukebox:mini"):
+        child = children[f"model={name}"]
+        assert child.data.params["model"] == child.data.tags["harness.model"] == name
+    assert len({run.data.tags["harness.model_hash"] for run in (parent, *children.values())}) == 3
+
+
 def test_a_second_run_adds_nothing(logged, toy_reference):
     before = {run.info.run_id for run in runs_of(logged[0])[1].values()}
     result = CliRunner().invoke(app, arguments(logged[0], toy_reference))

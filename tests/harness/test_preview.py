@@ -17,8 +17,9 @@ from harness.preview import preview
 from harness.progress import Quiet
 from harness.prompts import Prompt
 from harness.rates import Rate, known_rate, measured_rate, tokens
-from harness.runner import RunSettings, plan_of, sample_missing
+from harness.runner import RunSettings, sample_missing
 from harness.scoring import Measures
+from harness.shares import plan_of
 from harness.store import Store
 
 EXPERIMENT = Experiment("t", (Condition("cold", Sampling(0.5)), Condition("long", seconds=2.0)), "two things")

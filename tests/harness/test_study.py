@@ -53,6 +53,18 @@ def study(varies: str) -> str:
     return f"question: what?\nvaries:\n  {varies}\n"
 
 
+def test_a_study_varies_the_model(tmp_path):
+    declaration = read_study(written(tmp_path, study("grid: {model: [jukebox:mini, toy], temperature: [0.7, 0.99]}")))
+    conditions = declaration().conditions
+    assert [one.name for one in conditions[:2]] == [
+        "model=jukebox:mini, temperature=0.7", "model=jukebox:mini, temperature=0.99"
+    ]  # fmt: skip
+    assert [one.model for one in conditions] == ["jukebox:mini", "jukebox:mini", "toy", "toy"]
+    for wrong, said in (("[jukebox:mni]", "Did you mean 'jukebox:mini'"), ("[3]", "a text was expected")):
+        with pytest.raises(UsageError, match=f"line 3: .*{said}"):
+            read_study(written(tmp_path, study(f"grid: {{model: {wrong}}}")))
+
+
 def test_a_study_declares_everything_that_a_file_would(tmp_path):
     path = written(tmp_path, WHOLE)
     declaration = read_study(path)

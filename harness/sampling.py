@@ -38,7 +38,7 @@ class Execution:
     stored one's place), or sample nothing (`only-cached`; what is stored is embedded and measured). With `on_error`
     `continue`, a clip that cannot be made is left out, until more than `max_failures` are (None: a tenth of the clips,
     at least two batches). What the machine broke is tried `retries` times again; a model that reports no step for
-    `timeout` seconds counts as broken (None: never; on Ray, a batch that takes longer).
+    `timeout` seconds counts as broken (None: never).
     Raises `UsageError` for values that make no sense.
     """
 

@@ -266,6 +266,10 @@ def _import_ray(address: str) -> Any:
 
 def _check_reached(address: str) -> None:
     """Raise an `OSError` when nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    if address == "auto":  # a cluster that was killed leaves its address behind
+        folder = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp", "ray")
+        with suppress(OSError):
+            address = (folder / "ray_current_cluster").read_text().strip()
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), REACHED_SECONDS).close()

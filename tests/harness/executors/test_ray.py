@@ -36,10 +36,17 @@ def test_an_address_belongs_to_ray():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("address", ["auto", "nonsense", "127.0.0.1:{unused}", "ray://127.0.0.1:{unused}"])
-def test_where_no_cluster_answers_one_is_to_be_named(address, tmp_path):
+@pytest.mark.parametrize("left", [False, True])
+def test_where_no_cluster_answers_one_is_to_be_named(left, address, tmp_path, monkeypatch):
+    """Also where a cluster that was killed has left its address."""
     pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as closed:
-        address = address.format(unused=closed.getsockname()[1])
+        unused = closed.getsockname()[1]
+        address = address.format(unused=unused)
+    if left:
+        (tmp_path / "ray").mkdir()
+        (tmp_path / "ray" / "ray_current_cluster").write_text(f"127.0.0.1:{unused}")
     with pytest.raises(UsageError, match=f"no Ray cluster answers at '{address}' .* --address HOST:PORT"):
         sample_missing(toy_plan(), ToyModel(), Store(tmp_path / "store"), Quiet(), Execution("ray", address=address))
 

@@ -81,6 +81,21 @@ def measure_signal_file(path: str | os.PathLike[str]) -> Signal:
     return _measure(lambda: read_blocks(path), file_rate(path))
 
 
+def true_peak(audio: Audio, rate: int) -> float | None:
+    """The peak of the waveform between the samples of one channel, in dB of full scale (dBTP); None for digital
+    silence."""
+    peak = _Peak(rate)
+    peak.add(audio)
+    return peak.decibels()
+
+
+def clipping_share(audio: Audio) -> float:
+    """The share of samples, 0 to 1, that are cut off: beyond full scale, or in a flat top of three samples or more."""
+    clipped = _Clipped(float(np.abs(audio).max()))
+    clipped.add(audio)
+    return clipped.count() / audio.size
+
+
 def _measure(blocks: Callable[[], Iterable[Audio]], rate: int) -> Signal:
     """From what `blocks` gives twice: clipping is known by the clip's peak, which takes all of it."""
     meter, peak, band, silent = LoudnessMeter(rate), _Peak(rate), _Band(rate), _Silence(rate)

@@ -22,6 +22,7 @@ from harness.listening.casting import Cast, Member, cast
 from harness.listening.designs import DesignSettings, make_design
 from harness.listening.exports import Exported, export_all
 from harness.listening.kinds import Kind, find_kind
+from harness.listening.lists import write_lists
 from harness.listening.material import Material, gather
 from harness.listening.preview import write_preview
 from harness.listening.processing import NEUTRAL_TIME, Made, Part, Processing, make_item
@@ -271,8 +272,7 @@ def _publish(stimuli: StimulusSet, settings: StudySettings) -> Exported:
     for id, one in stimuli.stimuli.items():
         writer.writerow([id, " ".join(of_stimulus[id]), one.seconds, one.sha256])
     write_bytes(public / "manifest.csv", table.getvalue().encode())
-    for one in stimuli.lists:
-        write_bytes(public / "lists" / f"{one.listener}.json", readable_json(asdict(one)))
+    write_lists(stimuli.lists, public / "lists")
     exported = export_all(stimuli, public, settings.language)
     for path in (*public.rglob("*"), public):
         os.utime(path, (NEUTRAL_TIME, NEUTRAL_TIME))

@@ -10,6 +10,7 @@ import numpy as np
 from harness.listening.blinding import Blinder, Role
 from harness.listening.designs import Design, Slot
 from harness.listening.kinds import Kind
+from harness.listening.lists import listener_names
 from harness.listening.material import REFERENCE, Material, Voice
 from harness.listening.processing import Part
 from harness.listening.selection import Item
@@ -49,14 +50,13 @@ def cast(
     """Give every slot of the design its trial. Nothing is written."""
     director = _Director(kind, material, blinder, np.random.default_rng([seed, 3]), tasks)
     made = Cast()
-    width = max(2, len(str(len(design.listeners))))
-    for number, slots in enumerate(design.listeners, start=1):
+    for name, slots in zip(listener_names(len(design.listeners)), design.listeners, strict=True):
         training, trials = [], []
         for slot in slots:
             trial, shown = director.trial(slot, made.groups)
             made.trials.setdefault(trial.id, trial)
             (training if slot.role == "training" else trials).append(Presentation(trial.id, shown))
-        made.lists.append(ListenerList(f"L{number:0{width}d}", tuple(training), tuple(trials)))
+        made.lists.append(ListenerList(name, tuple(training), tuple(trials)))
     made.trials = dict(sorted(made.trials.items()))
     return made
 

@@ -30,18 +30,8 @@ def write_lists(lists: Sequence[ListenerList], folder: Path) -> list[Path]:
     return list(files)
 
 
-def read_lists(folder: Path) -> list[ListenerList]:
-    """The lists of a folder in the order of their listeners.
-
-    Raises `UsageError` naming the file that is not a list, and for a folder without any.
-    """
-    paths = sorted(folder.glob("*.json"))
-    if not paths:
-        raise UsageError(f"no lists in {folder}; expected a file L01.json for each listener. Make the study again.")
-    return [_read(path) for path in paths]
-
-
-def _read(path: Path) -> ListenerList:
+def read_list(path: Path) -> ListenerList:
+    """One list. Raises `UsageError` for a file that is none; `OSError` passes through."""
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:

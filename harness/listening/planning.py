@@ -94,8 +94,10 @@ def plan_study(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Si
     added = len(kind.controls) + (1 + len(kind.anchors) if kind.reference else 0)
     tested = settings.conditions + len(kind.controls)
     settings = replace(settings, layout=kind.layout, probe=kind.probe, conditions=settings.conditions + added)
-    if kind.open_answer:
-        settings = replace(settings, traps=0, golds=0)
+    if "trap" not in kind.attention:
+        settings = replace(settings, traps=0)
+    if "gold" not in kind.attention:
+        settings = replace(settings, golds=0)
     design_name(replace(settings, listeners=max(1, settings.listeners), per_listener=None, repeats=0))  # checks
     comparisons = wanted.comparisons or comb(tested, 2) * len(kind.scales)
     level = holm_level(wanted.alpha, comparisons)

@@ -245,8 +245,6 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         f"({processing['resampling']}), {_channels(stimuli.channels)}; {loud['target_lufs']:g} LUFS by "
         f"{loud['standard']}; true peak at most {peak['limit_dbtp']:g} dBTP, {peak['measured']}: {fitted}. "
         f"Fades: {processing['fades']}. {processing['format']}.",
-        f"{loud['standard']}; true peak at most {peak['limit_dbtp']:g} dBTP, {peak['measured']}: {fitted}. "
-        f"Fades: {processing['fades']}. {processing['format']}.",
         "",
         *(f"{name.capitalize()}: {words}\n" for name, words in protocol["made"].items()),
         f"Design: {design['name']} for {design['listeners']} listeners, seed {design['seed']}; {uneven}. A list has "

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from harness.errors import HarnessError
 from harness.listening.blinding import PRIVATE, KeyRow, read_key
 from harness.listening.kinds import find_kind
+from harness.listening.lists import read_list
 from harness.listening.stimulus_set import ListenerList, Presentation, Stimulus, StimulusSet, Trial
 
 Part = TypeVar("Part")
@@ -84,7 +85,7 @@ def read_study(folder: Path) -> Study:
     lists = tuple(
         made
         for path in sorted((folder / "public" / "lists").glob("*.json"))
-        if (made := read(path.relative_to(folder).as_posix(), _list, None)) is not None
+        if (made := read(path.relative_to(folder).as_posix(), read_list, None)) is not None
     )
     if not lists:
         problems.append("public/lists holds no list")
@@ -98,15 +99,6 @@ def _manifest(path: Path) -> dict[str, dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, strict=True))
     return {row["blind_id"]: row | {"seconds": str(float(row["seconds"]))} for row in rows if row["trial"]}
-
-
-def _list(path: Path) -> ListenerList:
-    table = _table(path)
-    training, trials = (
-        tuple(Presentation(one["trial"], tuple(one["stimuli"])) for one in table[part])
-        for part in ("training", "trials")
-    )
-    return ListenerList(table["listener"], training, trials)
 
 
 def _protocol(path: Path) -> dict[str, Any]:

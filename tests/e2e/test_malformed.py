@@ -129,9 +129,9 @@ def test_an_option_with_a_wrong_value(command: str, option: str, value: str, pla
     assert any(name in said for name in named) or (value and words[-1] in said)
 
 
-def _wav(samples: object, rate: int = 16000, **kind: str) -> bytes:
+def _wav(samples: object, subtype: str = "PCM_16") -> bytes:
     file = io.BytesIO()
-    soundfile.write(file, np.asarray(samples, np.float32), rate, format="WAV", **kind)
+    soundfile.write(file, np.asarray(samples, np.float32), 16000, subtype, format="WAV")
     return file.getvalue()
 
 

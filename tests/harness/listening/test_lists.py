@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.listening.lists import listener_names, read_lists, write_lists
+from harness.listening.lists import listener_names, read_list, write_lists
 from harness.listening.stimulus_set import ListenerList, Presentation
 
 LISTS = [
@@ -16,7 +16,7 @@ LISTS = [
 def test_lists_come_back_as_they_were_written(tmp_path: Path) -> None:
     files = write_lists(LISTS, tmp_path / "lists")
     assert [file.name for file in files] == ["L01.json", "L02.json", "L03.json"]
-    assert read_lists(tmp_path / "lists") == LISTS
+    assert [read_list(file) for file in files] == LISTS
     assert sorted(path.name for path in (tmp_path / "lists").iterdir()) == [file.name for file in files]
 
 
@@ -46,10 +46,5 @@ def test_a_damaged_list_is_named(tmp_path: Path, content: bytes | dict, message:
         content = json.dumps({"listener": "L01", "training": [], "trials": []} | content).encode()
     file.write_bytes(content)
     with pytest.raises(UsageError, match=message) as caught:
-        read_lists(tmp_path)
+        read_list(file)
     assert str(file) in str(caught.value)
-
-
-def test_a_folder_without_lists_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no lists in"):
-        read_lists(tmp_path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,6 @@ def _is_id(name: str, runs: Mapping[str, Path]) -> bool:
 
 def _of_run(folder: Path) -> Source:
     run = read_run(folder)
-    model = str(run.result["model"].get("name", ""))
     clips = []
     for row in run.rows:
         if not row.get("path"):
@@ -101,11 +101,12 @@ def _of_run(folder: Path) -> Source:
         figures = {key: float(value) for key, value in row.items() if isinstance(value, float) and key != "seconds"}
         item = group, int(index)
         path, sha256 = folder / row["path"], row.get("audio_sha256")
+        model = str(run.model(row["condition"]).get("name", ""))
         clips.append(Clip(row["condition"], item, row["prompt"], path, model, row.get("seed") or "", sha256, figures))
     if not clips:
         raise UsageError(f"the run {folder} holds no clips: run its experiment again.")
     settings = {key: run.result["settings"].get(key) for key in ("model", "seed", "seconds", "independent_seeds")}
-    sampled = {name: run.sampling(name) for name in dict.fromkeys(clip.condition for clip in clips)}
+    sampled = {name: run.changes(name) for name in dict.fromkeys(clip.condition for clip in clips)}
     origin = {
         "run": folder.name,
         "experiment": run.experiment["name"],
@@ -114,19 +115,21 @@ def _of_run(folder: Path) -> Source:
         "model": run.result["model"],
         "sampling": sampled,
     }
-    return Source(run.experiment["name"], tuple(clips), origin, {model: _terms(run)} if model else {})
+    return Source(run.experiment["name"], tuple(clips), origin, _terms(run))
 
 
-def _terms(run: RunFolder) -> dict[str, str]:
-    """What the records of the run's clips say of licence and notice; nothing for clips that are not stored any more."""
+def _terms(run: RunFolder) -> dict[str, dict[str, str]]:
+    """What the records of the run's clips say of licence and notice, by model; nothing for clips that are not stored
+    any more."""
     store = Store(run.folder.parent.parent / "store")
+    terms: dict[str, dict[str, str]] = {}
+    models = {row["condition"]: str(run.model(row["condition"]).get("name", "")) for row in run.rows}
     for row in run.rows:
-        try:
-            conditioning = read_record(store.folder(row["clip"]))["conditioning"]
-        except DamagedClip:
-            continue
-        return {key: conditioning[key] for key in ("licence", "notice") if key in conditioning}
-    return {}
+        if (model := models[row["condition"]]) not in terms:
+            with suppress(DamagedClip):
+                conditioning = read_record(store.folder(row["clip"]))["conditioning"]
+                terms[model] = {key: conditioning[key] for key in ("licence", "notice") if key in conditioning}
+    return {model: terms.get(model, {}) for model in models.values() if model}
 
 
 def _of_folder(folder: Path) -> Source:

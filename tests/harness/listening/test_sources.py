@@ -70,6 +70,16 @@ def test_clips_of_a_run_are_matched_by_its_units_though_the_prompts_were_changed
     assert (clips[0].model, clips[0].seed, clips[1].figures) == ("toy", str(2**62), {"fit": 0.25})
 
 
+def test_where_the_model_varies_each_clip_has_its_own(tmp_path: Path) -> None:
+    path = leave_run(tmp_path, "which-aaaaaaaaaaaa", ("a", "b")) / "result.json"
+    names = {"a": {"name": "toy"}, "b": {"name": "jukebox:mini"}}
+    model = {"name": "toy, jukebox:mini", "conditions": names}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model": model}))
+    source = read_source("which", tmp_path)
+    assert {(clip.condition, clip.model) for clip in source.clips} == {("a", "toy"), ("b", "jukebox:mini")}
+    assert source.terms == {"toy": {}, "jukebox:mini": {}}
+
+
 def test_an_experiment_goes_before_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     leave_run(Path("results"), "heat-aaaaaaaaaaaa")

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from harness.models.base import Sampling
     from harness.models.registry import load_model
     from harness.prompts import Prompt
-    from harness.runner import RunSettings, run
+    from harness.run_settings import RunSettings
+    from harness.runner import run
     from harness.sampling import Execution
 
 __all__ = ["Condition", "Execution", "Experiment", "Prompt", "RunSettings", "Sampling", "load_model", "run", "sweeps"]
@@ -36,7 +37,7 @@ _HOMES = {
     "Execution": "harness.sampling",
     "Experiment": "harness.experiment",
     "Prompt": "harness.prompts",
-    "RunSettings": "harness.runner",
+    "RunSettings": "harness.run_settings",
     "Sampling": "harness.models.base",
     "load_model": "harness.models.registry",
     "run": "harness.runner",

@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.experiment import Experiment
 from harness.identity import derived_seed
 from harness.results import Outcome
-from harness.runner import RunSettings
+from harness.run_settings import RunSettings
 
 BEST = "best"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.experiment import Condition, Experiment
 from harness.plan import ClipRequest, Plan
 from harness.rates import Rate, known_rate, tokens
-from harness.runner import RunSettings
+from harness.run_settings import RunSettings
 from harness.scoring import Measures, check_primary
 from harness.shares import Share, shares_of, whole
 from harness.store import Store

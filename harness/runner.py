@@ -7,12 +7,11 @@ the sampling is done, by how many workers and what happens to failures, is `harn
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,13 @@ from harness.embedding import embed_clips
 from harness.errors import HarnessError, SamplingError, UsageError
 from harness.experiment import Condition, Experiment
 from harness.identity import digest
-from harness.models.base import Model
-from harness.plan import ClipRequest, Plan, check_counts
+from harness.plan import ClipRequest, Plan
 from harness.progress import Progress, Quiet
 from harness.projection import planned, project
-from harness.prompts import Prompt
 from harness.rates import measured_rate
 from harness.results import ClipResult, ConditionResult, Outcome
-from harness.sampling import Execution, Sampled, sample_missing
+from harness.run_settings import RunSettings
+from harness.sampling import Sampled, sample_missing
 from harness.scoring import Measures, Row, check_primary, differences, measure, per_clip, understood_styles
 from harness.shares import fingerprint_of, shares_of, whole
 from harness.store import Store, explained
@@ -35,48 +33,6 @@ from harness.system_metrics import watched
 from harness.tracking import log_or_postpone
 from metrics.files import abandoned
 from metrics.score import EmbeddingSet
-
-DEFAULT_RESULTS = "results"
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What every experiment has besides what it varies.
-
-    `clips` are per condition and are spread evenly over the prompts; without prompts, one per style of the model is
-    used. `reference` names a set of embeddings of real music, made with `embedder`. `width` clips are sampled at a time
-    (None: as the model says); it is part of a clip's identity. `execution` is how the work is done, which is not.
-    Conditions share their random numbers unless `independent_seeds`. With `system_metrics`, what the machine does
-    meanwhile is kept (needs psutil).
-    """
-
-    model: str = "jukebox:mini"
-    clips: int = 16
-    seconds: float = 6.0
-    seed: int = 0
-    prompts: tuple[Prompt, ...] = ()
-    reference: str = "heldout"
-    embedder: str = "musicnn"
-    results: Path | None = None
-    width: int | None = None
-    execution: Execution = field(default_factory=Execution)
-    independent_seeds: bool = False
-    system_metrics: bool = False
-
-    def __post_init__(self) -> None:
-        # Asked here too, so that a mistake is answered before weights are read.
-        check_counts(self.clips, self.seconds, self.seed)
-
-    def loader(self) -> Callable[[], Model]:
-        """What loads the model, here or in another process."""
-        from harness.models.registry import load_model
-
-        return partial(load_model, self.model, **({} if self.width is None else {"width": self.width}))
-
-    @property
-    def results_folder(self) -> Path:
-        """`results`, or `$HARNESS_RESULTS`, or ./results."""
-        return self.results or Path(os.environ.get("HARNESS_RESULTS") or DEFAULT_RESULTS)
 
 
 def run(experiment: Experiment, settings: RunSettings | None = None, progress: Progress | None = None) -> Outcome:

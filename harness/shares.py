@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import UsageError
 from harness.experiment import Condition, Experiment
 from harness.models.base import Model
 from harness.plan import Plan, check_different, make_plan
 from harness.prompts import Prompt
-
-if TYPE_CHECKING:
-    from harness.runner import RunSettings
+from harness.run_settings import RunSettings
 
 
 @dataclass(frozen=True)

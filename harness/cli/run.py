@@ -218,7 +218,8 @@ def execute(
     from harness.confirmation import BEST, best, confirmation
     from harness.errors import StoreError
     from harness.progress import progress_for
-    from harness.runner import RunSettings, evaluate
+    from harness.run_settings import RunSettings
+    from harness.runner import evaluate
     from harness.sampling import Execution
 
     progress = progress_for(quiet)

@@ -60,7 +60,8 @@ def run_first(asked: Asked, results: Path, progress: Progress) -> None:
 
     Raises as the run does.
     """
-    from harness.runner import RunSettings, evaluate
+    from harness.run_settings import RunSettings
+    from harness.runner import evaluate
 
     experiment = asked.experiment
     if experiment is None or asked.source != experiment.name:

@@ -33,7 +33,8 @@ from harness.models.toy import ToyModel
 from harness.plan import Plan, make_plan
 from harness.progress import Quiet
 from harness.prompts import Prompt
-from harness.runner import RunSettings, evaluate
+from harness.run_settings import RunSettings
+from harness.runner import evaluate
 from harness.sampling import sample_missing
 from harness.store import Store
 from harness.tracking import connection, log_run

@@ -10,7 +10,8 @@ import pytest
 from harness.experiment import Condition, Experiment
 from harness.models.base import Sampling
 from harness.progress import Quiet
-from harness.runner import RunSettings, evaluate
+from harness.run_settings import RunSettings
+from harness.runner import evaluate
 from harness.sampling import Execution
 from tests.harness.executors.clusters import several_nodes
 from tests.harness.executors.faults import Faulty, workers

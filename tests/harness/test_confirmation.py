@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.experiment import Condition, Contrast, Experiment
 from harness.identity import derived_seed
 from harness.results import Outcome
-from harness.runner import RunSettings
+from harness.run_settings import RunSettings
 
 CONDITIONS = tuple(Condition(name, replicate=n) for n, name in enumerate("abc"))
 

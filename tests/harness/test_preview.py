@@ -17,7 +17,8 @@ from harness.preview import preview
 from harness.progress import Quiet
 from harness.prompts import Prompt
 from harness.rates import Rate, known_rate, measured_rate, tokens
-from harness.runner import RunSettings, sample_missing
+from harness.run_settings import RunSettings
+from harness.runner import sample_missing
 from harness.scoring import Measures
 from harness.shares import plan_of
 from harness.store import Store

@@ -14,7 +14,7 @@ from harness.models.toy import ToyModel
 from harness.plan import Plan, make_plan
 from harness.progress import Quiet
 from harness.prompts import Prompt
-from harness.runner import RunSettings
+from harness.run_settings import RunSettings
 from harness.sampling import Execution, Sampled, sample_missing
 from harness.store import Store
 

@@ -14,7 +14,8 @@ from harness.models.base import Sampling
 from harness.models.toy import ToyModel
 from harness.preview import preview
 from harness.prompts import Prompt
-from harness.runner import RunSettings, evaluate
+from harness.run_settings import RunSettings
+from harness.runner import evaluate
 from harness.shares import fingerprint_of, shares_of, whole
 from harness.store import Store
 from metrics.embeddings import load_embedder

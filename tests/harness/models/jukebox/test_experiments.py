@@ -14,7 +14,8 @@ from experiments.upsampling import upsampling
 from harness.models.base import CountsTokens, Sampling
 from harness.progress import Quiet
 from harness.prompts import Prompt
-from harness.runner import RunSettings, evaluate
+from harness.run_settings import RunSettings
+from harness.runner import evaluate
 from metrics.embeddings import load_embedder
 from metrics.reference import build_reference
 

@@ -17,6 +17,7 @@ from harness.cli import app
 from harness.store_listing import listing
 from metrics.files import temporary_mark
 from tests.e2e.mlflow_server import content, free_port, serving
+from tests.e2e.postgres import postgres
 
 
 def run(results: Path, reference: Path, *more: str, code: int = 0) -> str:
@@ -201,3 +202,15 @@ def test_a_real_server_that_is_down_is_synced_when_it_is_up(
             assert content(url, "temperature", place / "read") == logged[1]
             assert "already in experiment 'temperature'" in run(results, toy_reference)
     assert (results / "mlflow.db").read_bytes() == empty_database.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_server_on_postgresql_shows_the_same(logged, results, tmp_path, monkeypatch):
+    with (
+        postgres(free_port()) as database,
+        serving(database, tmp_path / "artifacts", free_port()) as url,
+    ):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+        assert "1 runs logged, 0 were there" in sync(results)
+        assert "0 runs logged, 1 were there" in sync(results)
+        assert content(url, "temperature", tmp_path / "read") == logged[1]

@@ -54,9 +54,8 @@ class Balance:
     neighbours: a condition × the one directly after it (single: in a round of all conditions), beside it (page), or
         as B when it is A; a trap, gold item or repeat between two rounds does not count.
     together: how often two conditions are in one trial (single: in one list).
-    items: condition × item.
-    in_a_row: how often a listener hears a condition twice in a row (single), or meets a pair twice in a row when there
-        is another.
+    items: condition × item. Of one condition alone the items are compared, of several the conditions for each item.
+    in_a_row: how often a listener hears a condition, or meets a pair, twice in a row when there is another.
     """
 
     listeners: int
@@ -102,11 +101,12 @@ def measure(lists: Sequence[Sequence[Slot]], settings: DesignSettings, every: Ma
         "neighbours": _off_diagonal(neighbours),
         "orders": _off_diagonal(neighbours),
         "together": _off_diagonal(together),
-        "items": _between_rows(items),
+        "items": _between_rows(items) if size > 1 else max(items[0]) - min(items[0]),
         "probes": _probes(slot for one in tests for slot in one),
     }
     claims = tuple(Claim(what, spreads[what], number) for what, number in every.items())
-    in_a_row = sum(map(_in_a_row, lists)) if single or (settings.layout == "pair" and size > 2) else 0
+    avoidable = size > 1 if single else settings.layout == "pair" and size > 2
+    in_a_row = sum(map(_in_a_row, lists)) if avoidable else 0
     return Balance(len(lists), positions, neighbours, together, items, in_a_row, claims)
 
 
@@ -122,7 +122,7 @@ def _between_rows(table: Counts) -> int:
 
 def _off_diagonal(table: Counts) -> int:
     entries = [count for row, line in enumerate(table) for column, count in enumerate(line) if row != column]
-    return max(entries) - min(entries)
+    return max(entries, default=0) - min(entries, default=0)
 
 
 def _probes(slots: Iterable[Slot]) -> int:

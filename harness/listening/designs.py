@@ -57,7 +57,8 @@ def make_design(settings: DesignSettings) -> Design:
         tuple(with_extras(slots, settings, listener, Random(f"{settings.seed} extras {listener}")))
         for listener, slots in enumerate(tests)
     )
-    return Design(DESIGNS[name], lists, measure(lists, settings, promises(settings, name)))
+    shown = "random order" if settings.conditions == 1 else DESIGNS[name]
+    return Design(shown, lists, measure(lists, settings, promises(settings, name)))
 
 
 def design_name(settings: DesignSettings) -> str:
@@ -66,7 +67,7 @@ def design_name(settings: DesignSettings) -> str:
 
     _check(settings)
     in_blocks = settings.layout == "page" and settings.width < settings.conditions
-    fitting = ("blocks",) if in_blocks else FITTING[settings.layout]
+    fitting = ("random",) if settings.conditions == 1 else ("blocks",) if in_blocks else FITTING[settings.layout]
     if settings.name == "auto":
         return fitting[0]
     if settings.name not in DESIGNS:
@@ -74,6 +75,7 @@ def design_name(settings: DesignSettings) -> str:
     if settings.name not in fitting:
         shown = {"single": "one stimulus at a time", "pair": "pairs", "page": "all conditions on a page"}
         what = "some of the conditions on a page" if in_blocks else shown[settings.layout]
+        what = "one condition alone" if settings.conditions == 1 else what
         needed = (
             "; blocks need block= (--block), fewer than all conditions on a page" if settings.name == "blocks" else ""
         )
@@ -84,6 +86,8 @@ def design_name(settings: DesignSettings) -> str:
 def promises(settings: DesignSettings, name: str) -> dict[str, int | None]:
     """What of the balance matters, with the number of listeners that a design promises it for; None: for none."""
     size, trials = settings.conditions, settings.trials
+    if size == 1:
+        return {"items": listeners_to_balance(settings.items, trials)}
     if settings.layout == "single":
         rounds, left = divmod(trials, size)
         square = size if size % 2 == 0 or rounds % 2 == 0 else 2 * size
@@ -134,8 +138,10 @@ def _tests(settings: DesignSettings, name: str, random: Random) -> Sequence[Sequ
 def _check(settings: DesignSettings) -> None:
     """Raises `UsageError` for numbers that make no study."""
     conditions, trials = settings.conditions, settings.trials
-    if conditions < 2:
-        raise UsageError(f"conditions was {conditions}; expected 2 or more to compare.")
+    if conditions < 1 or (conditions == 1 and settings.layout != "single"):
+        raise UsageError(
+            f"conditions was {conditions}; expected 2 or more to compare, or 1 to be rated alone: --kind acr or affect."
+        )
     for name, least in {"items": 1, "listeners": 1, "repeats": 0, "traps": 0, "golds": 0, "training": 0}.items():
         number = getattr(settings, name)
         if number is not None and number < least:

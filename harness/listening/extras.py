@@ -64,7 +64,8 @@ def _open(order: Sequence[_Placed]) -> list[int]:
 
 
 APART: dict[Layout, tuple[bool, ...]] = {"single": (True,), "pair": (True, False), "page": (False,)}
-"""Whether a repeat keeps away from its own conditions; for pairs, of which there may be one alone, only if possible."""
+"""Whether a repeat keeps away from its own conditions; for pairs, of which there may be one alone, only if possible. One
+condition alone has nothing to keep away from."""
 
 
 def _insert_repeat(
@@ -74,8 +75,9 @@ def _insert_repeat(
     half, free = len(order) // 2, set(_open(order))
     places = random.sample(range(2, len(order) + 1), len(order) - 1)
     places.sort(key=lambda place: (place not in free, place < half))
+    tried = APART[settings.layout] if settings.conditions > 1 else (False,)
     shuffled, at = random.sample(waiting, len(waiting)), {placed: place for place, placed in enumerate(order)}
-    for apart, place in product(APART[settings.layout], places):
+    for apart, place in product(tried, places):
         beside = [set(placed.slot.conditions) for placed in order[place - 1 : place + 1]] if apart else []
         fitting = (one for one in shuffled if at[one] < place - 1 and set(one.slot.conditions) not in beside)
         first = next(fitting, None)

@@ -147,7 +147,10 @@ def plan_study(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Si
 def _check(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Sitting) -> None:
     check_wanted(wanted.effect, wanted.alpha, wanted.power)
     if settings.conditions + len(kind.controls) < 2:
-        raise UsageError(f"--conditions was {settings.conditions}; expected at least 2 to compare.")
+        raise UsageError(
+            f"--conditions was {settings.conditions}: a plan is for a difference, and at least 2 conditions were "
+            "expected to compare. One system alone is rated without a plan: harness stimuli SOURCE --kind acr (or affect)."
+        )
     if wanted.comparisons is not None and wanted.comparisons < 1:
         raise UsageError(f"--comparisons was {wanted.comparisons}; expected 1 or more.")
     for option, number in (("--listeners", settings.listeners), ("--prompts", settings.items)):

@@ -52,7 +52,8 @@ def williams_sequences(shape: Shape, random: Random) -> list[list[Cell]]:
 
 
 def random_sequences(shape: Shape, random: Random) -> list[list[Cell]]:
-    """A random list for each listener in which no condition comes twice in a row; the clips of `williams_sequences`."""
+    """A random list for each listener in which no condition comes twice in a row, where there are several; the clips of
+    `williams_sequences`."""
     lists = [
         _without_repetition([cell for cells in rounds for cell in cells], random)
         for rounds in _rounds_of_listeners(shape, random)
@@ -143,6 +144,8 @@ def _without_repetition(cells: list[Cell], random: Random) -> list[Cell]:
     """
     rest = random.sample(cells, len(cells))
     left = Counter(cell.condition for cell in rest)
+    if len(left) == 1:
+        return rest
     done: list[Cell] = []
     while rest:
         forced = {condition for condition, count in left.items() if 2 * count > len(rest)}

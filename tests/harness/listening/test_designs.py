@@ -240,9 +240,34 @@ def test_the_balance_says_what_is_uneven_and_what_would_fit() -> None:
     assert unpromised.sentences()[0].endswith("(this design promises nothing about them)")
 
 
+@settings(max_examples=40)
+@given(st.integers(1, 30), st.integers(1, 60), st.integers(0, 99), st.data())
+def test_one_condition_alone_is_rated_in_an_order_of_each_listeners_own(
+    items: int, listeners: int, seed: int, data: st.DataObject
+) -> None:
+    trials = data.draw(st.integers(1, items))
+    study = DesignSettings("single", 1, items, listeners, seed, per_listener=trials, repeats=int(trials > 4))
+    design = make_design(study)
+    heard = [[slot.item for slot in one] for one in trials_of(design)]
+    assert all(len(set(one)) == trials for one in heard)
+    if items > 15 and listeners > 1 and trials == items:
+        assert heard[0] != heard[1]
+    counts = Counter(item for one in heard for item in one)
+    uneven = spread(counts, list(range(items)))
+    assert uneven <= 1
+    assert design.name == "random order"
+    assert [sentence.split(" with")[0] for sentence in design.balance.sentences()] == (
+        ["item counts differ by 1"] if uneven else []
+    )
+    assert design.balance.promised == ("items",)
+
+
 BASE = DesignSettings("single", 4, 6, 8)
 BAD = {
-    "conditions was 1; expected 2 or more": replace(BASE, conditions=1),
+    "conditions was 0; expected 2 or more to compare, or 1 to be rated alone": replace(BASE, conditions=0),
+    "conditions was 1; expected 2 or more to compare": replace(BASE, layout="pair", conditions=1),
+    "conditions was 1; expected 2": replace(BASE, layout="page", conditions=1),
+    "do not fit one condition alone; expected random": replace(BASE, conditions=1, name="williams"),
     "items was 0; expected 1 or more": replace(BASE, items=0),
     "listeners was 0; expected 1 or more": replace(BASE, listeners=0),
     "repeats was -1; expected 0 or more": replace(BASE, repeats=-1),

@@ -122,6 +122,7 @@ BAD = [
     ("ab", ASKED, Wanted(0.1, sd=1), Sitting(), "without --sd"),
     ("ab", ASKED, Wanted(0.1, in_sd=True), Sitting(), "without --sd"),
     ("multi", replace(ASKED, conditions=1), EASY, Sitting(), "--conditions was 1"),
+    ("acr", replace(ASKED, conditions=1), EASY, Sitting(), "One system alone is rated without a plan"),
     ("mushra", replace(ASKED, conditions=1), EASY, Sitting(), "--conditions was 1"),
     ("multi", replace(ASKED, conditions=13), EASY, Sitting(), "BS.1534 allows 12"),
     ("multi", replace(ASKED, items=0), EASY, Sitting(), "items was 0"),

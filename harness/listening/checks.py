@@ -220,7 +220,8 @@ def _balance(study: Study) -> Finding:
     said = study.protocol.get("design", {}).get("imbalance", [])
     if spread == 0:
         where = f" in each of {len(counts)} positions" if len(counts) > 1 else ""
-        return Finding("balance", True, f"{len(heard)} conditions are equally often heard{where}")
+        told = f"{len(heard)} conditions are equally often heard{where}"
+        return Finding("balance", True, told if len(heard) > 1 else "there is one condition")
     told = f"conditions differ by up to {spread} in how often they are in a position"
     repeats = study.request.get("order", {}).get("repeats", 0)
     if said or repeats:

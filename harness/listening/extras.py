@@ -64,8 +64,8 @@ def _open(order: Sequence[_Placed]) -> list[int]:
 
 
 APART: dict[Layout, tuple[bool, ...]] = {"single": (True,), "pair": (True, False), "page": (False,)}
-"""Whether a repeat keeps away from its own conditions; for pairs, of which there may be one alone, only if possible. One
-condition alone has nothing to keep away from."""
+"""Whether a repeat keeps away from its own conditions; for pairs, of which there may be one alone, only if possible.
+One condition alone has nothing to keep away from."""
 
 
 def _insert_repeat(

@@ -149,7 +149,7 @@ def _check(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Sittin
     if settings.conditions + len(kind.controls) < 2:
         raise UsageError(
             f"--conditions was {settings.conditions}: a plan is for a difference, and at least 2 conditions were "
-            "expected to compare. One system alone is rated without a plan: harness stimuli SOURCE --kind acr (or affect)."
+            "expected to compare. One system alone is rated without one: harness stimuli SOURCE --kind acr, or affect."
         )
     if wanted.comparisons is not None and wanted.comparisons < 1:
         raise UsageError(f"--comparisons was {wanted.comparisons}; expected 1 or more.")

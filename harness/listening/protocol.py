@@ -26,6 +26,7 @@ from harness.provenance import packages, source
 
 PROTOCOL_SCHEMA = 1
 PACKAGES = ("numpy", "pyloudnorm", "scipy", "soundfile", "soxr")
+ALONE = "One condition alone is rated: nothing is compared, and the contrasts of the analysis do not apply."
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,10 @@ def describe(account: Account) -> dict[str, Any]:
 def _method(account: Account) -> dict[str, list[str]]:
     """The analysis plan and the limits: those of the kind, then those that the experiment declares."""
     kind, declared = account.stimuli.kind, account.settings.listening
+    alone = len(account.material.voices) == 1
     return {
         "analysis": [*kind.analysis, *(declared.analysis if declared else ())],
-        "limits": [*kind.limits, *(declared.limits if declared else ())],
+        "limits": [*kind.limits, *([ALONE] if alone else []), *(declared.limits if declared else ())],
     }
 
 
@@ -143,6 +145,10 @@ def _made(account: Account) -> dict[str, str]:
     """How the stimuli were made that no model made."""
     kind, roles = account.stimuli.kind, {row.role for row in account.key}
     told = {}
+    if name := account.settings.reference:
+        known = name in account.material.source.conditions
+        what = f"the condition {name}" if known else f"files of the folder {Path(name).name}"
+        told["reference"] = f"{what}, open and, as a copy, hidden among the conditions"
     if kind.anchors:
         cutoffs = " and ".join(f"{hz:g} Hz" for hz in kind.anchors)
         told["anchors"] = (
@@ -173,18 +179,11 @@ def _other_music(account: Account) -> str:
 
 def _design(account: Account) -> dict[str, Any]:
     design, order = account.design, account.settings.order
-    slots = Counter(slot.role for listener in design.listeners for slot in listener)
-    lengths = [len(one.trials) for one in account.stimuli.lists]
     return {
         "name": design.name,
         "listeners": len(design.listeners),
         "seed": order.seed,
-        "trials_per_listener": {
-            "training": len(account.stimuli.lists[0].training),
-            "least": min(lengths),
-            "most": max(lengths),
-        },
-        "trials_by_role": dict(sorted(slots.items())),
+        "trials_per_listener": Counter(slot.role for slot in design.listeners[0]),  # those of all others, too
         "promised": list(design.balance.promised),
         "kept": design.balance.kept,
         "imbalance": design.balance.sentences(),
@@ -194,12 +193,17 @@ def _design(account: Account) -> dict[str, Any]:
 def said_trials(design: Mapping[str, Any]) -> str:
     """How long a list is, of the protocol's design.
 
-    >>> said_trials({"trials_per_listener": {"training": 1, "least": 19, "most": 19}})
-    '19 trials after 1 to train on'
+    >>> said_trials({"trials_per_listener": {"training": 1, "test": 17, "trap": 1, "gold": 1}})
+    '19 trials (17 test, 1 trap, 1 gold) after 1 to train on'
     """
-    count = design["trials_per_listener"]
-    most = f"{count['most']}" if count["least"] == count["most"] else f"{count['least']} to {count['most']}"
-    return f"{most} trials" + (f" after {count['training']} to train on" if count["training"] else "")
+    count = {role: n for role, n in design["trials_per_listener"].items() if role != "training"}
+    training = design["trials_per_listener"].get("training")
+    roles = f" ({', '.join(f'{n} {role}' for role, n in count.items())})" if len(count) > 1 else ""
+    return f"{_counted(sum(count.values()), 'trial')}{roles}" + (f" after {training} to train on" if training else "")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _public_names(account: Account) -> list[str]:
@@ -218,7 +222,12 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         if down
         else "no item had to be lowered for it"
     )
-    dropped = f" {len(selection['dropped'])} items were dropped under all conditions." if selection["dropped"] else ""
+    origin = protocol["source"]
+    made_of = f"run {origin['run']}" if "run" in origin else f"folder {origin['folder']}"
+    roles = ", ".join(f"{count} {role}" for role, count in protocol["stimuli"]["by_role"].items())
+    dropped = (
+        f" {_counted(len(selection['dropped']), 'item')} dropped under all conditions." if selection["dropped"] else ""
+    )
     uneven = "; ".join(design["imbalance"]) or "balanced throughout"
     lines = [
         f"# {protocol['name']}: {kind.title}",
@@ -228,17 +237,18 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         "| `public/` | may be served or handed to a platform: sounds, manifest, lists, exports; blind ids only |",
         "| `PRIVATE/` | which is which: the key, the secret, a page to hear and see all stimuli. Never serve it |",
         "| `preview.html` | all stimuli to hear and see by their ids, for others to look at |",
-        "| `protocol.json` | all of the below as data. It names conditions and models: do not serve it either |",
+        "| `protocol.json` | all of the below as data. Like this file it names conditions and models: serve neither |",
         "",
-        "`harness stimuli check` verifies the folder. The same command makes it again, byte for byte, with the same",
+        "`harness stimuli check DIR` verifies it. The same command makes it again, byte for byte, with the same",
         "`PRIVATE/secret`.",
         "",
         "## Methods",
         "",
         f"Standard: {kind.standard}. Question: “{kind.question['en']}”",
         "",
-        f"Stimuli: {len(stimuli.stimuli)} of {stimuli.seconds:g} s, from {len(selection['conditions'])} conditions "
-        f"({', '.join(selection['conditions'])}) and {len(selection['items'])} items, each a prompt and an index that "
+        f"Stimuli: {len(stimuli.stimuli)} of {stimuli.seconds:g} s ({roles}), made of the {made_of}: "
+        f"{_counted(len(selection['conditions']), 'condition')} ({', '.join(selection['conditions'])}) and "
+        f"{_counted(len(selection['items']), 'item')}, each a prompt and an index that "
         f"all conditions share; items: {selection['rule']}.{dropped}",
         "",
         f"Processing, in this order: {processing['order']}. Resampled to {stimuli.rate} Hz "
@@ -246,7 +256,7 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         f"{loud['standard']}; true peak at most {peak['limit_dbtp']:g} dBTP, {peak['measured']}: {fitted}. "
         f"Fades: {processing['fades']}. {processing['format']}.",
         "",
-        *(f"{name.capitalize()}: {words}\n" for name, words in protocol["made"].items()),
+        *(f"{name.capitalize()}: {words.rstrip('.')}.\n" for name, words in protocol["made"].items()),
         f"Design: {design['name']} for {design['listeners']} listeners, seed {design['seed']}; {uneven}. A list has "
         f"{said_trials(design)}.",
         "",

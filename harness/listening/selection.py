@@ -136,6 +136,8 @@ def choose_items(found: Selection, choice: Choice, extra: int, seed: int) -> Sel
             f"{max(wanted, 1)} items{more} were asked for, and there are {total} that every condition has: sample "
             "more clips, or ask for fewer with --items or --training 0."
         )
+    if extra:
+        rule += f"; {extra} more to train on"
     order = {item.key: n for n, item in enumerate(found.items)}
     items, training = ranked[:wanted], ranked[wanted : wanted + extra]
     return replace(

@@ -35,6 +35,18 @@ def test_a_folder_becomes_a_study_that_passes_its_check(tmp_path: Path, clips: P
     assert all(line.startswith("✓") for line in told.splitlines()), told
 
 
+@pytest.mark.parametrize("kind", ["acr", "affect"])
+def test_one_system_alone_is_rated(tmp_path: Path, kind: str) -> None:
+    source = make_clips(tmp_path / "clips", ("cold",), prompts=5, seconds=5.2) / "cold"
+    asked = ("--kind", kind, "--out", tmp_path / "study", "--rate", "keep", "--listeners", 3, "--repeats", 1, "-q")
+    told = harness("stimuli", source, *asked)
+    assert "items     4 × cold: 4 of 5, drawn by seed 0, prompts evenly; 1 more to train on" in told
+    assert "design    random order, 3 lists of" in told
+    assert "One condition alone is rated" in (tmp_path / "study/README.md").read_text("utf-8")
+    found = harness("stimuli", "check", tmp_path / "study", "-q")
+    assert all(line.startswith("✓") for line in found.splitlines()), found
+
+
 def test_a_run_becomes_a_study_by_the_name_of_its_experiment(tmp_path: Path) -> None:
     leave_run(tmp_path, "heat-aaaaaaaaaaaa")
     out = tmp_path / "study"

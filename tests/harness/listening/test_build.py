@@ -299,10 +299,17 @@ def test_silence_at_the_ends_is_trimmed_and_beside_a_reference_alike(tmp_path: P
     assert starts["coded"] - starts["reference"] == pytest.approx(0.2, abs=0.02)
 
 
+def test_the_folder_tells_what_the_reference_is(made) -> None:
+    text = (made("mushra").folder / "README.md").read_text("utf-8")
+    assert "Reference: the condition tape-machine, open and, as a copy, hidden among the conditions." in text
+
+
 def test_the_folder_tells_what_a_methods_section_needs(made) -> None:
     built = made("acr")
     text = (built.folder / "README.md").read_text("utf-8")
     for words in ("ITU-T P.808", "-23 LUFS", "BS.1770", "-1 dBTP", "raised cosine, 10 ms", "Williams square", "seed 0"):
         assert words in text
+    assert "made of the folder clips: 3 conditions (robot, tape-machine, temperature=0.7) and 3 items" in text
+    assert "A list has 11 trials (9 test, 1 trap, 1 gold) after 1 to train on." in text
     assert json.loads((built.folder / "protocol.json").read_text("utf-8")) == built.protocol
     assert {"pyloudnorm", "soxr", "soundfile", "numpy", "scipy"} == {*built.protocol["versions"]["packages"]}

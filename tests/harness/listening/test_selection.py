@@ -56,14 +56,14 @@ def test_conditions_are_in_the_order_asked_for() -> None:
 def test_without_a_number_all_are_taken_but_those_for_training() -> None:
     chosen = choose_items(matched_items(source(2, 2), Choice()), Choice(), 1, 0)
     assert (len(chosen.items), len(chosen.training)) == (3, 1)
-    assert chosen.rule == "3 of 4, drawn by seed 0, prompts evenly"
+    assert chosen.rule == "3 of 4, drawn by seed 0, prompts evenly; 1 more to train on"
 
 
 def test_a_list_says_what_is_taken(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("prompt,index\nprompt 2,1\nprompt 0,3\n")
     chosen = choose_items(matched_items(source(), Choice()), Choice(listed=tmp_path / "list.csv"), 1, 0)
     assert [str(item) for item in chosen.items] == ["prompt 0 #3", "prompt 2 #1"]
-    assert chosen.rule == "the 2 listed in list.csv"
+    assert chosen.rule == "the 2 listed in list.csv; 1 more to train on"
     assert len(chosen.training) == 1
 
 

@@ -11,11 +11,12 @@ from harness.listening.blinding import Blinder, Role
 from harness.listening.designs import Design, Slot
 from harness.listening.kinds import Kind
 from harness.listening.lists import listener_names
-from harness.listening.material import REFERENCE, Material, Voice
+from harness.listening.material import Material
 from harness.listening.processing import Part
 from harness.listening.selection import Item
 from harness.listening.sources import Clip
 from harness.listening.stimulus_set import ListenerList, Presentation, Trial
+from harness.listening.voices import REFERENCE, Voice
 
 MOST_BEEPS = 5
 """More are not counted with certainty."""

@@ -20,9 +20,9 @@ from harness.errors import UsageError
 from harness.likelihoods import sound_files
 from harness.listening.blinding import PRIVATE
 from harness.listening.leaks import find_leaks, ordinary_text, wav_chunks
-from harness.listening.material import SILENCE
 from harness.listening.processing import LUFS_TOLERANCE, integrated_loudness, true_peak
 from harness.listening.study_folder import Study, read_study
+from harness.listening.voices import SILENCE
 from harness.listening.workers import Workers
 from harness.progress import Progress
 from metrics.weights import file_sha256

@@ -6,35 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from harness.errors import UsageError
 from harness.likelihoods import sound_files
 from harness.listening.anchors import lowpass_taps
 from harness.listening.inspection import CLIPPED_SHARE, Facts, inspect
 from harness.listening.kinds import Kind
-from harness.listening.processing import Processing, What
+from harness.listening.processing import Processing
 from harness.listening.selection import Item, Selection, choose_items, matched_items
 from harness.listening.settings import Format, StudySettings
 from harness.listening.sources import Clip, Source
+from harness.listening.voices import REFERENCE, Voice, other_music, voices_of
 from harness.listening.workers import Workers
 from harness.progress import Progress
 
-REFERENCE, OTHER, NOISE, SILENCE = "reference", "other music", "noise", "silence"
 FEW = 64
 """So few files are looked into in this process: others take a second to start."""
 NAMED = 5
 """So many of the clips that are refused are named."""
-
-
-@dataclass(frozen=True)
-class Voice:
-    """What a design counts as a condition: the clips of one (`what` is "clip"), or what is made in its place."""
-
-    name: str
-    what: What = "clip"
-    number: int = 0
-    role: str = "test"
 
 
 @dataclass(frozen=True)
@@ -66,16 +54,24 @@ def gather(source: Source, kind: Kind, settings: StudySettings, workers: Workers
         found = _usable(found, clips, facts, kind, settings)
     chosen = choose_items(found, choice, _training(settings, len(found.items)), settings.order.seed)
     items = (*chosen.items, *chosen.training)
-    others = _other_music(kind, chosen, settings)
+    others = other_music(kind, chosen, settings)
     clips = {item.key: {**clips[item.key], **others.get(item.key, {})} for item in items}
     wanted = [clip for of_item in clips.values() for clip in of_item.values()]
     facts |= _inspected((clip for clip in wanted if clip.path not in facts), workers, progress)
-    _refuse(wanted, facts, settings)
+    _refuse({clip.path: problem for clip in wanted if (problem := _problem(clip, facts[clip.path], settings))})
     spans = {key: _spans(of_item, facts, kind, settings.format) for key, of_item in clips.items()}
-    processing = _processing(wanted, facts, spans, kind, settings)
+    processing = _processing(clips, facts, spans, kind, settings)
     for cutoff in kind.anchors:
         lowpass_taps(cutoff, processing.rate)  # says so if the rate is too low for it
     offsets = {key: {name: span[0] for name, span in of_item.items()} for key, of_item in spans.items()}
+    _refuse(
+        {
+            clips[key][name].path: silent
+            for key, of_item in offsets.items()
+            for name, start in of_item.items()
+            if (silent := _silent(facts[clips[key][name].path], start, processing.seconds))
+        }
+    )
     return Material(source, chosen, voices_of(kind, found.conditions), clips, offsets, facts, processing)
 
 
@@ -143,16 +139,23 @@ def _inspected(clips: Iterable[Clip], workers: Workers, progress: Progress) -> d
 def _usable(
     found: Selection, clips: Mapping, facts: Mapping[Path, Facts], kind: Kind, settings: StudySettings
 ) -> Selection:
-    """Without the items that have a clip that cannot be used."""
-    reasons = {}
+    """Without the items that have a clip that cannot be used, or is silent in its excerpt."""
+    reasons, spans = {}, {}
     for item in found.items:
         for clip in clips[item.key].values():
             if problem := _problem(clip, facts[clip.path], settings):
                 reasons.setdefault(item.key, f"{clip.path.name} ({clip.condition}): {problem}")
         if item.key not in reasons:
-            spans = _spans(clips[item.key], facts, kind, settings.format)
-            if (length := min(end - start for start, end in spans.values())) < _shortest(kind, settings):
+            of_item = _spans(clips[item.key], facts, kind, settings.format)
+            if (length := min(end - start for start, end in of_item.values())) < _shortest(kind, settings):
                 reasons[item.key] = f"it lasts {max(length, 0):.2f} s"
+            else:
+                spans[item.key] = of_item
+    seconds = _seconds(spans, kind, settings)
+    for key, of_item in spans.items():
+        for name, (start, _) in of_item.items():
+            if silent := _silent(facts[(clip := clips[key][name]).path], start, seconds):
+                reasons.setdefault(key, f"{clip.path.name} ({clip.condition}): {silent}")
     if found.items and len(reasons) == len(found.items):
         raise UsageError(f"no item can be used; the first: {next(iter(reasons.values()))}.")
     return _without(found, reasons)
@@ -170,28 +173,33 @@ def _problem(clip: Clip, facts: Facts, settings: StudySettings) -> str | None:
     return None
 
 
-def _refuse(clips: Sequence[Clip], facts: Mapping[Path, Facts], settings: StudySettings) -> None:
-    """Raise `UsageError` naming the clips that cannot be used."""
-    problems = {clip.path: problem for clip in clips if (problem := _problem(clip, facts[clip.path], settings))}
+def _silent(facts: Facts, start: float, seconds: float) -> str | None:
+    if facts.is_silent(start, seconds):
+        return f"it is silent in the {seconds:.2f} s from {start:.2f} s on: choose another excerpt with --start"
+    return None
+
+
+def _refuse(problems: Mapping[Path, str]) -> None:
+    """Raise `UsageError` naming the clips that cannot be used, if there are any."""
     if problems:
         named = "\n".join(f"  {path}: {problem}" for path, problem in list(problems.items())[:NAMED])
         more = f"\n  … and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
         raise UsageError(
-            f"{len(problems)} clips cannot be stimuli:\n{named}{more}\nPut them right, or drop their items under every "
-            "condition with --skip-bad."
+            f"these clips cannot be stimuli ({len(problems)}):\n{named}{more}\nPut them right, or drop their items "
+            "under every condition with --skip-bad."
         )
 
 
 def _spans(
     clips: Mapping[str, Clip], facts: Mapping[Path, Facts], kind: Kind, wanted: Format
 ) -> dict[str, tuple[float, float]]:
-    """Where each clip of an item begins and ends, in s; the same where it is silent from there on.
+    """Where each clip of an item begins and ends, in s.
 
     Beside a reference all are trimmed alike: they are aligned.
     """
     found, start = {name: facts[clip.path] for name, clip in clips.items()}, wanted.start
     if not wanted.trim:
-        return {name: (start, one.seconds if one.last > start else start) for name, one in found.items()}
+        return {name: (start, one.seconds) for name, one in found.items()}
     if kind.reference:
         first, last = min(one.first for one in found.values()), max(one.last for one in found.values())
         return {name: (first + start, min(last, one.seconds)) for name, one in found.items()}
@@ -202,23 +210,33 @@ def _shortest(kind: Kind, settings: StudySettings) -> float:
     return settings.format.seconds or kind.seconds[0]
 
 
+def _seconds(spans: Mapping, kind: Kind, settings: StudySettings) -> float:
+    """How long stimuli are, of clips with these spans."""
+    lengths = [end - start for of_item in spans.values() for start, end in of_item.values()]
+    return settings.format.seconds or min([*lengths, kind.seconds[1]])
+
+
 def _processing(
-    clips: Sequence[Clip], facts: Mapping[Path, Facts], spans: Mapping, kind: Kind, settings: StudySettings
+    clips: Mapping, facts: Mapping[Path, Facts], spans: Mapping, kind: Kind, settings: StudySettings
 ) -> Processing:
     wanted, needed = settings.format, _shortest(kind, settings)
-    length, key = min((end - start, key) for key, of_item in spans.items() for start, end in of_item.values())
-    if length < needed:
-        short = [clip for clip in clips if clip.item == key]
-        raise UsageError(
-            f"{short[0].path.name} of {short[0].prompt} #{short[0].index} leaves {max(length, 0):.2f} s to hear, and "
-            f"{needed:g} s or more were expected. Sample longer clips, ask for fewer --seconds, begin at an earlier "
-            "--start, or drop such items with --skip-bad."
-        )
-    rate = wanted.rate or _only("rates", {facts[clip.path].rate: clip for clip in clips}, "Hz, choose one with --rate")
-    channels = wanted.channels or _only(
-        "numbers of channels", {facts[clip.path].channels: clip for clip in clips}, "channels, choose with --channels 1"
+    length, shortest = min(
+        (end - start, clips[key][name].path) for key, of in spans.items() for name, (start, end) in of.items()
     )
-    seconds = wanted.seconds or min(length, kind.seconds[1])
+    if length < needed:
+        asked = "as --seconds asks" if wanted.seconds else f"the least for kind {kind.name!r}"
+        fewer = ", ask for fewer --seconds" if wanted.seconds else ""
+        earlier = ", begin at an earlier --start" if wanted.start else ""
+        raise UsageError(
+            f"{shortest} leaves {max(length, 0):.2f} s to hear, and {needed:g} s or more were expected, "
+            f"{asked}. Sample longer clips{fewer}{earlier}, or drop such items with --skip-bad."
+        )
+    all_clips = [clip for of_item in clips.values() for clip in of_item.values()]
+    rates = {facts[clip.path].rate: clip for clip in all_clips}
+    channel_counts = {facts[clip.path].channels: clip for clip in all_clips}
+    rate = wanted.rate or _only("rates", rates, "Hz, choose one with --rate")
+    channels = wanted.channels or _only("numbers of channels", channel_counts, "channels, choose with --channels 1")
+    seconds = _seconds(spans, kind, settings)
     return Processing(
         rate=rate,
         channels=channels,
@@ -237,51 +255,3 @@ def _only(what: str, found: Mapping[int, Clip], advice: str) -> int:
         shown = ", ".join(f"{clip.path.name} has {value}" for value, clip in sorted(found.items())[:3])
         raise UsageError(f"the clips have different {what}: {shown} {advice}.")
     return next(iter(found))
-
-
-def voices_of(kind: Kind, conditions: Sequence[str]) -> tuple[Voice, ...]:
-    """The conditions of the design, in order: those of the source, the hidden reference and its anchors, the controls.
-
-    A condition that has a control's name is that control.
-    """
-    voices = [Voice(name, role="control" if name in kind.controls else "test") for name in conditions]
-    if kind.reference:
-        voices += [Voice(REFERENCE, role="reference")]
-        voices += [Voice(f"anchor {hz} Hz", "anchor", hz, "anchor") for hz in kind.anchors]
-    made: dict[str, What] = {NOISE: "noise", SILENCE: "silence"}
-    controls = [name for name in kind.controls if name not in conditions]
-    voices += [Voice(name, made.get(name, "clip"), role="control") for name in controls]
-    if taken := [name for name in conditions if name in {voice.name for voice in voices[len(conditions) :]}]:
-        raise UsageError(f"a condition is called {taken[0]!r}, which a study of kind {kind.name!r} makes: rename it.")
-    return tuple(voices)
-
-
-def _other_music(kind: Kind, chosen: Selection, settings: StudySettings) -> dict[tuple[str, int], dict[str, Clip]]:
-    """The control "other music" of each item, unless that is a condition: a file of the folder given, or else a clip of
-    another prompt."""
-    if OTHER not in kind.controls or OTHER in chosen.conditions:
-        return {}
-    items, rng = (*chosen.items, *chosen.training), np.random.default_rng([settings.order.seed, 2])
-    if settings.other is not None:
-        files = sound_files([settings.other])
-        order = rng.permutation(len(files)).tolist()
-        picked = {item.key: files[order[n % len(files)]] for n, item in enumerate(items)}
-        return {key: {OTHER: Clip(OTHER, key, path.stem, path)} for key, path in picked.items()}
-    groups: dict[str, list[Item]] = {}
-    for item in items:
-        groups.setdefault(item.group, []).append(item)
-    if len(groups) < 2:
-        raise UsageError(
-            "the control 'other music' is a clip of another prompt, and there is one prompt: add prompts, or name a "
-            "folder of real music with --other."
-        )
-    names = list(groups)
-    cycle = [names[n] for n in rng.permutation(len(names)).tolist()]
-    following = dict(zip(cycle, cycle[1:] + cycle[:1], strict=True))
-    made = {}
-    for group, members in groups.items():
-        others = groups[following[group]]
-        for n, item in enumerate(members):
-            clip = others[n % len(others)].clips[int(rng.integers(len(item.clips)))]
-            made[item.key] = {OTHER: clip}
-    return made

@@ -47,8 +47,15 @@ def remove(path: str) -> Spoil:
     return lambda folder: (folder / path).unlink()
 
 
-def nothing(folder: Path) -> None:
-    pass
+def whole_but(path: str, sound: np.ndarray) -> Spoil:
+    """Longer clips all, and this sound in the place of one."""
+
+    def spoil(folder: Path) -> None:
+        for n, other in enumerate(sorted((folder / "clips").rglob("*.wav"))):
+            soundfile.write(other, music(n, seconds=3.5), RATE)
+        write(path, sound)(folder)
+
+    return spoil
 
 
 def many(folder: Path) -> None:
@@ -68,10 +75,13 @@ ENDLESS = np.where(np.arange(35200) == 99, np.inf, music(0))
 CLIPPED = np.clip(20 * music(0), -0.5, 0.5)
 SHORT = music(0, seconds=1)
 FAINT = 1e-5 * music(0)
+BROKEN_OFF = np.where(np.arange(56000) < 24000, music(0, seconds=3.5), 0)
 
 CLIPS: list[tuple[str, Spoil, str, str]] = [
     ("a silent clip", write("clips/hot/melody1-0.wav", 0 * music(0)), "", "melody1-0.wav: it is silent"),
     ("a clip too faint to hear", write("clips/hot/melody1-0.wav", FAINT), "", "never passes −60 dBFS"),
+    ("a clip that is silent in its excerpt", whole_but("clips/hot/melody1-0.wav", BROKEN_OFF), "--start 1.5",
+     "hot/melody1-0.wav: it is silent in the 2.00 s from 1.50 s on: choose another excerpt with --start"),
     ("a clip with NaN", write("clips/hot/melody1-0.wav", BROKEN), "", "1 of its samples are NaN or infinite"),
     ("a clip with infinity", write("clips/hot/melody1-0.wav", ENDLESS), "", "NaN or infinite"),
     ("a clipped clip", write("clips/hot/melody1-0.wav", CLIPPED), "", "--keep-clipped"),

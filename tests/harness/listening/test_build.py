@@ -279,6 +279,26 @@ def test_bad_clips_are_dropped_under_all_conditions_and_the_protocol_says_so(tmp
     assert Counter(row.condition for row in rows_of(built, role="test")) == dict.fromkeys(CONDITIONS, 2)
 
 
+def test_a_clip_that_is_silent_in_its_excerpt_alone_is_dropped_too(tmp_path: Path) -> None:
+    source = make_clips(tmp_path / "clips", seconds=5)
+    path = source / "robot/melody2-0.wav"
+    sound, _ = soundfile.read(path)
+    sound[RATE : 3 * RATE + RATE // 2] = 0
+    soundfile.write(path, sound, RATE)
+    excerpt = {"rate": None, "start": 1, "seconds": 2.5}
+    built = build(settings(source, tmp_path / "study", choice={"skip_bad": True}, format=excerpt))
+    [(item, reason)] = built.protocol["selection"]["dropped"].items()
+    assert (item, reason) == (
+        "melody2 #0",
+        "melody2-0.wav (robot): it is silent in the 2.50 s from 1.00 s on: choose another excerpt with --start",
+    )
+    with pytest.raises(UsageError, match=r"robot/melody2-0.wav: it is silent in the 2.50 s from 1.00 s on"):
+        build(settings(source, tmp_path / "refused", format=excerpt))
+    assert not (tmp_path / "refused").exists()
+    longer = {"rate": None, "start": 1, "seconds": 2.8}
+    build(settings(source, tmp_path / "longer", format=longer))
+
+
 def test_silence_at_the_ends_is_trimmed_and_beside_a_reference_alike(tmp_path: Path) -> None:
     source = make_clips(tmp_path / "clips", ("original", "coded"), seconds=4)
     for condition, silent in {"original": 0.5, "coded": 0.7}.items():

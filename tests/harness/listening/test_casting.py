@@ -13,10 +13,11 @@ from harness.listening.blinding import Blinder
 from harness.listening.casting import answers, cast, expected_of_gold
 from harness.listening.designs import DesignSettings, Slot, make_design
 from harness.listening.kinds import Kind, find_kind, kinds
-from harness.listening.material import REFERENCE, Material, voices_of
+from harness.listening.material import Material
 from harness.listening.processing import Processing
 from harness.listening.selection import Item, Selection
 from harness.listening.sources import Clip, Source
+from harness.listening.voices import REFERENCE, voices_of
 
 TRAINING = 1
 

@@ -78,7 +78,11 @@ def build(
     ] = None,
     items: Annotated[
         int | None,
-        typer.Option(rich_help_panel=CHOSEN, help="How many prompts × indices, drawn by the seed.", show_default="all"),
+        typer.Option(
+            rich_help_panel=CHOSEN,
+            help="How many prompts × indices, drawn by the seed.",
+            show_default="all; ideation: one for each task",
+        ),
     ] = None,
     clips: Annotated[
         Path | None, typer.Option(rich_help_panel=CHOSEN, help="A CSV with columns prompt,index: take these.")
@@ -89,7 +93,7 @@ def build(
     ] = None,
     skip_bad: Annotated[
         bool,
-        typer.Option("--skip-bad", rich_help_panel=CHOSEN, help="Drop items with a clip that lacks or is unusable."),
+        typer.Option("--skip-bad", rich_help_panel=CHOSEN, help="Drop items that lack a clip or have a bad one."),
     ] = False,
     rate: Annotated[
         str, typer.Option(rich_help_panel=SOUND, metavar="HZ|keep", help="Sampling rate; keep: the clips' own.")

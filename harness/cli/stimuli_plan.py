@@ -21,7 +21,13 @@ DRAWN_LISTENERS = 12
 
 def plan(
     kind: Annotated[str, typer.Option(help="multi, acr, ab, abx, mushra, affect or ideation.", show_default=False)],
-    conditions: Annotated[int, typer.Option(help="How many are compared.", show_default=False)],
+    conditions: Annotated[
+        int,
+        typer.Option(
+            help="How many are compared; the reference, anchors and controls of the kind come to them.",
+            show_default=False,
+        ),
+    ],
     effect: Annotated[
         str,
         typer.Option(
@@ -218,6 +224,7 @@ def _command(planned: StudyPlan) -> str:
     settings = planned.settings
     options = {"--per-listener": settings.trials, "--block": settings.block, "--repeats": settings.repeats or None}
     given = "".join(f" {name} {value}" for name, value in options.items() if value is not None)
+    given += " --tasks FILE" if planned.kind.open_answer else ""
     named = "" if settings.name == "auto" else f" --design {settings.name}"
     return (
         f"harness stimuli SOURCE --kind {planned.kind.name} --items {settings.items} --listeners {settings.listeners}"

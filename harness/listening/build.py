@@ -11,7 +11,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,9 @@ def build(settings: StudySettings, progress: Progress | None = None) -> Built:
     Raises `UsageError` for whatever does not fit together, before anything is written.
     """
     progress, kind = progress or Quiet(), find_kind(settings.kind)
-    declared = settings.listening.tasks if settings.listening and settings.tasks is None else ()
-    tasks = [dict(task) for task in declared] or read_tasks(settings.tasks, kind)
+    tasks = _tasks(kind, settings)
+    if tasks:
+        settings = replace(settings, choice=replace(settings.choice, at_most=len(tasks)))
     source = read_source(settings.source, settings.results)
     with Workers(settings.workers) as workers:
         material = gather(source, kind, settings, workers, progress)
@@ -88,7 +89,7 @@ def build(settings: StudySettings, progress: Progress | None = None) -> Built:
             key = _key(made, results, material)
             exported = _publish(stimuli, settings)
             write_key(settings.out, key)
-            account = Account(settings, stimuli, material, design, exported, key, results)
+            account = Account(settings, stimuli, material, design, exported, key, results, tasks)
             protocol = describe(account)
             write_bytes(settings.out / "protocol.json", readable_json(protocol))
             write_bytes(settings.out / "README.md", readme(account, protocol).encode())
@@ -97,8 +98,22 @@ def build(settings: StudySettings, progress: Progress | None = None) -> Built:
     return Built(settings.out, stimuli, key, protocol, new)
 
 
+def _tasks(kind: Kind, settings: StudySettings) -> list[dict[str, str]]:
+    """What listeners work on: the file's, or those declared, or those of the package. Raises `UsageError`."""
+    declared = settings.listening.tasks if settings.listening and settings.tasks is None else ()
+    tasks = [dict(task) for task in declared] or read_tasks(settings.tasks, kind)
+    for number, task in enumerate(tasks, start=1):
+        if settings.language not in task:
+            raise UsageError(
+                f"task {number} is in {' and '.join(task)} alone, and listeners read {settings.language} (--language): "
+                "add its words to the file of --tasks."
+            )
+    return tasks
+
+
 def design_settings(kind: Kind, material: Material, settings: StudySettings) -> DesignSettings:
-    """What the design is asked for. Listeners to a task meet each item once: nobody does a task twice."""
+    """What the design is asked for. Each item has a task of its own, and listeners meet it once: nobody does a task
+    twice."""
     order, items = settings.order, len(material.selection.items)
     per_listener = order.per_listener
     if per_listener is None and kind.open_answer:

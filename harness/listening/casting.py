@@ -88,7 +88,9 @@ class _Director:
             hidden = self._stimulus(role, slot.item, number, group)
             held_against = self._copy(role, slot.item, "open", group[hidden], group)
         id = self.blinder.trial(role, slot.item, *sorted(slot.conditions), probed)
-        task = self.tasks[slot.item % len(self.tasks)] if self.tasks and role in ("test", "training") else {}
+        task = self.tasks[slot.item] if self.tasks and role == "test" else {}
+        if role == "training":
+            task = self.kind.practice
         return Trial(id, tuple(sorted(shown)), held_against, task), shown
 
     def _stimulus(self, role: Role, number: int, condition: int, group: dict[str, Member]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
@@ -32,9 +32,9 @@ class Scale:
 class Kind:
     """`reference` asks for a true reference (as open and hidden one), low-passed at `anchors` (Hz) as well. `probe`
     adds a copy of one of the two. `controls` are conditions that no prompt makes; `open_answer` asks for ideas in
-    writing. `attention` names the items that can tell whether a listener attends: "trap", "gold". `question` is by
-    language, `seconds` the shortest and the longest stimulus that makes sense. `analysis` and `limits` are sentences
-    for the protocol: how answers are analysed, and what they cannot show."""
+    writing, in training for the task `practice`. `attention` names the items that can tell whether a listener attends:
+    "trap", "gold". `question` is by language, `seconds` the shortest and the longest stimulus that makes sense.
+    `analysis` and `limits` are sentences for the protocol: how answers are analysed, and what they cannot show."""
 
     name: str
     title: str
@@ -48,6 +48,7 @@ class Kind:
     probe: bool = False
     controls: tuple[str, ...] = ()
     open_answer: bool = False
+    practice: dict[str, str] = field(default_factory=dict)
     attention: tuple[str, ...] = ()
     analysis: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()

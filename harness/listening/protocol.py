@@ -28,6 +28,11 @@ PROTOCOL_SCHEMA = 1
 PACKAGES = ("numpy", "pyloudnorm", "scipy", "soundfile", "soxr")
 ALONE = "One condition alone is rated: nothing is compared, and the contrasts of the analysis do not apply."
 
+EXPECTED = (
+    "Expected answers of gold and trap items and of ABX stand in the key: `low..high` is a range of ratings, `= id` "
+    "the stimulus that X is, `lowest`, `chosen` and `not chosen` are of one stimulus among those of its trial."
+)
+
 
 @dataclass(frozen=True)
 class Account:
@@ -40,12 +45,14 @@ class Account:
     exported: Exported
     key: Sequence[KeyRow]
     made: Mapping[str, Made]
+    tasks: Sequence[Mapping[str, str]] = ()
 
 
 def describe(account: Account) -> dict[str, Any]:
     """The protocol, JSON-able, without dates and places: the same study says the same."""
     settings, kind, selection = account.settings, account.stimuli.kind, account.material.selection
     roles = Counter(row.role for row in account.key)
+    tasks = [dict(task) for task in account.tasks[: len(selection.items)]]
     return {
         "schema": PROTOCOL_SCHEMA,
         "name": settings.name,
@@ -55,6 +62,7 @@ def describe(account: Account) -> dict[str, Any]:
         "question": dict(kind.question),
         "scales": [asdict(scale) for scale in kind.scales],
         "language": settings.language,
+        **({"tasks": tasks, "practice": dict(kind.practice)} if tasks else {}),
         "source": dict(account.material.source.origin),
         "selection": {
             "conditions": list(selection.conditions),
@@ -260,9 +268,8 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         f"Design: {design['name']} for {design['listeners']} listeners, seed {design['seed']}; {uneven}. A list has "
         f"{said_trials(design)}.",
         "",
-        "Expected answers of gold and trap items and of ABX stand in the key: `low..high` is a range of ratings, `= id`"
-        " the stimulus that X is, `lowest`, `chosen` and `not chosen` are of one stimulus among those of its trial.",
-        "",
+        *_tasks(protocol),
+        *([EXPECTED, ""] if any(row.expected for row in account.key) else []),
         "Analysis, planned before anyone has listened:",
         "",
         *(f"- {sentence}" for sentence in protocol["analysis"]),
@@ -279,6 +286,15 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
 
 def _channels(count: int) -> str:
     return {1: "mono", 2: "stereo"}[count]
+
+
+def _tasks(protocol: Mapping[str, Any]) -> list[str]:
+    """What listeners work on, if they do."""
+    if "tasks" not in protocol:
+        return []
+    language = protocol["language"]
+    numbered = [f"{n}. {task[language]}" for n, task in enumerate(protocol["tasks"], start=1)]
+    return [f"Tasks, one for each item; in training: {protocol['practice'][language]}", "", *numbered, ""]
 
 
 def _terms(models: Mapping[str, Mapping[str, str]]) -> list[str]:

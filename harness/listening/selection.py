@@ -23,14 +23,15 @@ from metrics.registry import unknown_name
 @dataclass(frozen=True)
 class Choice:
     """What is taken of a source. `items` is how many (None: all), `listed` a CSV of prompt,index, `best_by` a figure
-    whose highest means over the conditions are taken. `skip_bad` drops an item that lacks a clip, or has a clip that
-    cannot be used, under all conditions; without it such a clip is refused."""
+    whose highest means over the conditions are taken; more than `at_most` are never taken. `skip_bad` drops an item
+    that lacks a clip, or has a clip that cannot be used, under all conditions; without it such a clip is refused."""
 
     conditions: tuple[str, ...] = ()
     items: int | None = None
     listed: Path | None = None
     best_by: str | None = None
     skip_bad: bool = False
+    at_most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,13 @@ def choose_items(found: Selection, choice: Choice, extra: int, seed: int) -> Sel
             "ratings say nothing of the other clips"
         )
     else:
-        ranked, wanted = _drawn(found.items, seed), choice.items or max(total - extra, 0)
+        ranked, wanted = _drawn(found.items, seed), choice.items or min(max(total - extra, 0), choice.at_most or total)
         rule = f"{wanted} of {total}, drawn by seed {seed}, prompts evenly"
+    if choice.at_most is not None and wanted > choice.at_most:
+        raise UsageError(
+            f"{wanted} items were asked for, and there are {choice.at_most} tasks, one for each: name a file of more "
+            "with --tasks, or ask for fewer items."
+        )
     if not 0 < wanted <= total - extra:
         more = f" and {extra} to train on" if extra else ""
         raise UsageError(

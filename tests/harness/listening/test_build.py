@@ -231,9 +231,10 @@ def test_ideation_has_other_music_noise_and_silence_and_nobody_has_a_task_twice(
         assert {row.prompt} == {other.prompt for other in own}  # of the item that it belongs to …
         assert row.source not in {other.source for other in own}  # … and made of another's clip
     for one in built.stimuli.lists:
-        tasks = [built.stimuli.trials[shown.trial].task["en"] for shown in one.trials]
+        tasks = [built.stimuli.trials[shown.trial].task["en"] for shown in (*one.training, *one.trials)]
         assert len({*tasks}) == len(tasks)
-        assert len({key[shown.stimuli[0]].condition for shown in one.trials}) == len(tasks)
+        assert all(task in (built.folder / "README.md").read_text("utf-8") for task in tasks)
+        assert len({key[shown.stimuli[0]].condition for shown in one.trials}) == len(one.trials)
 
 
 @pytest.mark.parametrize("kind", ["multi", "acr", "ab", "affect"])
@@ -257,6 +258,17 @@ def make_long(made, kind: str) -> Built:
 
 
 GOLDS = {kind: {"golds": 2} for kind in ("multi", "acr", "ab")}
+
+
+def test_there_are_no_more_items_than_tasks_unless_they_are_asked_for(tmp_path: Path) -> None:
+    source = make_clips(tmp_path / "clips", ("hot",), prompts=7, seconds=5.2)
+    built = build(settings(source, tmp_path / "study", "ideation"))
+    assert built.protocol["selection"]["rule"] == "4 of 7, drawn by seed 0, prompts evenly; 1 more to train on"
+    with pytest.raises(UsageError, match="5 items were asked for, and there are 4 tasks, one for each: name a file"):
+        build(settings(source, tmp_path / "more", "ideation", choice={"items": 5}))
+    (tmp_path / "tasks.yaml").write_text("- en: x\n")
+    with pytest.raises(UsageError, match="task 1 is in en alone, and listeners read zh"):
+        build(settings(source, tmp_path / "zh", "ideation", language="zh", tasks=str(tmp_path / "tasks.yaml")))
 
 
 def test_repeats_are_the_same_trials_again(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import soundfile
 from scipy.signal import correlate
 
 from harness.errors import UsageError
-from harness.listening.blinding import ID, Blinder, KeyRow, read_key
+from harness.listening.blinding import ID, Blinder, KeyRow, keep_secret, read_key
 from harness.listening.build import Built, build
 from harness.listening.kinds import kinds
 from harness.listening.processing import NEUTRAL_TIME
@@ -116,12 +116,23 @@ def test_the_key_is_private_and_its_ids_need_the_secret(made, kind: str) -> None
     assert [row.blind_id for row in read_key(built.folder)] == sorted(row.blind_id for row in built.key)
     row = next(row for row in built.key if row.role == "test")
     member = ("test", f"melody{row.prompt[-1]}", row.index)
-    assert row.blind_id not in {
-        Blinder(secret).stimulus(*member, n, c, row.condition)
-        for secret in (b"", bytes(32))
-        for n in range(9)
-        for c in range(9)
-    }
+
+    def ids(blinder: Blinder) -> set[str]:
+        return {blinder.stimulus(*member, n, c, row.condition) for n in range(9) for c in range(9)}
+
+    assert row.blind_id in ids(keep_secret(built.folder))  # the search is the right one
+    assert row.blind_id not in ids(Blinder(b"")) | ids(Blinder(bytes(32)))
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_nothing_private_can_be_reached_from_the_public_folder(made, kind: str) -> None:
+    built = made(kind)
+    public = (built.folder / "public").resolve()
+    secret = (built.folder / "PRIVATE" / "secret").read_text().strip().encode()
+    for path in public.rglob("*"):
+        assert path.resolve().is_relative_to(public)
+        assert path.name not in {"key.csv", "secret", "request.json", "protocol.json", "preview.html"}
+        assert path.is_dir() or (secret not in path.read_bytes() and b"PRIVATE" not in path.read_bytes())
 
 
 def test_the_same_request_makes_the_same_bytes(tmp_path: Path) -> None:

@@ -137,13 +137,13 @@ def design_settings(kind: Kind, material: Material, settings: StudySettings) -> 
 
 def _request(settings: StudySettings, material: Material, tasks: Iterable[Mapping[str, str]]) -> dict[str, Any]:
     """Everything that decides the bytes of the folder, but for the secret. Sources count by content, not by place."""
-    names = ("kind", "name", "language")
-    format = asdict(settings.format)
     return {
         "studio_version": STUDIO_VERSION,
         "source": material.source.name,
-        **{name: getattr(settings, name) for name in names},
-        "format": format,
+        "kind": settings.kind,
+        "name": settings.name,
+        "language": settings.language,
+        "format": asdict(settings.format),
         "order": asdict(settings.order),
         "tasks": [dict(task) for task in tasks],
         "clips": sorted(

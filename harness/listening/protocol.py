@@ -132,6 +132,7 @@ def _processing(account: Account) -> dict[str, Any]:
             "standard": "ITU-R BS.1770-4 (pyloudnorm)",
             "target_lufs": processing.lufs,
             "tolerance_lu": LUFS_TOLERANCE,
+            "measured": "of the excerpt as it is played, fades included",
         },
         "true_peak": {
             "limit_dbtp": processing.peak,

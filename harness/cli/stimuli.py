@@ -229,7 +229,7 @@ def _rate(text: str) -> int | None:
 
 def print_built(built: Built) -> None:
     """What was made, in a few lines."""
-    from harness.listening.protocol import said_trials
+    from harness.listening.readme import said_trials
 
     stimuli, protocol = built.stimuli, built.protocol
     selection, processing, design = protocol["selection"], protocol["processing"], protocol["design"]

@@ -26,7 +26,8 @@ from harness.listening.lists import write_lists
 from harness.listening.material import Material, gather
 from harness.listening.preview import write_preview
 from harness.listening.processing import NEUTRAL_TIME, Made, Part, Processing, make_item
-from harness.listening.protocol import Account, describe, readme
+from harness.listening.protocol import Account, describe
+from harness.listening.readme import readme
 from harness.listening.settings import StudySettings
 from harness.listening.sources import read_source
 from harness.listening.stimulus_set import Stimulus, StimulusSet

@@ -1,6 +1,6 @@
-"""What a methods section needs, as data and in words: how stimuli were chosen, made, blinded and ordered.
+"""What a methods section needs, as data: how stimuli were chosen, made, blinded and ordered.
 
-Both are for the researcher. They name conditions and models, so they are not in the public folder.
+It is for the researcher. It names conditions and models, so it is not in the public folder.
 """
 
 from __future__ import annotations
@@ -27,11 +27,6 @@ from harness.provenance import packages, source
 PROTOCOL_SCHEMA = 1
 PACKAGES = ("numpy", "pyloudnorm", "scipy", "soundfile", "soxr")
 ALONE = "One condition alone is rated: nothing is compared, and the contrasts of the analysis do not apply."
-
-EXPECTED = (
-    "Expected answers of gold and trap items and of ABX stand in the key: `low..high` is a range of ratings, `= id` "
-    "the stimulus that X is, `lowest`, `chosen` and `not chosen` are of one stimulus among those of its trial."
-)
 
 
 @dataclass(frozen=True)
@@ -199,113 +194,6 @@ def _design(account: Account) -> dict[str, Any]:
     }
 
 
-def said_trials(design: Mapping[str, Any]) -> str:
-    """How long a list is, of the protocol's design.
-
-    >>> said_trials({"trials_per_listener": {"training": 1, "test": 17, "trap": 1, "gold": 1}})
-    '19 trials (17 test, 1 trap, 1 gold) after 1 to train on'
-    """
-    count = {role: n for role, n in design["trials_per_listener"].items() if role != "training"}
-    training = design["trials_per_listener"].get("training")
-    roles = f" ({', '.join(f'{n} {role}' for role, n in count.items())})" if len(count) > 1 else ""
-    return f"{_counted(sum(count.values()), 'trial')}{roles}" + (f" after {training} to train on" if training else "")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def _public_names(account: Account) -> list[str]:
     public = account.settings.out / "public"
     return sorted(path.relative_to(public).as_posix() for path in account.exported.files)
-
-
-def readme(account: Account, protocol: Mapping[str, Any]) -> str:
-    """The folder's README: what is where, what may be served, and a draft of the methods."""
-    kind, stimuli = account.stimuli.kind, account.stimuli
-    processing, selection, design = protocol["processing"], protocol["selection"], protocol["design"]
-    loud, peak = processing["loudness"], processing["true_peak"]
-    down = peak["items_lowered_db"]
-    fitted = (
-        f"{len(down)} of the items were lowered as a whole, by up to {max(down.values()):.2f} dB, to keep it"
-        if down
-        else "no item had to be lowered for it"
-    )
-    origin = protocol["source"]
-    made_of = f"run {origin['run']}" if "run" in origin else f"folder {origin['folder']}"
-    roles = ", ".join(f"{count} {role}" for role, count in protocol["stimuli"]["by_role"].items())
-    dropped = (
-        f" {_counted(len(selection['dropped']), 'item')} dropped under all conditions." if selection["dropped"] else ""
-    )
-    uneven = "; ".join(design["imbalance"]) or "balanced throughout"
-    lines = [
-        f"# {protocol['name']}: {kind.title}",
-        "",
-        "| | |",
-        "|---|---|",
-        "| `public/` | may be served or handed to a platform: sounds, manifest, lists, exports; blind ids only |",
-        "| `PRIVATE/` | which is which: the key, the secret, a page to hear and see all stimuli. Never serve it |",
-        "| `preview.html` | all stimuli to hear and see by their ids, for others to look at |",
-        "| `protocol.json` | all of the below as data. Like this file it names conditions and models: serve neither |",
-        "",
-        "`harness stimuli check DIR` verifies it. The same command makes it again, byte for byte, with the same",
-        "`PRIVATE/secret`.",
-        "",
-        "## Methods",
-        "",
-        f"Standard: {kind.standard}. Question: “{kind.question['en']}”",
-        "",
-        f"Stimuli: {len(stimuli.stimuli)} of {stimuli.seconds:g} s ({roles}), made of the {made_of}: "
-        f"{_counted(len(selection['conditions']), 'condition')} ({', '.join(selection['conditions'])}) and "
-        f"{_counted(len(selection['items']), 'item')}, each a prompt and an index that "
-        f"all conditions share; items: {selection['rule']}.{dropped}",
-        "",
-        f"Processing, in this order: {processing['order']}. Resampled to {stimuli.rate} Hz "
-        f"({processing['resampling']}), {_channels(stimuli.channels)}; {loud['target_lufs']:g} LUFS by "
-        f"{loud['standard']}; true peak at most {peak['limit_dbtp']:g} dBTP, {peak['measured']}: {fitted}. "
-        f"Fades: {processing['fades']}. {processing['format']}.",
-        "",
-        *(f"{name.capitalize()}: {words.rstrip('.')}.\n" for name, words in protocol["made"].items()),
-        f"Design: {design['name']} for {design['listeners']} listeners, seed {design['seed']}; {uneven}. A list has "
-        f"{said_trials(design)}.",
-        "",
-        *_tasks(protocol),
-        *([EXPECTED, ""] if any(row.expected for row in account.key) else []),
-        "Analysis, planned before anyone has listened:",
-        "",
-        *(f"- {sentence}" for sentence in protocol["analysis"]),
-        "",
-        "Limits:",
-        "",
-        *(f"- {sentence}" for sentence in protocol["limits"]),
-        "",
-        *_terms(protocol["models"]),
-        *_refused(protocol["exports"]["refused"]),
-    ]
-    return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _channels(count: int) -> str:
-    return {1: "mono", 2: "stereo"}[count]
-
-
-def _tasks(protocol: Mapping[str, Any]) -> list[str]:
-    """What listeners work on, if they do."""
-    if "tasks" not in protocol:
-        return []
-    language = protocol["language"]
-    numbered = [f"{n}. {task[language]}" for n, task in enumerate(protocol["tasks"], start=1)]
-    return [f"Tasks, one for each item; in training: {protocol['practice'][language]}", "", *numbered, ""]
-
-
-def _terms(models: Mapping[str, Mapping[str, str]]) -> list[str]:
-    lines = []
-    for name, terms in models.items():
-        licence = f"the weights are under {terms['licence']}" if "licence" in terms else "its licence is not recorded"
-        notice = f"; what it makes is to be marked “{terms['notice']}”" if "notice" in terms else ""
-        lines += [f"Model: {name}; {licence}{notice}.", ""]
-    return lines
-
-
-def _refused(refused: Mapping[str, str]) -> list[str]:
-    return [line for name, reason in refused.items() for line in (f"Not exported for {name}: {reason}", "")]

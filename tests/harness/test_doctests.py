@@ -15,7 +15,7 @@ MODULES = [
     "harness.listening.exports.tables",
     "harness.listening.lists",
     "harness.listening.processing",
-    "harness.listening.protocol",
+    "harness.listening.readme",
     "harness.listening.sequences",
     "harness.listening.williams",
     "harness.mlflow_run",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import DegenerateInput, UsageError
+from metrics.limits import within_limits
 from metrics.registry import unknown_name
 from metrics.resampling import estimate, jackknife
 from metrics.score import Direction, EmbeddingSet, Estimand, Score
@@ -125,7 +126,7 @@ def mean_score(
         name=name,
         value=plain,
         stderr=result.stderr,
-        interval=result.interval,
+        interval=within_limits(result.interval, unit, len(ids), difference=name.endswith(" difference")),
         n_songs=len(ids),
         n_frames=int(has.sum()) if n_frames is None else n_frames,
         unit=unit,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import DegenerateInput, UsageError
+from metrics.limits import within_limits
 from metrics.resampling import Estimate, deal, delete_groups, estimate
 from metrics.score import Direction, EmbeddingSet, Estimand, Score, check_comparable
 
@@ -73,6 +74,7 @@ class Kind:
         take, empty where it is; `about` is added to the provenance.
         """
         sets = evaluated if isinstance(evaluated, tuple) else (evaluated,)
+        songs = about.get("drawn_songs") or sets[0].n_songs
         provenance: dict[str, Any] = {**sets[0].provenance, "df": result.df, "paired": len(sets) == 2, **about}
         if reference is not None:
             provenance |= {
@@ -84,7 +86,7 @@ class Kind:
             name=self.name if len(sets) == 1 else f"{self.name} difference",
             value=result.value,
             stderr=result.stderr,
-            interval=result.interval,
+            interval=within_limits(result.interval, self.unit, songs, difference=len(sets) == 2),
             n_songs=sets[0].n_songs,
             n_frames=sum(len(data.frames) for data in sets),
             unit=self.unit,

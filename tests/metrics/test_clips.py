@@ -8,7 +8,7 @@ from metrics.errors import DegenerateInput, UsageError
 
 
 def mean(values, songs, strata=None):
-    return mean_score("x", values, songs, unit="share", direction="higher", strata=strata)
+    return mean_score("x", values, songs, unit="dB", direction="higher", strata=strata)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=20))

@@ -36,7 +36,6 @@ SEEDS = 5
 UNITS_IN_A_CLUSTER = 10
 MOST_CLUSTERS = 500
 EXPLAINED = 0.9  # the share of variance that is kept for the clustering, as the authors have it
-FEWEST_RELIABLE = 50
 
 
 def mauve_of_histograms(p: ArrayLike, q: ArrayLike, *, scale: float = SCALE, points: int = POINTS) -> float:
@@ -109,10 +108,7 @@ def _score(conditions: list[EmbeddingSet], reference: EmbeddingSet, clusters: in
         delete_groups(mean.plain, mean.reference, deal(reference)),
         Jackknife(0.0, spread**2 / seeds, max(1.0, seeds - 1.0)),
     ]
-    songs = min(data.n_songs for data in (reference, *conditions))
     about: dict[str, Any] = {"seeds": seeds, "seed_sd": spread}
-    if songs < FEWEST_RELIABLE:
-        about["few"] = f"{songs} clips or tracks are too few for clusters: take {FEWEST_RELIABLE} on either side"
     note = f"mean over {seeds} clusterings, which differ by {spread:.2g}; compare at equal numbers of clips"
     sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
     kind = Kind("mad", "−ln MAUVE", "lower", "population at this n")

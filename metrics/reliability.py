@@ -1,7 +1,9 @@
-"""When a Fréchet distance may be trusted, as found by simulation: `metrics/data/frechet_reliability.json`.
+"""When an interval may be trusted, as found by simulation: `frechet_reliability.json` and `interval_reliability.json`
+in metrics/data.
 
-`make calibration` draws thousands of samples whose true distance is known and checks bias, coverage, error and false
-positives (results/calibration). What passed there is written down as three rules:
+`make calibration` draws thousands of samples whose truth is known and checks bias, coverage, error and false positives
+(results/calibration). For most metrics what passed there is one number, from how many songs on (`doubts_of_interval`).
+For a Fréchet distance it is three rules:
 
 - In the reference's first components: enough songs on either side, a reference as large as the evaluated set (half as
   large for a paired difference), and at most 16 components that hold most of the variance: others are not well
@@ -28,6 +30,35 @@ ScoreKind = Literal["fad", "paired fad"]
 def rules() -> dict[str, Any]:
     """The rules as they are stored."""
     return json.loads((Path(__file__).parent / "data" / "frechet_reliability.json").read_text())
+
+
+@cache
+def interval_rules() -> dict[str, Any]:
+    """The rules for all other intervals: how many tracks a reference takes, and songs by metric, of "one" condition and
+    of a "difference", null where no number was enough, and "why". "tails" marks what fails under heavy ones.
+    """
+    return json.loads((Path(__file__).parent / "data" / "interval_reliability.json").read_text())
+
+
+def doubts_of_interval(name: str, songs: int, reference_songs: int | None, *, difference: bool = False) -> list[str]:
+    """Why so many songs are not enough for an interval of this metric, or of a difference in it.
+
+    Empty when they are, and for a metric that was not simulated. Without `reference_songs` there is no reference, or
+    it counts as fixed.
+    """
+    rule = interval_rules()["metrics"].get(name)
+    if rule is None:
+        return []
+    needed = rule["difference" if difference else "one"]
+    if needed is None:
+        return [f"no number of clips is known to be enough: {rule['why']}"]
+    tracks = interval_rules()["reference_songs"]
+    return _too_few(songs, needed, tracks if reference_songs is None else reference_songs, tracks)
+
+
+def minds_tails(name: str) -> bool:
+    """Whether heavy tails (`doubts_of_tails`) spoil the interval of this metric."""
+    return bool(interval_rules()["metrics"].get(name, {}).get("tails", False))
 
 
 def effective_dimension(spectrum: ArrayLike) -> float:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import DegenerateInput, UsageError
 from metrics.limits import within_limits
+from metrics.reliability import doubts_of_interval, doubts_of_tails, minds_tails
 from metrics.resampling import Estimate, deal, delete_groups, estimate
 from metrics.score import Direction, EmbeddingSet, Estimand, Score, check_comparable
 
@@ -66,15 +67,15 @@ class Kind:
         evaluated: EmbeddingSet | tuple[EmbeddingSet, EmbeddingSet],
         reference: EmbeddingSet | None = None,
         note: str = "",
-        *,
-        few: str = "",
         **about: Any,
     ) -> Score:
-        """The score of one condition, or of a pair's difference. `few` says why it is not reliable and what it would
-        take, empty where it is; `about` is added to the provenance.
+        """The score of one condition, or of a pair's difference; `about` is added to the provenance.
+
+        Where `metrics.reliability` doubts the interval the score is not reliable, and the note says what it takes.
         """
         sets = evaluated if isinstance(evaluated, tuple) else (evaluated,)
-        songs = about.get("drawn_songs") or sets[0].n_songs
+        songs = min(sets[0].n_songs, about.get("drawn_songs") or sets[0].n_songs)
+        doubts = self._doubts(sets, reference, songs)
         provenance: dict[str, Any] = {**sets[0].provenance, "df": result.df, "paired": len(sets) == 2, **about}
         if reference is not None:
             provenance |= {
@@ -92,11 +93,19 @@ class Kind:
             unit=self.unit,
             direction=self.direction,
             estimand=self.estimand,
-            reliable=not few,
-            note="; ".join(part for part in (note, few) if part),
+            reliable=not doubts,
+            note="; ".join(part for part in (note, ", ".join(doubts)) if part),
             plain=result.value,
             provenance=provenance,
         )
+
+    def _doubts(self, sets: tuple[EmbeddingSet, ...], reference: EmbeddingSet | None, songs: int) -> list[str]:
+        tracks = None if reference is None else reference.n_songs
+        doubts = doubts_of_interval(self.name, songs, tracks, difference=len(sets) == 2)
+        if minds_tails(self.name):
+            both = sets if reference is None else (*sets, reference)
+            doubts += doubts_of_tails(*(data.means()[1] for data in both))
+        return doubts
 
 
 def mean_over_songs(values: ArrayLike, data: EmbeddingSet) -> Estimate:

@@ -8,7 +8,7 @@ between two clips' pitch classes, seen from where all twelve are alike, for the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from metrics.audio import Audio, check, resample
 from metrics.clips import AudioSet, mean_score
 from metrics.diversity import centred_means, unit_rows
 from metrics.errors import DegenerateInput, UsageError
+from metrics.reliability import doubts_of_interval
 from metrics.resampling import check_paired
 from metrics.score import EmbeddingSet, Score, check_comparable
 from metrics.structure import RATE as CHROMA_RATE
@@ -185,7 +186,7 @@ def _mean(name: str, by_song: dict[Any, float], data: EmbeddingSet, reference: E
     provenance = dict(data.provenance)
     if reference is not None:
         provenance["reference"] = reference.provenance
-    return mean_score(
+    score = mean_score(
         name,
         list(by_song.values()),
         list(by_song),
@@ -196,3 +197,6 @@ def _mean(name: str, by_song: dict[Any, float], data: EmbeddingSet, reference: E
         n_frames=len(data.frames),
         provenance=provenance,
     )
+    # That of a prompt is as much a mean of one cosine a clip.
+    doubts = doubts_of_interval("style_similarity", score.n_songs, None, difference=name.endswith(" difference"))
+    return replace(score, reliable=False, note="; ".join([score.note, *doubts])) if doubts else score

@@ -6,6 +6,7 @@ With `--confirm` those at the thresholds of the rules are run on other random nu
 import argparse
 from pathlib import Path
 
+from tests.calibration import intervals
 from tests.calibration.cells import CELLS, CONFIRMED, REPETITIONS, run
 from tests.calibration.report import write
 
@@ -20,4 +21,7 @@ arguments = parser.parse_args()
 cells, file, seed = (CONFIRMED, "confirmation.json", 1) if arguments.confirm else (CELLS, "fad.json", 0)
 chosen = [cell for cell in cells if arguments.only in cell.name]
 run(chosen, arguments.folder / file, arguments.repetitions, seed)
+if not arguments.confirm:
+    chosen = [cell for cell in intervals.CELLS if arguments.only in cell.name]
+    intervals.run(chosen, arguments.folder / "intervals.json", arguments.repetitions)
 write(arguments.folder)

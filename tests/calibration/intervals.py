@@ -24,48 +24,56 @@ from metrics.diversity import centred_means, diversity_of_rows, effective_number
 from metrics.files import write_bytes
 from metrics.kernel import median_distance
 from metrics.manifold import NAMES, NEIGHBOURS, _measure, _Side
+from metrics.mauve import mad, paired_mad
 from metrics.mmd import Cubic, Gaussian, mmd
 from metrics.mmd import Side as KernelSide
 from metrics.reliability import doubts_of_tails
 from metrics.resampling import Estimate, deal
-from metrics.score import EmbeddingSet
+from metrics.score import EmbeddingSet, Score
 from metrics.sides import Replicates
 from metrics.similarity import centroid_similarities
+from tests.calibration.cells import REPETITIONS
 from tests.calibration.laws import CONDITIONS, LAWS, Array, Law, draw
 
 REFERENCE_SONGS = 60
-SONGS = (16, 30, 60, 200)
+SONGS = (16, 24, 60, 200)
 ORDERS = {"vendi": 1.0, "vendi2": 2.0, "vendi_inf": np.inf}
 STYLE = "this"
+SINGLE = ("same", "other")
 PAIRS = (("same", "again"), ("same", "other"))
 """Of one law, so that the difference is 0 in truth, and not."""
 
 
 @dataclass(frozen=True)
 class IntervalCell:
-    """A law, how many songs of a condition and how many of the reference."""
+    """A law, and how many songs of a condition and of the reference; `mad` is that metric alone, which is dear."""
 
     law: str
     songs: int
     reference_songs: int = REFERENCE_SONGS
+    mad: bool = False
+    repetitions: int = REPETITIONS
 
     @property
     def name(self) -> str:
-        return f"{self.law}, {self.songs} songs against {self.reference_songs}"
+        return f"{self.law}, {self.songs} songs against {self.reference_songs}{', MAD' if self.mad else ''}"
 
 
-CELLS = [IntervalCell(law, songs) for law in ("musicnn, 48 axes", "musicnn, 48 axes, t5") for songs in SONGS]
+CELLS = [
+    *(IntervalCell(law, songs) for law in ("musicnn, 48 axes", "musicnn, 48 axes, t5") for songs in SONGS),
+    IntervalCell("musicnn, 48 axes", 60, mad=True, repetitions=200),
+]
 
 
 def run(cells: Sequence[IntervalCell], path: Path, repetitions: int, seed: int = 0) -> dict[str, Any]:
     """Run the cells that `path` does not hold yet with so many repetitions; everything it holds afterwards."""
     done: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for cell in cells:
-        before = done.get(cell.name, {})
-        if before.get("cell") == asdict(cell) and before["repetitions"] >= repetitions:
+        before, wanted = done.get(cell.name, {}), min(repetitions, cell.repetitions)
+        if before.get("cell") == asdict(cell) and before["repetitions"] >= wanted:
             continue
         started = time.process_time()
-        done[cell.name] = {"cell": asdict(cell), "repetitions": repetitions, **simulate(cell, repetitions, seed)}
+        done[cell.name] = {"cell": asdict(cell), "repetitions": wanted, **simulate(cell, wanted, seed)}
         write_bytes(path, (json.dumps(done, indent=1, ensure_ascii=False) + "\n").encode())
         print(f"{cell.name}: {time.process_time() - started:.0f} s of CPU", flush=True)
     return done
@@ -85,18 +93,35 @@ def simulate(cell: IntervalCell, repetitions: int, seed: int = 0) -> dict[str, A
     for _ in range(repetitions):
         conditions, reference = draw_sets(law, cell, rng)
         heavy += bool(doubts_of_tails(conditions["same"].means()[1], reference.means()[1]))
-        measured = {name: replicates(law, data, reference, centre) for name, data in conditions.items()}
-        for metric in measured["same"]:
-            around = reference if measured["same"][metric].reference else None
-            for name in ("same", "other"):
-                result = measured[name][metric].estimate(conditions[name], around)
-                found.setdefault((name, metric), []).append(result)
-            for first, second in PAIRS:
-                difference = measured[second][metric] - measured[first][metric]
-                result = difference.estimate(conditions[first], around)
-                found.setdefault((f"{second} − {first}", metric), []).append(result)
+        some = mad_estimates(conditions, reference) if cell.mad else estimates(law, conditions, reference, centre)
+        for key, estimate in some.items():
+            found.setdefault(key, []).append(estimate)
     rows = [_row(condition, metric, results) for (condition, metric), results in found.items()]
     return {"heavy_tails": heavy / repetitions, "rows": rows}
+
+
+def estimates(
+    law: Law, conditions: dict[str, EmbeddingSet], reference: EmbeddingSet, centre: EmbeddingSet
+) -> dict[tuple[str, str], Estimate]:
+    """By condition, or "second − first", and metric."""
+    measured = {name: replicates(law, data, reference, centre) for name, data in conditions.items()}
+    found = {}
+    for metric, same in measured["same"].items():
+        around = reference if same.reference else None
+        for name in SINGLE:
+            found[name, metric] = measured[name][metric].estimate(conditions[name], around)
+        for first, second in PAIRS:
+            difference = measured[second][metric] - measured[first][metric]
+            found[f"{second} − {first}", metric] = difference.estimate(conditions[first], around)
+    return found
+
+
+def mad_estimates(conditions: dict[str, EmbeddingSet], reference: EmbeddingSet) -> dict[tuple[str, str], Estimate]:
+    """As `estimates`, by the library's scores: errors are of the clustering, too."""
+    scores = {name: mad(conditions[name], reference) for name in SINGLE}
+    for first, second in PAIRS:
+        scores[f"{second} − {first}"] = paired_mad(conditions[first], conditions[second], reference)
+    return {(name, "mad"): _estimate(score) for name, score in scores.items()}
 
 
 def draw_sets(law: Law, cell: IntervalCell, rng: np.random.Generator) -> tuple[dict[str, EmbeddingSet], EmbeddingSet]:
@@ -157,6 +182,11 @@ def _of_means(values: Sequence[float], data: EmbeddingSet) -> Replicates:
     (dealing,) = deal(data)
     without = [array[dealing != group].mean() for group in range(dealing.max() + 1)]
     return Replicates(float(array.mean()), [np.array(without)])
+
+
+def _estimate(score: Score) -> Estimate:
+    assert score.interval is not None
+    return Estimate(score.value, score.stderr, score.interval, score.provenance["df"])
 
 
 def _row(condition: str, metric: str, results: Sequence[Estimate]) -> dict[str, Any]:

@@ -9,13 +9,19 @@ from typing import Any
 
 from harness.figures import write_png
 from metrics.files import write_bytes
-from metrics.kernel import FEWEST_RELIABLE
-from metrics.reliability import ScoreKind, doubts_in_components, rules, songs_in_full
+from metrics.reliability import (
+    ScoreKind,
+    doubts_in_components,
+    doubts_of_interval,
+    interval_rules,
+    rules,
+    songs_in_full,
+)
 from tests.calibration.cells import REPETITIONS
+from tests.calibration.interval_report import ERRORS, LEAST_COVERAGE, MOST_FALSE, MOST_FLAGGED, interval_section
 from tests.calibration.laws import LAWS
 
-MOST_BIAS, LEAST_COVERAGE, ERRORS, MOST_FALSE = 0.25, 0.92, (0.9, 1.5), 0.07
-MOST_FLAGGED = 0.5
+MOST_BIAS = 0.25
 CHOSEN_ON = (
     ("24 clips of one condition", "24 songs against 50 and 60, 16 against 50 and 200"),
     ("60 reference tracks, as many as clips", "24 songs against 50 and 60, 60 against 50 and 60, 200 against 50"),
@@ -27,10 +33,8 @@ CHOSEN_ON = (
         "24, 50 and 100 songs on either side in 16 axes, 50 to 200 in 48, 200 and 500 in 200",
     ),
     ("1.2 times a Gaussian's fourth moment", "both cells with t₅"),
-    ("8 clips and tracks of a kernel distance", "none here, but simulations told of in metrics/kernel.py"),
 )
 """Which cells each threshold was chosen on."""
-"""Where more than half of the samples are refused for their tails, a cell is not shown as reliable."""
 ROUNDING = 1e-12
 BIASES = (-0.5, -MOST_BIAS, 0, MOST_BIAS, 0.5, 1, 2, 4)
 """Where the figure has ticks."""
@@ -83,24 +87,26 @@ def verdicts(results: dict[str, Any]) -> Iterator[tuple[str, str, list[str], boo
         rows = [row for row in result["rows"] if row["estimator"] == "kad"]
         if rows:
             found = [f"{row['condition']}: {failure}" for row in rows for failure in failures(row)]
-            out = min(result["cell"]["songs"], result["cell"]["reference_songs"]) < FEWEST_RELIABLE
-            yield name, "kad", found + few, out
+            doubts = doubts_of_interval("kad", result["cell"]["songs"], result["cell"]["reference_songs"])
+            yield name, "kad", found + few, bool(doubts)
         for row in result["rows"]:
             if row["estimator"] in TESTED and row["condition"] == "same":
                 yield name, row["estimator"].replace("_", " "), failures(row) + few, False
 
 
 def write(folder: Path) -> None:
-    """README.md, bias.png and coverage.png, of the cells in fad.json and those simulated again in confirmation.json."""
-    results, again = (
+    """README.md, bias.png and coverage.png, of the cells in fad.json, those simulated again in confirmation.json, and
+    those in intervals.json.
+    """
+    results, again, others = (
         json.loads(path.read_text()) if path.exists() else {}
-        for path in (folder / "fad.json", folder / "confirmation.json")
+        for path in (folder / f"{name}.json" for name in ("fad", "confirmation", "intervals"))
     )
-    write_bytes(folder / "README.md", _markdown(results, again).encode())
+    write_bytes(folder / "README.md", _markdown(results, again, others).encode())
     _figure(results, folder)
 
 
-def _markdown(results: dict[str, Any], again: dict[str, Any]) -> str:
+def _markdown(results: dict[str, Any], again: dict[str, Any], others: dict[str, Any]) -> str:
     rule = rules()
     components, full = rule["components"], rule["full"]
     lines = [
@@ -133,8 +139,8 @@ def _markdown(results: dict[str, Any], again: dict[str, Any]) -> str:
         "",
         "The permutation tests of equality are exact and need no rule. Plug-in values and FAD∞ by extrapolation never",
         "carry an interval. The kernel distance is unbiased without a correction and is shown from "
-        f"{FEWEST_RELIABLE} clips and",
-        "tracks on; its truth is that at the bandwidth which each repetition took from its reference.",
+        f"{interval_rules()['metrics']['kad']['one']} clips on; its",
+        "truth is that at the bandwidth which each repetition took from its reference.",
         "",
         "## Verdicts",
         "",
@@ -154,6 +160,7 @@ def _markdown(results: dict[str, Any], again: dict[str, Any]) -> str:
         f"Of {len(_shown(again))} intervals and tests that the rules show, "
         f"{sum(bool(found) for _, _, found, _ in _shown(again))} fail there.",
         "",
+        *interval_section(others),
         "## Figures",
         "",
         "![bias](bias.png)",

@@ -165,9 +165,9 @@ def test_the_bandwidth_of_a_large_reference_is_nearly_that_of_all_its_pairs(monk
 
 
 def test_few_songs_are_said_to_be_few():
-    assert not kad(songs(5, 19), songs(30, 20)).reliable
-    assert "take 8" in kad(songs(5, 19), songs(30, 20)).note
-    assert kad(songs(8, 19), songs(30, 20)).reliable
+    assert not kad(songs(5, 19), songs(60, 20)).reliable
+    assert "5 clips, and it takes 16" in kad(songs(5, 19), songs(60, 20)).note
+    assert kad(songs(16, 19), songs(60, 20)).reliable
 
 
 def test_what_has_no_distance_is_refused():

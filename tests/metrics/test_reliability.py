@@ -5,15 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from metrics.diversity import vendi
+from metrics.kernel import kad, paired_kad
 from metrics.reliability import (
     doubts_in_components,
     doubts_in_full,
+    doubts_of_interval,
     doubts_of_tails,
     effective_dimension,
+    interval_rules,
     rules,
     songs_in_full,
     tail_weight,
 )
+from metrics.score import EmbeddingSet
+from metrics.similarity import prompt_similarity
+from tests.calibration.interval_report import interval_verdicts
 from tests.calibration.report import ERRORS, LEAST_COVERAGE, MOST_BIAS, MOST_FALSE, verdicts
 
 RESULTS = Path(__file__).parents[2] / "results" / "calibration"
@@ -82,3 +89,48 @@ def test_every_rule_was_found_on_cells_that_pass_under_it():
         least = rules()["components"][score]["songs"]
         cells = [results[name]["cell"] for name, what in shown if what == score]
         assert any((cell["songs"], cell["components"]) == (least, rules()["components"]["most"]) for cell in cells)
+
+
+def test_the_rules_refuse_every_other_interval_that_fails():
+    results = json.loads((RESULTS / "intervals.json").read_text())
+    verdicts = list(interval_verdicts(results))
+    assert {metric for _, metric, *_ in verdicts} == interval_rules()["metrics"].keys()
+    shown = [(name, metric, difference, failed) for name, metric, difference, failed, out in verdicts if not out]
+    assert len(shown) > 50
+    assert [entry for entry in shown if entry[3]] == []
+    assert min(results[name]["repetitions"] for name, *_ in shown) >= 2000
+
+
+def test_an_interval_is_shown_from_the_fewest_songs_that_pass():
+    """The least number of songs that passes, as all greater ones do."""
+    results = json.loads((RESULTS / "intervals.json").read_text())
+    for metric, rule in interval_rules()["metrics"].items():
+        for difference in (False, True):
+            cells: dict[int, bool] = {}
+            for name, what, is_difference, failed, _ in interval_verdicts(results):
+                if (what, is_difference) == (metric, difference) and not (rule.get("tails") and "t5" in name):
+                    songs = results[name]["cell"]["songs"]
+                    cells[songs] = cells.get(songs, True) and not failed
+            most_failing = max((songs for songs, passes in cells.items() if not passes), default=0)
+            least = min((songs for songs in cells if songs > most_failing), default=None)
+            assert least == rule["difference" if difference else "one"], metric
+
+
+def some(n, seed):
+    return EmbeddingSet(np.random.default_rng(seed).standard_normal((n, 8)), np.arange(n))
+
+
+def test_too_few_clips_or_tracks_are_marked_with_what_it_takes():
+    least, tracks = interval_rules()["metrics"]["kad"]["one"], interval_rules()["reference_songs"]
+    assert kad(some(least, 0), some(tracks, 1)).reliable
+    score = kad(some(least - 1, 0), some(tracks - 1, 1))
+    assert not score.reliable
+    assert f"{least - 1} clips, and it takes {least}" in score.note
+    assert f"{tracks - 1} reference tracks, and it takes {tracks}" in score.note
+    assert paired_kad(some(60, 0), some(60, 2), some(60, 1)).reliable
+    assert not paired_kad(some(5, 0), some(5, 2), some(60, 1)).reliable
+    assert not vendi(some(60, 0), clips=5).reliable
+    assert vendi(some(60, 0)).reliable
+    assert not prompt_similarity(some(5, 0), some(5, 1)).reliable
+    assert prompt_similarity(some(60, 0), some(60, 1)).reliable
+    assert doubts_of_interval("of a plug-in", 1, 1) == []

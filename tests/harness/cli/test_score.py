@@ -134,7 +134,7 @@ def test_a_folder_is_measured_against_a_folder(music):
     ):
         assert said in result.stdout
     assert "~ precision: " in result.stdout
-    assert "too few: take 20" in result.stdout
+    assert "clips, and it takes 24" in result.stdout
     assert "embedding (toy): 8" in result.stderr
     assert "embedding" not in measure(music).stderr
 

@@ -43,12 +43,11 @@ def interval_rules() -> dict[str, Any]:
 def doubts_of_interval(name: str, songs: int, reference_songs: int | None, *, difference: bool = False) -> list[str]:
     """Why so many songs are not enough for an interval of this metric, or of a difference in it.
 
-    Empty when they are, and for a metric that was not simulated. Without `reference_songs` there is no reference, or
-    it counts as fixed.
+    Empty when they are. Without `reference_songs` there is no reference, or it counts as fixed.
     """
     rule = interval_rules()["metrics"].get(name)
     if rule is None:
-        return []
+        return ["its interval was not tried by simulation"]
     needed = rule["difference" if difference else "one"]
     if needed is None:
         return [f"no number of clips is known to be enough: {rule['why']}"]

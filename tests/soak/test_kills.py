@@ -16,7 +16,7 @@ from tests.soak.killing import CLIPS, EXECUTORS, RUN_SECONDS, Trial
         ("processes:2", "embedding", 0.05),
         ("local", "scoring", 0.02),
         ("local", "projecting", 0.1),
-        ("local", "logging", 1.0),
+        ("local", "logging", 0.2),
     ],
 )
 def test_a_run_killed_in_any_phase_comes_out_the_same(executor, phase, seconds, world, expected, tmp_path):

@@ -97,7 +97,8 @@ def _project(outcome: Outcome) -> None:
         figure = scores_figure(outcome)
         if figure is not None:
             write_png(figure, figure_path)
-    _renew(path, result)
+    if not same:
+        write_bytes(path, result)
 
 
 def _renew(path: Path, content: bytes) -> None:

@@ -1,7 +1,8 @@
 """Music for an emotion that was asked for."""
 
-from harness.experiment import WORDS, Condition, experiment
+from harness.experiment import Condition, experiment
 from harness.listening.declaration import Listening
+from harness.sweeps import prompted_and_other
 
 LISTENING = Listening(
     kind="affect",
@@ -30,4 +31,4 @@ def emotion() -> list[Condition]:
     emotion. The declared figure says beforehand whether the prompt changes the music at all. The prompts are of the set
     emotion: five emotions in Chinese and English.
     """
-    return [Condition("music from the prompt"), Condition("other music", prompt=dict.fromkeys(WORDS))]
+    return prompted_and_other()

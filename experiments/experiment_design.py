@@ -1,7 +1,8 @@
 """Music to design experiments by."""
 
-from harness.experiment import WORDS, Condition, experiment
+from harness.experiment import Condition, experiment
 from harness.listening.declaration import Listening
+from harness.sweeps import prompted_and_other
 
 LISTENING = Listening(
     kind="ideation",
@@ -45,4 +46,4 @@ def experiment_design() -> list[Condition]:
 
     The frame is that of the experiment ideation, with tasks and prompts of its own: harness stimuli experiment_design.
     """
-    return [Condition("music from the prompt"), Condition("other music", prompt=dict.fromkeys(WORDS))]
+    return prompted_and_other()

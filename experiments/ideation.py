@@ -1,7 +1,8 @@
 """Music to have research ideas by, from prompts such as 科研创意激发."""
 
-from harness.experiment import WORDS, Condition, experiment
+from harness.experiment import Condition, experiment
 from harness.listening.declaration import Listening
+from harness.sweeps import prompted_and_other
 
 LISTENING = Listening(
     kind="ideation",
@@ -46,4 +47,4 @@ def ideation() -> list[Condition]:
     are the first two, the other music by the same model without a prompt; noise and silence are made with the stimuli.
     The declared figure says beforehand whether the prompt changes the music at all. Its prompts are the set ideation.
     """
-    return [Condition("music from the prompt"), Condition("other music", prompt=dict.fromkeys(WORDS))]
+    return prompted_and_other()

@@ -1,7 +1,8 @@
 """Music to write papers by."""
 
-from harness.experiment import WORDS, Condition, experiment
+from harness.experiment import Condition, experiment
 from harness.listening.declaration import Listening
+from harness.sweeps import prompted_and_other
 
 LISTENING = Listening(
     kind="ideation",
@@ -43,4 +44,4 @@ def writing() -> list[Condition]:
 
     The frame is that of the experiment ideation, with tasks and prompts of its own: harness stimuli writing.
     """
-    return [Condition("music from the prompt"), Condition("other music", prompt=dict.fromkeys(WORDS))]
+    return prompted_and_other()

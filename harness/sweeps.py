@@ -26,6 +26,7 @@ from harness.errors import UsageError
 from harness.experiment import CHANGEABLE, PROMPT_LENGTHS, Condition
 from harness.models.base import Sampling
 from harness.models.registry import MODELS
+from harness.prompts import WORDS
 from metrics.registry import unknown_name
 
 MOST_CONDITIONS = 10_000
@@ -62,6 +63,11 @@ class Range:
         low, high = (math.ceil(self.low), math.floor(self.high) + 1) if whole else (self.low, self.high)
         value = low * (high / low) ** place if self.log else low + (high - low) * place
         return math.floor(value) if whole else float(f"{value:.6g}")  # digits that a name can say
+
+
+def prompted_and_other() -> list[Condition]:
+    """Music from the prompts, and other music by the same model, which is given none of their words."""
+    return [Condition("music from the prompt"), Condition("other music", prompt=dict.fromkeys(WORDS))]
 
 
 def grid(**values: Iterable[Any]) -> list[Condition]:

@@ -1,8 +1,8 @@
 """Music to design experiments by."""
 
-from harness.experiment import Condition, experiment
 from harness.listening.declaration import Listening
-from harness.sweeps import prompted_and_other
+from harness.planning.experiment import Condition, experiment
+from harness.planning.sweeps import prompted_and_other
 
 LISTENING = Listening(
     kind="ideation",

@@ -1,8 +1,8 @@
 """Music to have research ideas by, from prompts such as 科研创意激发."""
 
-from harness.experiment import Condition, experiment
 from harness.listening.declaration import Listening
-from harness.sweeps import prompted_and_other
+from harness.planning.experiment import Condition, experiment
+from harness.planning.sweeps import prompted_and_other
 
 LISTENING = Listening(
     kind="ideation",

@@ -21,26 +21,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness import sweeps
-    from harness.experiment import Condition, Experiment
     from harness.models.base import Sampling
     from harness.models.registry import load_model
-    from harness.prompts import Prompt
-    from harness.run_settings import RunSettings
-    from harness.runner import run
-    from harness.sampling import Execution
+    from harness.planning import sweeps
+    from harness.planning.experiment import Condition, Experiment
+    from harness.prompts.prompt import Prompt
+    from harness.running.experiment import run
+    from harness.running.settings import RunSettings
+    from harness.sampling.loop import Execution
 
 __all__ = ["Condition", "Execution", "Experiment", "Prompt", "RunSettings", "Sampling", "load_model", "run", "sweeps"]
 
 _HOMES = {
-    "Condition": "harness.experiment",
-    "Execution": "harness.sampling",
-    "Experiment": "harness.experiment",
-    "Prompt": "harness.prompts",
-    "RunSettings": "harness.run_settings",
+    "Condition": "harness.planning.experiment",
+    "Execution": "harness.sampling.loop",
+    "Experiment": "harness.planning.experiment",
+    "Prompt": "harness.prompts.prompt",
+    "RunSettings": "harness.running.settings",
     "Sampling": "harness.models.base",
     "load_model": "harness.models.registry",
-    "run": "harness.runner",
+    "run": "harness.running.experiment",
 }
 
 
@@ -48,7 +48,7 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     if name == "sweeps":
-        return importlib.import_module("harness.sweeps")
+        return importlib.import_module("harness.planning.sweeps")
     if name not in _HOMES:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

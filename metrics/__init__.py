@@ -16,7 +16,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metrics.adherence import (
+    from metrics.api.catalogue import available, metric
+    from metrics.api.score import EmbeddingSet, Score
+    from metrics.compare.comparison import contrast, holm, paired_difference, paired_permutation_test
+    from metrics.compare.equality import equality_test
+    from metrics.embeddings import load_embedder
+    from metrics.embeddings.base import embed_clip
+    from metrics.reference.sets import load_reference
+    from metrics.sets.adherence import (
         TextAudioPairs,
         label_accuracy,
         retrieval_recall,
@@ -25,26 +32,19 @@ if TYPE_CHECKING:
         text_audio_margin,
         text_audio_similarity,
     )
-    from metrics.catalogue import available, metric
-    from metrics.clips import AudioSet
-    from metrics.comparison import contrast, holm, paired_difference, paired_permutation_test
-    from metrics.copies import CopyIndex, copied_share
-    from metrics.diversity import cosine_diversity, vendi
-    from metrics.embeddings import load_embedder
-    from metrics.embeddings.base import embed_clip
-    from metrics.equality import equality_test
-    from metrics.frechet import fad, paired_fad
-    from metrics.frechet_variants import fad_infinity, fad_per_song
-    from metrics.gaussians import frechet_distance
-    from metrics.kernel import kad, kid
-    from metrics.manifold import prdc
-    from metrics.mauve import mad
-    from metrics.novelty import neighbour_percentile
-    from metrics.reference import load_reference
-    from metrics.score import EmbeddingSet, Score
-    from metrics.signal import measure_signal, signal_score
-    from metrics.similarity import centroid_similarity, chroma_similarity, prompt_similarity
-    from metrics.structure import measure_structure, structure_score
+    from metrics.sets.diversity import cosine_diversity, vendi
+    from metrics.sets.frechet import fad, paired_fad
+    from metrics.sets.frechet_variants import fad_infinity, fad_per_song
+    from metrics.sets.gaussians import frechet_distance
+    from metrics.sets.kernel import kad, kid
+    from metrics.sets.manifold import prdc
+    from metrics.sets.mauve import mad
+    from metrics.sets.novelty import neighbour_percentile
+    from metrics.sets.similarity import centroid_similarity, chroma_similarity, prompt_similarity
+    from metrics.waves.clips import AudioSet
+    from metrics.waves.copies import CopyIndex, copied_share
+    from metrics.waves.signal import measure_signal, signal_score
+    from metrics.waves.structure import measure_structure, structure_score
 
 __all__ = [
     "AudioSet",
@@ -91,47 +91,47 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AudioSet": "metrics.clips",
-    "CopyIndex": "metrics.copies",
-    "EmbeddingSet": "metrics.score",
-    "Score": "metrics.score",
-    "TextAudioPairs": "metrics.adherence",
-    "available": "metrics.catalogue",
-    "centroid_similarity": "metrics.similarity",
-    "chroma_similarity": "metrics.similarity",
-    "contrast": "metrics.comparison",
-    "copied_share": "metrics.copies",
-    "cosine_diversity": "metrics.diversity",
+    "AudioSet": "metrics.waves.clips",
+    "CopyIndex": "metrics.waves.copies",
+    "EmbeddingSet": "metrics.api.score",
+    "Score": "metrics.api.score",
+    "TextAudioPairs": "metrics.sets.adherence",
+    "available": "metrics.api.catalogue",
+    "centroid_similarity": "metrics.sets.similarity",
+    "chroma_similarity": "metrics.sets.similarity",
+    "contrast": "metrics.compare.comparison",
+    "copied_share": "metrics.waves.copies",
+    "cosine_diversity": "metrics.sets.diversity",
     "embed_clip": "metrics.embeddings.base",
-    "equality_test": "metrics.equality",
-    "fad": "metrics.frechet",
-    "fad_infinity": "metrics.frechet_variants",
-    "fad_per_song": "metrics.frechet_variants",
-    "frechet_distance": "metrics.gaussians",
-    "holm": "metrics.comparison",
-    "kad": "metrics.kernel",
-    "kid": "metrics.kernel",
-    "label_accuracy": "metrics.adherence",
+    "equality_test": "metrics.compare.equality",
+    "fad": "metrics.sets.frechet",
+    "fad_infinity": "metrics.sets.frechet_variants",
+    "fad_per_song": "metrics.sets.frechet_variants",
+    "frechet_distance": "metrics.sets.gaussians",
+    "holm": "metrics.compare.comparison",
+    "kad": "metrics.sets.kernel",
+    "kid": "metrics.sets.kernel",
+    "label_accuracy": "metrics.sets.adherence",
     "load_embedder": "metrics.embeddings",
-    "load_reference": "metrics.reference",
-    "mad": "metrics.mauve",
-    "measure_signal": "metrics.signal",
-    "measure_structure": "metrics.structure",
-    "metric": "metrics.catalogue",
-    "neighbour_percentile": "metrics.novelty",
-    "paired_difference": "metrics.comparison",
-    "paired_fad": "metrics.frechet",
-    "paired_permutation_test": "metrics.comparison",
-    "prdc": "metrics.manifold",
-    "prompt_similarity": "metrics.similarity",
-    "retrieval_recall": "metrics.adherence",
-    "signal_score": "metrics.signal",
-    "structure_score": "metrics.structure",
-    "tag_text_pairs": "metrics.adherence",
-    "tag_text_similarity": "metrics.adherence",
-    "text_audio_margin": "metrics.adherence",
-    "text_audio_similarity": "metrics.adherence",
-    "vendi": "metrics.diversity",
+    "load_reference": "metrics.reference.sets",
+    "mad": "metrics.sets.mauve",
+    "measure_signal": "metrics.waves.signal",
+    "measure_structure": "metrics.waves.structure",
+    "metric": "metrics.api.catalogue",
+    "neighbour_percentile": "metrics.sets.novelty",
+    "paired_difference": "metrics.compare.comparison",
+    "paired_fad": "metrics.sets.frechet",
+    "paired_permutation_test": "metrics.compare.comparison",
+    "prdc": "metrics.sets.manifold",
+    "prompt_similarity": "metrics.sets.similarity",
+    "retrieval_recall": "metrics.sets.adherence",
+    "signal_score": "metrics.waves.signal",
+    "structure_score": "metrics.waves.structure",
+    "tag_text_pairs": "metrics.sets.adherence",
+    "tag_text_similarity": "metrics.sets.adherence",
+    "text_audio_margin": "metrics.sets.adherence",
+    "text_audio_similarity": "metrics.sets.adherence",
+    "vendi": "metrics.sets.diversity",
 }
 
 

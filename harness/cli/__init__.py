@@ -59,8 +59,8 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
         if args and args[0] not in self.table() and not args[0].startswith("-"):
-            from harness.errors import UsageError
-            from metrics.registry import unknown_name
+            from harness.core.errors import UsageError
+            from metrics.api.registry import unknown_name
 
             raise UsageError(unknown_name(self.kind, args[0], self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
@@ -81,7 +81,7 @@ class RootGroup(LazyGroup):
     """The top group, where errors turn into messages and exit codes."""
 
     def invoke(self, ctx: typer.Context) -> Any:
-        from harness.errors import HarnessError
+        from harness.core.errors import HarnessError
 
         try:
             return super().invoke(ctx)

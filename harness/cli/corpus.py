@@ -43,11 +43,11 @@ def build(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Fetch the packages, convert their music, write the manifest. Goes on where it stopped."""
+    from harness.core.progress import progress_for
     from harness.corpora.build import Options
     from harness.corpora.build import build as build_corpus
     from harness.corpora.manifest import load_manifest
-    from harness.progress import progress_for
-    from metrics.weights import cache_dir
+    from metrics.io.weights import cache_dir
 
     manifest = load_manifest(name)
     options = Options(jobs=jobs, packages=packages, allow_version=allow_version, verify=verify)
@@ -141,8 +141,8 @@ def embed(
 
     [bold]Example[/bold]: harness corpus embed heldout --style ambient --style metal -o two-styles.safetensors
     """
+    from harness.core.errors import UsageError
     from harness.corpora.reference import embed_corpus
-    from harness.errors import UsageError
 
     if output.suffix != ".safetensors":
         raise UsageError(f"the output {output} ends in {output.suffix!r}: .safetensors was expected.")

@@ -10,7 +10,7 @@ def experiments() -> None:
 
     Run one with 'harness run NAME', or your own with 'harness run ./my_experiment.py' or 'harness run study.yaml'.
     """
-    from harness.installed import declarations
+    from harness.planning.installed import declarations
 
     width = max((len(name) for name in declarations()), default=0)
     for name, declaration in declarations().items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from metrics.catalogue import Metric
+    from metrics.api.catalogue import Metric
 
 BETTER = {"lower": "↓ lower is better", "higher": "↑ higher is better", "none": "neither way is better"}
 
@@ -34,7 +34,7 @@ def metrics(
 
     [bold]Examples[/bold]: harness metrics · harness metrics kad · harness metrics --json
     """
-    from metrics.catalogue import available, metric
+    from metrics.api.catalogue import available, metric
 
     rows = [metric(found) for found in ([name] if name else available())]
     if as_json:
@@ -55,8 +55,8 @@ def in_full(row: Metric) -> str:
     """A metric's row of the catalogue, and the documentation of its function."""
     import inspect
 
-    from metrics.catalogue import NEEDS
-    from metrics.comparison import TAKEN_AS_SETS
+    from metrics.api.catalogue import NEEDS
+    from metrics.compare.comparison import TAKEN_AS_SETS
 
     lines = [f"{row.name}: {row.title}", ""]
     options = [f"with {key}={value!r}" for key, value in row.options.items()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.models.jukebox.checkpoint import ModelFolder
+    from harness.models.jukebox.weights.checkpoint import ModelFolder
 
 app = typer.Typer(add_completion=False)
 
@@ -32,7 +32,7 @@ def fetch() -> None:
 
     Nothing is fetched twice; afterwards everything works without network.
     """
-    from harness import text_encoder
+    from harness.prompts import text_encoder
     from metrics.embeddings import load_embedder
 
     embedder = load_embedder("musicnn")
@@ -53,8 +53,8 @@ def check_golden(
 
         harness models check-golden tests/golden
     """
+    from harness.core.progress import progress_for
     from harness.models.jukebox.golden import check_folder
-    from harness.progress import progress_for
 
     cases = []
     for case in check_folder(folder, progress_for(quiet)):
@@ -103,10 +103,10 @@ def pull(
 
     [bold]Example[/bold]: harness models pull jukebox:1b_lyrics --from https://mirror.example/models --ids ~/jukebox
     """
-    from harness.models.jukebox.inventory import pullable
-    from harness.models.jukebox.pull import PUBLISHED, Options
-    from harness.models.jukebox.pull import pull as pull_model
-    from harness.progress import progress_for
+    from harness.core.progress import progress_for
+    from harness.models.jukebox.weights.inventory import pullable
+    from harness.models.jukebox.weights.pull import PUBLISHED, Options
+    from harness.models.jukebox.weights.pull import pull as pull_model
 
     folder = pullable(name)
     typer.echo(licence_lines(folder))
@@ -120,7 +120,7 @@ def list_models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from harness.models.jukebox.inventory import folder_of, take
+    from harness.models.jukebox.weights.inventory import folder_of, take
     from harness.models.registry import MODELS
 
     table = Table("model", "parameters", "disk", "state", "licence")
@@ -141,7 +141,7 @@ def show(name: Name) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from harness.models.jukebox.inventory import folder_of, shape_of, take
+    from harness.models.jukebox.weights.inventory import folder_of, shape_of, take
 
     folder = folder_of(name)
     if folder is None:
@@ -170,9 +170,9 @@ def show(name: Name) -> None:
 @app.command()
 def verify(name: Name) -> None:
     """Compare the files of a model with the hashes they were fetched with, and with its shapes."""
-    from harness.errors import ModelError
-    from harness.models.jukebox.inventory import folder_of
-    from harness.models.jukebox.inventory import verify as verify_files
+    from harness.core.errors import ModelError
+    from harness.models.jukebox.weights.inventory import folder_of
+    from harness.models.jukebox.weights.inventory import verify as verify_files
 
     folder = folder_of(name)
     if folder is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.prompt_sets import PromptRow
+    from harness.prompts.sets import PromptRow
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="List the prompt sets, or show one.")
 
@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="List the pro
 @app.command("list")
 def list_sets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """The sets that come with the harness, for harness run … --prompts NAME."""
-    from harness.prompt_sets import load_prompt_set, prompt_set_names
+    from harness.prompts.sets import load_prompt_set, prompt_set_names
 
     sets = [load_prompt_set(name) for name in prompt_set_names()]
     if as_json:
@@ -36,7 +36,7 @@ def show(
 
     [bold]Examples[/bold]: harness prompts show ideation · harness prompts show mine.csv
     """
-    from harness.prompt_sets import load_prompt_set
+    from harness.prompts.sets import load_prompt_set
 
     prompts = load_prompt_set(name)
     if as_json:
@@ -51,7 +51,7 @@ def show(
 
 def _said(row: PromptRow) -> str:
     """A prompt in full: its text as it is, other words with what they are, and whose music it goes on from."""
-    from harness.prompt_sets import Excerpt
+    from harness.prompts.sets import Excerpt
 
     said = [] if row.audio is None else [f"{row.audio} ({row.seconds:g} s)"]
     said += [row.audio.credit()] if isinstance(row.audio, Excerpt) else []

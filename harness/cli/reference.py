@@ -43,9 +43,9 @@ def build(
 
     harness reference build loud --from corpus:metal --from corpus:techno
     """
-    from harness import references
-    from harness.errors import UsageError
-    from harness.progress import progress_for
+    from harness.core.errors import UsageError
+    from harness.core.progress import progress_for
+    from harness.scoring import references
     from metrics.embeddings import load_embedder
 
     references.check_free(name, replace)
@@ -70,7 +70,7 @@ def list_references() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from metrics.reference import load_reference, reference_names, shipped_folder
+    from metrics.reference.sets import load_reference, reference_names, shipped_folder
 
     table = Table("reference", "embedder", "songs", "frames", "styles", "whose")
     for name in reference_names():
@@ -90,10 +90,10 @@ def show(
     files: Annotated[bool, typer.Option("--files", help="List every file with its hash.")] = False,
 ) -> None:
     """How a set was made, what it was made from, and how much of its spread 16 components explain."""
-    from harness import references
-    from metrics.frechet import HEADLINE_COMPONENTS
-    from metrics.reference import load_reference
-    from metrics.reference_statistics import reference_statistics
+    from harness.scoring import references
+    from metrics.reference.sets import load_reference
+    from metrics.reference.statistics import reference_statistics
+    from metrics.sets.frechet import HEADLINE_COMPONENTS
 
     found = load_reference(name)
     size, dim = found.frames.shape

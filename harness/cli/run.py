@@ -14,11 +14,11 @@ import typer
 
 from harness.cli import LazyCommand, LazyGroup, command_of
 from harness.cli.options import DEFAULT_MODEL, Model, Quiet, Results, Seed
-from harness.installed import declarations
+from harness.planning.installed import declarations
 
 if TYPE_CHECKING:
-    from harness.experiment import Declaration
-    from harness.prompts import Prompt
+    from harness.planning.experiment import Declaration
+    from harness.prompts.prompt import Prompt
 
 VARIES, PROMPTS, MEASURED = "What varies", "What is asked for", "What it is measured against"
 DONE, HOW = "How the work is done", "How it is run"
@@ -33,19 +33,19 @@ class ExperimentGroup(LazyGroup):
         return {name: declaration.headline for name, declaration in declarations().items()}
 
     def load(self, name: str) -> Any:
-        from harness.experiment_file import is_file_name
+        from harness.planning.python_file import is_file_name
 
         return command_of_file(name) if is_file_name(name) else command_of(command_for(declarations()[name]))
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
-        from harness.experiment_file import is_file_name
+        from harness.planning.python_file import is_file_name
 
         if is_file_name(cmd_name):
             return LazyCommand(cmd_name, "", self.load)
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
-        from harness.experiment_file import is_file_name
+        from harness.planning.python_file import is_file_name
 
         if args and is_file_name(args[0]):
             return args[0], self.get_command(ctx, args[0]), args[1:]
@@ -193,8 +193,8 @@ def command_for(declaration: Declaration) -> Any:
 
 def command_of_file(name: str) -> Any:
     """The command of an experiment in a file. Raises `UsageError` for a signature that no options can be made of."""
-    from harness.errors import HarnessError, UsageError
-    from harness.experiment_file import load_experiment
+    from harness.core.errors import HarnessError, UsageError
+    from harness.planning.python_file import load_experiment
 
     declaration = load_experiment(name)
     try:
@@ -214,13 +214,13 @@ def execute(
 ) -> None:  # fmt: skip
     """Run the experiment and print what it found. `listed` are its own prompts, for when no others are asked for. Exit
     code 1 when a clip could not be made."""
-    from harness.cli.tables import print_failures, print_json, print_outcome
-    from harness.confirmation import BEST, best, confirmation
-    from harness.errors import StoreError
-    from harness.progress import progress_for
-    from harness.run_settings import RunSettings
-    from harness.runner import evaluate
-    from harness.sampling import Execution
+    from harness.cli.tables.run import print_failures, print_json, print_outcome
+    from harness.core.errors import StoreError
+    from harness.core.progress import progress_for
+    from harness.running.confirmation import BEST, best, confirmation
+    from harness.running.experiment import evaluate
+    from harness.running.settings import RunSettings
+    from harness.sampling.loop import Execution
 
     progress = progress_for(quiet)
     execution = Execution(executor, reuse, on_error, max_failures, retries, timeout, address)
@@ -246,8 +246,8 @@ def execute(
             names = best(evaluate(experiment, settings, progress)) if confirm == [BEST] and not dry_run else confirm
             experiment, settings = confirmation(experiment, settings, names)
         if dry_run:
-            from harness.cli.plan import print_preview
-            from harness.preview import preview
+            from harness.cli.tables.plan import print_preview
+            from harness.running.dry_run import preview
 
             return print_preview(preview(experiment, settings), results)
         outcome = evaluate(experiment, settings, progress)
@@ -258,7 +258,7 @@ def execute(
         raise type(error)(f"{error}\nTo go on: {_this_command()}") from error
     print_json(outcome) if json else print_outcome(outcome)
     if mlflow:
-        from harness.tracking import log_or_postpone
+        from harness.reporting.mlflow import log_or_postpone
 
         progress.note("logging to MLflow …")
         logged, problem = log_or_postpone(outcome, results)
@@ -300,9 +300,9 @@ def _prompts(
     prompt_seconds: float | None,
     prompts: list[str] | None,
 ) -> tuple[Prompt, ...]:
-    from harness.errors import UsageError
-    from harness.prompt_sets import load_prompt_set
-    from harness.prompts import Prompt
+    from harness.core.errors import UsageError
+    from harness.prompts.prompt import Prompt
+    from harness.prompts.sets import load_prompt_set
 
     if prompt_seconds is not None and not audio:
         raise UsageError("--prompt-seconds was given without --audio: name the sound file to continue.")

@@ -98,9 +98,9 @@ def sample(
 
     harness sample --codes sketch.codes.safetensors -o whole.wav
     """
-    from harness.errors import UsageError
-    from harness.one_clip import make, read_request
-    from harness.progress import progress_for
+    from harness.core.errors import UsageError
+    from harness.core.progress import progress_for
+    from harness.sampling.one_clip import make, read_request
 
     check_output(output)
     if prompt_seconds is not None and audio is None:
@@ -121,7 +121,7 @@ def sample(
     clip.save(output)
     where = [str(output)]
     if save_codes or stop_level:
-        from harness.codes import write_codes
+        from harness.models.codes import write_codes
 
         kept = output.with_suffix(".codes.safetensors")
         write_codes(kept, clip.codes, request)
@@ -133,7 +133,7 @@ def sample(
 
 def check_output(path: Path) -> None:
     """Find out before sampling whether the clip can be saved after it. Raises `UsageError`."""
-    from harness.errors import UsageError
+    from harness.core.errors import UsageError
 
     if path.suffix.lower() not in (".wav", ".flac"):
         raise UsageError(
@@ -155,7 +155,7 @@ def check_output(path: Path) -> None:
 
 def read_lyrics(lyrics: str | None) -> str | None:
     """The words themselves, read from the file when there is one of that name."""
-    from harness.errors import UsageError
+    from harness.core.errors import UsageError
 
     if lyrics is None or "\n" in lyrics or not lyrics.endswith((".txt", ".lrc")):
         return lyrics
@@ -181,7 +181,7 @@ def describe(model: str, record: dict[str, Any]) -> str:
 
 def said_loudness(audio: Any, rate: int) -> str:
     """The loudness as a person reads it; a clip too short or silent says so."""
-    from metrics.audio import LOUDNESS_BLOCK_SECONDS, loudness
+    from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, loudness
 
     if len(audio) < LOUDNESS_BLOCK_SECONDS * rate:
         return "too short for a loudness"

@@ -15,7 +15,7 @@ from harness.cli.options import DEFAULT_MODEL, Quiet
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.likelihoods import Request, Scored
+    from harness.scoring.likelihood import Request, Scored
 
 PER = {"nats_per_token": ("nats/token", 3), "bits_per_token": ("bits/token", 3), "bits_per_second": ("bits/s", 0)}
 """Heading and decimals of each figure that files of different lengths can be compared by."""
@@ -131,10 +131,10 @@ def score(
 
     harness score one.wav two.flac --likelihood --style metal --csv likelihood.csv
     """
-    from harness.errors import UsageError
-    from harness.likelihoods import as_csv, as_dict, as_json, rows
-    from harness.progress import progress_for
-    from metrics.files import write_bytes
+    from harness.core.errors import UsageError
+    from harness.core.progress import progress_for
+    from harness.scoring.likelihood import as_csv, as_dict, as_json, rows
+    from metrics.io.files import write_bytes
 
     measured = reference is not None or bool(metric) or pair_by is not None
     if not measured and not likelihood:
@@ -151,7 +151,7 @@ def score(
         labels = {"style": style, "artist": artist, "lyrics": lyrics}
         request = request_of(labels, offset_seconds, total_seconds, as_it_is)
     if measured:
-        from harness.measured_files import Asked, measure_files
+        from harness.running.folder import Asked, measure_files
 
         asked = Asked(
             tuple(paths), reference, tuple(metric or ()), embedder, excerpt_seconds, pair_by, together, stop,
@@ -159,7 +159,7 @@ def score(
         )  # fmt: skip
         report = measure_files(asked, progress)
     if likelihood:
-        from harness.likelihoods import load_scorer, score_files, sound_files
+        from harness.scoring.likelihood import load_scorer, score_files, sound_files
 
         scored = score_files(load_scorer(model), sound_files(paths), request, stop, progress)
     if report is None:
@@ -177,7 +177,7 @@ def score(
         typer.echo(text.rstrip("\n"))
     else:
         if report is not None:
-            from harness.cli.score_tables import print_report
+            from harness.cli.tables.score import print_report
 
             print_report(report)
         if any(one.likelihood for one in scored):
@@ -193,7 +193,7 @@ def score(
 
 def check_csv(path: Path) -> None:
     """Find out before scoring whether the table can be written after it. Raises `UsageError`."""
-    from harness.errors import UsageError
+    from harness.core.errors import UsageError
 
     folder = next(folder for folder in path.absolute().parents if folder.exists())
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
@@ -203,9 +203,9 @@ def check_csv(path: Path) -> None:
 def request_of(labels: dict[str, Any], offset: float, total: float | None, as_it_is: bool) -> Request:
     """The options as a `Request`; without labels there is no prompt."""
     from harness.cli.sample import read_lyrics
-    from harness.likelihoods import Request
     from harness.models.jukebox.likelihood import LUFS, Place
-    from harness.prompts import Prompt
+    from harness.prompts.prompt import Prompt
+    from harness.scoring.likelihood import Request
 
     named: dict[str, Any] = labels | {"lyrics": read_lyrics(labels["lyrics"])}
     prompt = Prompt(**named) if any(value is not None for value in named.values()) else None
@@ -217,7 +217,7 @@ def likelihood_table(scored: Sequence[Scored]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.likelihoods import rows, scores
+    from harness.scoring.likelihood import rows, scores
 
     table = Table()
     table.add_column("file", overflow="fold")

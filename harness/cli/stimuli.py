@@ -12,7 +12,7 @@ from harness.cli import LazyCommand, LazyGroup, Verb, command_of
 from harness.cli.options import Quiet, Results
 
 if TYPE_CHECKING:
-    from harness.listening.build import Built
+    from harness.listening.make.build import Built
 
 CHOSEN, SOUND, ORDER, KIND, DONE = (
     "Which clips", "How they sound", "Who hears what", "What some kinds need", "How the work is done",
@@ -177,12 +177,12 @@ def build(
     ideation, emotion, experiment_design and writing declare how their listeners are asked: they need no --kind, and are
     run first where there is no run of them.
     """
-    from harness.listening.build import build as build_study
-    from harness.listening.declared import asked_for, keep_in_run, run_first
-    from harness.listening.selection import Choice
+    from harness.core.progress import progress_for
+    from harness.listening.choose.declared import asked_for, keep_in_run, run_first
+    from harness.listening.choose.selection import Choice
+    from harness.listening.make.build import build as build_study
     from harness.listening.settings import Format, Order, StudySettings
-    from harness.progress import progress_for
-    from harness.tracking import log_run_or_postpone
+    from harness.reporting.mlflow import log_run_or_postpone
 
     progress, asked = progress_for(quiet or as_json), asked_for(source, kind)
     if listeners is None:
@@ -209,7 +209,7 @@ def build(
     if (run := keep_in_run(built, results)) and mlflow and (problem := log_run_or_postpone(run, results)[1]):
         progress.note(f"not synced: run `harness sync`. {problem}")
     if as_json:
-        from harness.identity import readable_json
+        from harness.core.identity import readable_json
 
         typer.echo(readable_json(built.protocol).decode().rstrip("\n"))
     else:
@@ -217,7 +217,7 @@ def build(
 
 
 def _rate(text: str) -> int | None:
-    from harness.errors import UsageError
+    from harness.core.errors import UsageError
 
     if text == "keep":
         return None
@@ -229,7 +229,7 @@ def _rate(text: str) -> int | None:
 
 def print_built(built: Built) -> None:
     """What was made, in a few lines."""
-    from harness.listening.readme import said_trials
+    from harness.listening.describe.readme import said_trials
 
     stimuli, protocol = built.stimuli, built.protocol
     selection, processing, design = protocol["selection"], protocol["processing"], protocol["design"]

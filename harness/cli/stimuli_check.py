@@ -35,8 +35,8 @@ def check(
 
     [bold]Examples[/bold]: harness stimuli check study · harness stimuli check ~/clips --lufs -23 --name my-model
     """
-    from harness.listening.checks import Wanted, as_dicts, check_folder
-    from harness.progress import progress_for
+    from harness.core.progress import progress_for
+    from harness.listening.check.checks import Wanted, as_dicts, check_folder
 
     wanted = Wanted(lufs, true_peak, tolerance, tuple(name or ()))
     findings = check_folder(folder, wanted, workers, progress_for(quiet or as_json))

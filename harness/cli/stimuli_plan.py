@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from harness.listening.planning import StudyPlan
+    from harness.listening.plan.planning import StudyPlan
 
 EFFECT, ORDER, SITTING = "What is to be seen", "Who hears what", "How long a sitting is"
 DRAWN_LISTENERS = 12
@@ -105,11 +105,11 @@ def plan(
 
     [bold]Example[/bold]: harness stimuli plan --kind multi --conditions 4 --prompts 20 --effect 15 --draw design.png
     """
-    from harness.errors import UsageError
-    from harness.listening.designs import DesignSettings
-    from harness.listening.kinds import find_kind
-    from harness.listening.planning import Wanted, plan_study
-    from harness.listening.sitting import Sitting
+    from harness.core.errors import UsageError
+    from harness.listening.design.designs import DesignSettings
+    from harness.listening.kinds.catalogue import find_kind
+    from harness.listening.plan.planning import Wanted, plan_study
+    from harness.listening.plan.session import Sitting
 
     found = find_kind(kind)
     if listeners is not None and listeners < 2:
@@ -140,8 +140,8 @@ def plan(
         runs,
     )
     if draw is not None:
-        from harness.figures import write_png
-        from harness.listening.design_figure import design_figure
+        from harness.listening.describe.design_figure import design_figure
+        from harness.reporting.plots import write_png
 
         write_png(design_figure(planned.design, _headline(planned)), draw)
     if as_json:
@@ -176,7 +176,7 @@ def as_dict(planned: StudyPlan) -> dict[str, Any]:
 
 def print_plan(planned: StudyPlan, drawn: Path | None = None, console: Console | None = None) -> None:
     """Print a plan to standard output."""
-    from harness.listening.balance import SAID
+    from harness.listening.design.balance import SAID
 
     console = console or Console()
     if not console.is_terminal:
@@ -245,8 +245,8 @@ def _table(planned: StudyPlan) -> Table:
 
 def _lists(planned: StudyPlan, width: int) -> Text:
     """The first lists in letters, as far as they go into the width."""
-    from harness.listening.design_figure import MARKS, colour, letter
-    from harness.listening.lists import listener_names
+    from harness.listening.describe.design_figure import MARKS, colour, letter
+    from harness.listening.design.lists import listener_names
 
     text = Text("\nA, B, … conditions; small: training or repeat; ! trap, * gold\n", style="dim")
     names = listener_names(len(planned.design.listeners))
@@ -265,7 +265,7 @@ def _lists(planned: StudyPlan, width: int) -> Text:
 
 def _effect(text: str) -> tuple[float, bool]:
     """A number, and whether it counts standard deviations (0.5d)."""
-    from harness.errors import UsageError
+    from harness.core.errors import UsageError
 
     try:
         return float(text.removesuffix("d")), text.endswith("d")

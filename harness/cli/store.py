@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("ls")
 def list_clips(results: Results = Path("results"), as_json: AsJson = False) -> None:
     """Every clip: identity, condition, prompt, index; with --json also its path and the SHA-256 of its audio."""
-    from harness.store_listing import NO_RUN, listing
+    from harness.store.listing import NO_RUN, listing
 
     rows = listing(results)
     if as_json:
@@ -41,10 +41,10 @@ def verify(
     quiet: Quiet = False,
 ) -> None:
     """Check every clip: its record, the hashes of its files, and that its audio decodes. Exit code 1 for damage."""
-    from harness.progress import progress_for
-    from harness.store import Store
-    from harness.store_upkeep import quarantine as set_aside
-    from harness.store_upkeep import verify as verify_store
+    from harness.core.progress import progress_for
+    from harness.store.clips import Store
+    from harness.store.upkeep import quarantine as set_aside
+    from harness.store.upkeep import verify as verify_store
 
     store = Store(results / "store")
     clips = len(store.ids())
@@ -74,8 +74,8 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """Remove clips that no run refers to, temporary files, and codes of clips that were given up."""
-    from harness.store import Store
-    from harness.store_upkeep import collect, remove
+    from harness.store.clips import Store
+    from harness.store.upkeep import collect, remove
 
     garbage = collect(results, older_than * 3600)
     if yes:
@@ -105,7 +105,7 @@ def gc(
 @app.command()
 def du(results: Results = Path("results"), as_json: AsJson = False) -> None:
     """Clips, seconds and bytes by model and condition."""
-    from harness.store_listing import folder_bytes, listing, usage
+    from harness.store.listing import folder_bytes, listing, usage
 
     rows = usage(listing(results))
     beside = {name: folder_bytes(results / name) for name in ("embeddings", "runs", "mlartifacts")}
@@ -131,8 +131,8 @@ def export(
 
     [bold]Example[/bold]: harness store export temperature-0f3a… -o temperature.tar
     """
-    from harness.store_archive import choose
-    from harness.store_archive import export as export_clips
+    from harness.running.archive import choose
+    from harness.running.archive import export as export_clips
 
     clips, runs = export_clips(results, *choose(results, names or []), output)
     typer.echo(f"{output}: {clips} clips, {runs} runs, {_size(output.stat().st_size)}")
@@ -144,7 +144,7 @@ def import_archive(
     results: Results = Path("results"),
 ) -> None:
     """Add the clips and runs of an archive, each checked by its hashes; what is there already is kept."""
-    from harness.store_archive import import_
+    from harness.running.archive import import_
 
     done = import_(archive, results)
     typer.echo(f"{results}: {len(done.clips)} clips and {len(done.runs)} runs added, {done.kept} were there already")

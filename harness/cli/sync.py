@@ -25,10 +25,10 @@ def sync(
 
     [bold]Examples[/bold]: harness sync · MLFLOW_TRACKING_URI=http://tracking:5000 harness sync temperature-0f3a91
     """
-    from harness.progress import progress_for
-    from harness.run_folder import find_runs
-    from harness.tracking import sync as sync_runs
-    from harness.tracking import tracking_uri
+    from harness.core.progress import progress_for
+    from harness.reporting.mlflow import sync as sync_runs
+    from harness.reporting.mlflow import tracking_uri
+    from harness.reporting.run_folder import find_runs
 
     done = sync_runs(results, find_runs(results, tuple(runs or ())), progress_for(quiet or as_json))
     if as_json:

@@ -57,7 +57,7 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Measure a trained model against held-out music, noise, random codes and a trigram model of its codes."""
-    from harness.progress import progress_for
+    from harness.core.progress import progress_for
 
     with progress_for(quiet).stage("sampling and measuring", 1) as stage:
         text = _recipe(folder, results, corpus).evaluate(
@@ -70,8 +70,8 @@ def evaluate(
 
 
 def _recipe(folder: Path | None, results: Path, corpus: str) -> Recipe:
-    from harness.models.jukebox.checkpoint import ModelFolder
     from harness.models.jukebox.model import MINI
     from harness.models.jukebox.train.recipe import Recipe
+    from harness.models.jukebox.weights.checkpoint import ModelFolder
 
     return Recipe(ModelFolder(folder or MINI), corpus, results)

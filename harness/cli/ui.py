@@ -19,8 +19,8 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
 ) -> None:
     """Open MLflow on the results, on this machine only. Stop it with Ctrl-C."""
-    from harness.errors import HarnessError, UsageError
-    from harness.tracking import tracking_uri
+    from harness.core.errors import HarnessError, UsageError
+    from harness.reporting.mlflow import tracking_uri
 
     uri = tracking_uri(results)
     if uri.startswith("sqlite") and "MLFLOW_TRACKING_URI" not in os.environ and not (results / "mlflow.db").is_file():

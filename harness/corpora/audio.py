@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics import audio as sound
-from metrics.errors import AudioError
+from metrics.api.errors import AudioError
+from metrics.io import audio as sound
 
 RATE = 16000
 LUFS = -23.0

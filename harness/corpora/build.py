@@ -18,14 +18,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import CorpusError, HarnessError
+from harness.core.progress import Progress, Quiet, Stage
 from harness.corpora import packages
 from harness.corpora.audio import VERSION, convert
 from harness.corpora.corpus import ROWS, corpus_folder
 from harness.corpora.manifest import Manifest, Track, write_tracks
-from harness.errors import CorpusError, HarnessError
-from harness.progress import Progress, Quiet, Stage
-from metrics.files import write_bytes
-from metrics.weights import cache_dir, file_sha256
+from metrics.io.files import write_bytes
+from metrics.io.weights import cache_dir, file_sha256
 
 BYTES_PER_SECOND = 22_000
 """Of 16 kHz 16-bit FLAC, for estimating the room needed: 19,600 was measured on five styles."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from harness.core.errors import CorpusError, UsageError
 from harness.corpora.manifest import Track, load_manifest, manifest_names, read_tracks
 from harness.corpora.splits import SPLITS
-from harness.errors import CorpusError, UsageError
-from metrics.weights import cache_dir
+from metrics.io.weights import cache_dir
 
 ROWS = "manifest.csv"
 

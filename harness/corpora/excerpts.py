@@ -9,10 +9,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from harness.core.errors import CorpusError
 from harness.corpora.corpus import Corpus
 from harness.corpora.manifest import Track
-from harness.errors import CorpusError
-from metrics.audio import loudness
+from metrics.io.audio import loudness
 
 QUIET = -50.0
 """LUFS below which an excerpt of a normalised track is a fade or a pause, and the next place is tried."""

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from harness.core.errors import CorpusError, UsageError
 from harness.corpora.splits import SPLITS
 from harness.corpora.splits import assign as assign_splits
-from harness.errors import CorpusError, UsageError
-from metrics.registry import unknown_name
+from metrics.api.registry import unknown_name
 
 FOLDER = Path(__file__).parent / "manifests"
 

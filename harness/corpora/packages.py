@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from harness.errors import CorpusError
+from harness.core.errors import CorpusError
 
 ZIP = ".zip!"
 """Between a zip's path inside the package and a file's path inside that zip."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.core.errors import UsageError
 from harness.corpora.corpus import open_corpus
 from harness.corpora.excerpts import excerpts
-from harness.errors import UsageError
-from metrics.audio import Preprocessing
+from metrics.api.score import EmbeddingSet
 from metrics.embeddings import load_embedder
-from metrics.reference import build_reference
-from metrics.score import EmbeddingSet
+from metrics.io.audio import Preprocessing
+from metrics.reference.sets import build_reference
 
 
 def embed_corpus(

@@ -6,14 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.errors import UsageError
-from harness.listening.kinds import LANGUAGES, find_kind
+from harness.core.errors import UsageError
+from harness.listening.kinds.catalogue import LANGUAGES, find_kind
 
 
 @dataclass(frozen=True)
 class Listening:
-    """`kind` is one of `harness.listening.kinds`, `tasks` what listeners work on meanwhile, by language. `analysis` and
-    `limits` are sentences that come after those of the kind. Raises `UsageError` for what makes no sense."""
+    """`kind` is one of `harness.listening.kinds.catalogue`, `tasks` what listeners work on meanwhile, by language.
+    `analysis` and `limits` are sentences that come after those of the kind. Raises `UsageError` for what makes no
+    sense."""
 
     kind: str
     analysis: tuple[str, ...]

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.core.errors import UsageError
+from harness.listening.choose.selection import Choice
 from harness.listening.declaration import Listening
-from harness.listening.designs import PAGE_LIMIT
-from harness.listening.kinds import LANGUAGES, find_kind
-from harness.listening.selection import Choice
+from harness.listening.design.designs import PAGE_LIMIT
+from harness.listening.kinds.catalogue import LANGUAGES, find_kind
 
 RATES = (8000, 96000)
 LUFS = (-50.0, -5.0)
@@ -55,8 +55,8 @@ class Format:
 
 @dataclass(frozen=True)
 class Order:
-    """Who hears what: see `harness.listening.designs.DesignSettings`. `training`: None for one item where there are
-    three or more; `traps` and `golds`: None for one in ten where the kind has them."""
+    """Who hears what: see `harness.listening.design.designs.DesignSettings`. `training`: None for one item where there
+    are three or more; `traps` and `golds`: None for one in ten where the kind has them."""
 
     listeners: int = 12
     seed: int = 0

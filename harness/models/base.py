@@ -10,8 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from harness.errors import UsageError
-from harness.prompts import Prompt
+from harness.core.errors import UsageError
+from harness.prompts.prompt import Prompt
 
 
 class Progress(Protocol):
@@ -123,7 +123,7 @@ class Clip:
 
     def save(self, path: str | Path) -> Path:
         """Write the audio (WAV, FLAC by suffix) whole or not at all; the path written is returned."""
-        from metrics.audio import save
+        from metrics.io.audio import save
 
         save(path, self.audio, self.rate)
         return Path(path)

@@ -6,18 +6,18 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 from harness.models.base import Model
-from metrics.registry import Registry
+from metrics.api.registry import Registry
 
 MODELS: Registry[Callable[..., Model]] = Registry(
     kind="model",
     entry_point_group="music_harness.models",
     targets={
         "jukebox:mini": "harness.models.jukebox.model:load_mini",
-        "jukebox:1b_lyrics": "harness.models.jukebox.released:load_1b_lyrics",
-        "jukebox:5b": "harness.models.jukebox.released:load_5b",
-        "jukebox:5b_lyrics": "harness.models.jukebox.released:load_5b_lyrics",
+        "jukebox:1b_lyrics": "harness.models.jukebox.weights.released:load_1b_lyrics",
+        "jukebox:5b": "harness.models.jukebox.weights.released:load_5b",
+        "jukebox:5b_lyrics": "harness.models.jukebox.weights.released:load_5b_lyrics",
         "toy": "harness.models.toy:load",
     },
 )

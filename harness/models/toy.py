@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds, scalar
-from harness.prompts import Prompt
+from harness.prompts.prompt import Prompt
 
 RATE = 16_000
 NOTE_SECONDS = 0.125
@@ -112,7 +112,7 @@ class ToyModel:
         """The style's name and how it was chosen. The toy reads no text: a text picks a style by its hash."""
         if prompt.style is not None:
             if prompt.style not in STYLES:
-                from metrics.registry import unknown_name
+                from metrics.api.registry import unknown_name
 
                 raise UsageError(unknown_name("style of the toy model", prompt.style, sorted(STYLES)))
             return prompt.style, "name"

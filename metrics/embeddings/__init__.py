@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from metrics.api.errors import UsageError
+from metrics.api.registry import Registry
 from metrics.embeddings.base import Embedder
-from metrics.errors import UsageError
-from metrics.registry import Registry
 
 EMBEDDERS: Registry[Callable[..., Embedder]] = Registry(
     kind="embedder",

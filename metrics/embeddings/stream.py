@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.audio import Audio, Preprocessing
+from metrics.api.errors import AudioError
 from metrics.embeddings.base import Embedder, Frames, check_frames, check_rate
 from metrics.embeddings.windows import WindowEmbedder, samples
-from metrics.errors import AudioError
-from metrics.streaming import preprocessed_blocks
+from metrics.io.audio import Audio, Preprocessing
+from metrics.io.streaming import preprocessed_blocks
 
 BLOCK_SECONDS = 60.0
 """Audio that an embedder of whole clips is given at once."""

@@ -23,10 +23,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from metrics.api.errors import WeightsError
 from metrics.embeddings.base import Frames
 from metrics.embeddings.windows import WindowEmbedder, positive, resolve_device
-from metrics.errors import WeightsError
-from metrics.weights import cache_dir, file_sha256, find_file
+from metrics.io.weights import cache_dir, file_sha256, find_file
 
 RATE, WINDOW, HOP, N_FFT = 16000, 400, 160, 512
 BANDS, FRAMES, LOWEST, HIGHEST, OFFSET = 64, 96, 125.0, 7500.0, 0.01

@@ -23,22 +23,22 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.executors.base import Batch, Worker
-from harness.executors.processes import Processes
-from harness.experiment import Condition, Experiment
-from harness.identity import readable_json
+from harness.core.identity import readable_json
+from harness.core.progress import Quiet
 from harness.models.base import Model, Sampling
 from harness.models.registry import load_model
 from harness.models.toy import ToyModel
-from harness.plan import Plan, make_plan
-from harness.progress import Quiet
-from harness.prompts import Prompt
-from harness.run_settings import RunSettings
-from harness.runner import evaluate
-from harness.sampling import sample_missing
-from harness.store import Store
-from harness.tracking import connection, log_run
-from metrics.files import write_bytes
+from harness.planning.experiment import Condition, Experiment
+from harness.planning.plan import Plan, make_plan
+from harness.prompts.prompt import Prompt
+from harness.reporting.mlflow import connection, log_run
+from harness.running.experiment import evaluate
+from harness.running.settings import RunSettings
+from harness.sampling.executors.processes import Processes
+from harness.sampling.loop import sample_missing
+from harness.sampling.worker import Batch, Worker
+from harness.store.clips import Store
+from metrics.io.files import write_bytes
 from tests.benchmarks.timing import best
 
 CLIPS, CONDITIONS, SECONDS = 5000, 10, 0.5
@@ -202,7 +202,7 @@ def clocks() -> np.ndarray:
 
 def reference(folder: Path) -> Path:
     from metrics.embeddings import load_embedder
-    from metrics.reference import build_reference
+    from metrics.reference.sets import build_reference
 
     model = ToyModel()
     clips = [

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.files import write_bytes
+from metrics.io.files import write_bytes
 from tests.benchmarks.metric_cases import KINDS, LARGE, OURS, WITH_ERRORS
 
 ROOT = Path(__file__).parents[2]
@@ -127,7 +127,7 @@ def _write(rows: list[Row]) -> None:
 def _plot(rows: list[Row], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from harness.figures import write_png
+    from harness.reporting.plots import write_png
 
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     figure = Figure(figsize=(15, 7.6), dpi=110, layout="constrained")

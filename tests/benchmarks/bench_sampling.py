@@ -25,12 +25,12 @@ import torch
 import typer
 from torch import Tensor
 
-from harness.errors import HarnessError, UsageError
+from harness.core.errors import HarnessError, UsageError
 from harness.models.base import Sampling
-from harness.models.jukebox.config import PriorConfig
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.sampling import ENGINE_VERSION, sample_window
-from harness.models.jukebox.threads import threads as use_threads
+from harness.models.jukebox.decoding.sampling import ENGINE_VERSION, sample_window
+from harness.models.jukebox.decoding.threads import threads as use_threads
+from harness.models.jukebox.network.config import PriorConfig
+from harness.models.jukebox.network.prior import Prior
 from tests.benchmarks.hf_client import ROOT, HuggingFace
 from tests.benchmarks.jukebox_shapes import RELEASED, Window, random_prior, random_window, small
 from tests.benchmarks.sampling_figures import FLOORS, Series, cpu_name, describe, flatness, ratios, write

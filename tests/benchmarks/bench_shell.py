@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from harness.models.base import Clip
-from harness.store import Store
+from harness.store.clips import Store
 from tests.benchmarks.timing import best, compare
 
 

@@ -16,13 +16,13 @@ import numpy as np
 import torch
 import typer
 
-from harness.identity import readable_json
+from harness.core.identity import readable_json
 from harness.models.base import Clip, Sampling
-from harness.models.jukebox.levels import slices
+from harness.models.jukebox.decoding.levels import slices
 from harness.models.jukebox.likelihood import window_nats
 from harness.models.jukebox.model import JukeboxModel, load_mini
-from harness.prompts import Prompt
-from metrics.files import write_bytes
+from harness.prompts.prompt import Prompt
+from metrics.io.files import write_bytes
 
 NEAR = 32  # codes after a seam
 QUICK = ("--seconds", "6", "--clips", "1", "--slices", "4", "--no-write")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.gaussians import frechet_distance, frechet_distance_of_moments
+from metrics.sets.gaussians import frechet_distance, frechet_distance_of_moments
 from tests.benchmarks.peers import function
 
 

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 from harness.models.base import Sampling
-from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.network.prior import Prior
 from tests.benchmarks.hf_names import hf_config, hf_name
 from tests.benchmarks.jukebox_shapes import Window
 

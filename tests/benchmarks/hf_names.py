@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from harness.models.jukebox.config import PriorConfig, TransformerConfig
+from harness.models.jukebox.network.config import PriorConfig, TransformerConfig
 
 PATTERNS = {2: "raw_column_previous_row_attention", 10: "large_separated_enc_dec_w_lyrics", 12: "enc_dec_with_lyrics"}
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from harness.models.jukebox.config import ConditionerConfig, PriorConfig, TransformerConfig
-from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.network.config import ConditionerConfig, PriorConfig, TransformerConfig
+from harness.models.jukebox.network.prior import Prior
 
 SMALL = PriorConfig(
     level=2, n_ctx=2048, width=256, depth=12, heads=1, bins=2048, hop=128, rate=44_100, blocks=32, artists=10, genres=5,

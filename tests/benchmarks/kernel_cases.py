@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from metrics.diversity import vendi_of_rows
-from metrics.kernel import kad as kad_score
-from metrics.kernel import kad_of_rows
-from metrics.manifold import prdc as prdc_scores
-from metrics.manifold import prdc_of_rows
-from metrics.score import EmbeddingSet
+from metrics.api.score import EmbeddingSet
+from metrics.sets.diversity import vendi_of_rows
+from metrics.sets.kernel import kad as kad_score
+from metrics.sets.kernel import kad_of_rows
+from metrics.sets.manifold import prdc as prdc_scores
+from metrics.sets.manifold import prdc_of_rows
 from tests.benchmarks.peers import importable
 
 DIMENSIONS, FRAMES_A_SONG, BANDWIDTH = 512, 10, 30.0

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from metrics.sdist import download_sdist
-from metrics.weights import download
+from metrics.io.sdist import download_sdist
+from metrics.io.weights import download
 
 FOLDER = Path(__file__).parents[2] / "build" / "peers"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.network.prior import Prior
 from tests.benchmarks.jukebox_shapes import step_weights
 from tests.benchmarks.timing import CLOCKS
 

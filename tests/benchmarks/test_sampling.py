@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.models.base import Sampling
-from harness.models.jukebox.config import PriorConfig
-from harness.models.jukebox.hparams import prior_config
-from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.network.config import PriorConfig
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.weights.hparams import prior_config
 from tests.benchmarks import bench_sampling, hf_client, hf_names, sampling_figures
 from tests.benchmarks.bench_sampling import CodesDiffer, Ours, Setting, check_codes
 from tests.benchmarks.hf_names import hf_config, hf_name

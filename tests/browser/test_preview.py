@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.listening.preview import write_preview
+from harness.listening.describe.preview import write_preview
 from tests.harness.listening.hand_made import CONDITIONS, key_of, study, write_sounds
 
 pytestmark = pytest.mark.slow

@@ -1,4 +1,5 @@
-"""Fréchet distances and their jackknife for many repetitions at once: the arithmetic of `metrics.frechet`, batched.
+"""Fréchet distances and their jackknife for many repetitions at once: the arithmetic of `metrics.sets.frechet`,
+batched.
 
 Arrays are (R, songs, frames, k): repetitions first. A test asserts on one repetition that `metrics.fad` gives the same.
 """
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.resampling import deal
-from metrics.score import EmbeddingSet
+from metrics.api.score import EmbeddingSet
+from metrics.stats.resampling import deal
 from tests.calibration.laws import Array
 
 
@@ -139,7 +140,7 @@ def groups_left(group: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 
 def dealing_of(songs: int) -> NDArray[np.intp]:
-    """The groups into which `metrics.resampling` deals this many songs without strata."""
+    """The groups into which `metrics.stats.resampling` deals this many songs without strata."""
     (dealing,) = deal(EmbeddingSet(np.zeros((songs, 1)), np.arange(songs)))
     return dealing
 

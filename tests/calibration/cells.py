@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from metrics.files import write_bytes
-from metrics.gaussians import frechet_distance_of_moments
-from metrics.reliability import effective_dimension
+from metrics.io.files import write_bytes
+from metrics.sets.gaussians import frechet_distance_of_moments
+from metrics.stats.reliability import effective_dimension
 from tests.calibration.batched import flat
 from tests.calibration.estimators import ESTIMATORS, PAIRED, TESTS, Estimates, Reference, Sample, heavy_tails
 from tests.calibration.laws import CONDITIONS, LAWS, Array, Law, draw

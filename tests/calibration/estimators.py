@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from metrics import equality
-from metrics.equality import Moments as SongMoments
-from metrics.equality import permuted_labels
-from metrics.frechet import growing_error_interval
-from metrics.frechet_variants import nested_subsets
-from metrics.kernel import kad as library_kad
-from metrics.reliability import doubts_of_tails
-from metrics.score import EmbeddingSet
+from metrics.api.score import EmbeddingSet
+from metrics.compare import equality
+from metrics.compare.equality import Moments as SongMoments
+from metrics.compare.equality import permuted_labels
+from metrics.sets.frechet import growing_error_interval
+from metrics.sets.frechet_variants import nested_subsets
+from metrics.sets.kernel import kad as library_kad
+from metrics.stats.reliability import doubts_of_tails
 from tests.calibration.batched import (
     Moments,
     OwnComponents,
@@ -155,7 +155,7 @@ def fad_infinity(sample: Sample) -> dict[str, Estimates]:
 
 
 def paired_fad(first: Sample, second: Sample) -> dict[str, Estimates]:
-    """`metrics.frechet.paired_fad`, second − first: corrected, and the plug-in difference with the same error."""
+    """`metrics.sets.frechet.paired_fad`, second − first: corrected, and the plug-in difference with the same error."""
     plain = second.plain - first.plain
     parts = [
         (second.without_songs - first.without_songs, first.songs.shape[1]),
@@ -208,7 +208,7 @@ def kernel_equality_test(sample: Sample, rng: np.random.Generator) -> Array:
 
 
 def heavy_tails(sample: Sample) -> NDArray[np.bool_]:
-    """Whether `metrics.reliability` finds either side's too heavy (R,)."""
+    """Whether `metrics.stats.reliability` finds either side's too heavy (R,)."""
     sides = sample.there, sample.reference.project(sample.reference.songs)
     return np.array([bool(doubts_of_tails(*songs)) for songs in zip(*(side.mean(2) for side in sides), strict=True)])
 
@@ -234,7 +234,8 @@ def _nested(songs: int) -> tuple[Array, NDArray[np.bool_]]:
 
 
 def _jackknifed(plain: Array, parts: Sequence[tuple[Array, int]]) -> Estimates:
-    """`metrics.resampling.delete_groups` and `estimate`, batched: parts are (values without each group, songs)."""
+    """`metrics.stats.resampling.delete_groups` and `estimate`, batched: parts are (values without each group,
+    songs)."""
     bias, variance, spread = np.zeros(len(plain)), np.zeros(len(plain)), np.zeros(len(plain))
     for values, songs in parts:
         share = np.bincount(dealing_of(songs)) / songs

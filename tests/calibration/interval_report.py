@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from metrics.reliability import doubts_of_interval, interval_rules, minds_tails
+from metrics.stats.reliability import doubts_of_interval, interval_rules, minds_tails
 from tests.calibration.cells import REPETITIONS
 
 MOST_FLAGGED = 0.5

@@ -20,18 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from metrics.diversity import centred_means, diversity_of_rows, effective_number, unit_rows
-from metrics.files import write_bytes
-from metrics.kernel import median_distance
-from metrics.manifold import NAMES, NEIGHBOURS, _measure, _Side
-from metrics.mauve import mad, paired_mad
-from metrics.mmd import Cubic, Gaussian, mmd
-from metrics.mmd import Side as KernelSide
-from metrics.reliability import doubts_of_tails
-from metrics.resampling import Estimate, deal
-from metrics.score import EmbeddingSet, Score
-from metrics.sides import Replicates
-from metrics.similarity import centroid_similarities
+from metrics.api.score import EmbeddingSet, Score
+from metrics.io.files import write_bytes
+from metrics.sets.diversity import centred_means, diversity_of_rows, effective_number, unit_rows
+from metrics.sets.kernel import median_distance
+from metrics.sets.manifold import NAMES, NEIGHBOURS, _measure, _Side
+from metrics.sets.mauve import mad, paired_mad
+from metrics.sets.mmd import Cubic, Gaussian, mmd
+from metrics.sets.mmd import Side as KernelSide
+from metrics.sets.sides import Replicates
+from metrics.sets.similarity import centroid_similarities
+from metrics.stats.reliability import doubts_of_tails
+from metrics.stats.resampling import Estimate, deal
 from tests.calibration.cells import REPETITIONS
 from tests.calibration.laws import CONDITIONS, LAWS, Array, Law, draw
 

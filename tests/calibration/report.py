@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.figures import write_png
-from metrics.files import write_bytes
-from metrics.reliability import (
+from harness.reporting.plots import write_png
+from metrics.io.files import write_bytes
+from metrics.stats.reliability import (
     ScoreKind,
     doubts_in_components,
     doubts_of_interval,

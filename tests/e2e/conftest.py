@@ -7,16 +7,16 @@ import pytest
 
 from harness.models.base import Sampling
 from harness.models.toy import RATE, ToyModel
-from harness.prompts import Prompt
+from harness.prompts.prompt import Prompt
 from metrics.embeddings import load_embedder
-from metrics.reference import build_reference
+from metrics.reference.sets import build_reference
 
 
 @pytest.fixture(autouse=True)
 def _no_rates_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """How fast a test samples is not how fast this machine does."""
     path = tmp_path_factory.getbasetemp() / "rates.json"
-    monkeypatch.setattr("harness.rates.rates_file", lambda: path)
+    monkeypatch.setattr("harness.sampling.rates.rates_file", lambda: path)
 
 
 @pytest.fixture(scope="session")

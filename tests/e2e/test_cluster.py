@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.experiment import Condition, Experiment
+from harness.core.progress import Quiet
 from harness.models.base import Sampling
-from harness.progress import Quiet
-from harness.run_settings import RunSettings
-from harness.runner import evaluate
-from harness.sampling import Execution
-from tests.harness.executors.clusters import several_nodes
-from tests.harness.executors.faults import Faulty, workers
+from harness.planning.experiment import Condition, Experiment
+from harness.running.experiment import evaluate
+from harness.running.settings import RunSettings
+from harness.sampling.loop import Execution
+from tests.harness.sampling.executors.clusters import several_nodes
+from tests.harness.sampling.executors.faults import Faulty, workers
 
 
 class LosingNode(Quiet):

@@ -16,8 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.store import Store
-from harness.store_upkeep import verify
+from harness.store.clips import Store
+from harness.store.upkeep import verify
 
 SPARE_BYTES = 16_000
 """Left free beside a ballast: enough for the plan of a run, not for what it makes."""

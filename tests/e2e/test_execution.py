@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from harness import projection
 from harness.cli import app
 from harness.models import registry
-from tests.harness.executors.faults import Faulty
+from harness.reporting import projection
+from tests.harness.sampling.executors.faults import Faulty
 
 
 def arguments(results: Path, reference: Path, *more: str) -> list[str]:

@@ -8,9 +8,9 @@ import soundfile
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.installed import declarations
 from harness.models.toy import ToyModel
-from harness.prompts import Prompt
+from harness.planning.installed import declarations
+from harness.prompts.prompt import Prompt
 
 ASKED_OF_LISTENERS = ([], ["music from the prompt", "other music"])
 WITH_THE_TOY = {
@@ -42,7 +42,7 @@ embedder: toy
 MINE = '''\
 from collections.abc import Sequence
 from typing import Annotated
-from harness.experiment import Condition, experiment
+from harness.planning.experiment import Condition, experiment
 from harness.models.base import Sampling
 
 @experiment(varies="top_p", primary="vendi")

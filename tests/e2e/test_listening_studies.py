@@ -13,18 +13,18 @@ import yaml
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.installed import declarations
-from harness.listening.blinding import read_key
-from harness.listening.exports.webmushra_rules import validate_webmushra
+from harness.listening.make.blinding import read_key
+from harness.listening.package.webmushra_rules import validate_webmushra
+from harness.planning.installed import declarations
 from tests.e2e.mlflow_server import content
 
 STUDIES = ("ideation", "experiment_design", "writing", "emotion")
 CONTROLS = {"music from the prompt", "other music", "noise", "silence"}
 MINE = '''\
-from harness.experiment import Condition, experiment
+from harness.planning.experiment import Condition, experiment
 from harness.listening.declaration import Listening
 from harness.models.base import Sampling
-from harness.prompts import Prompt
+from harness.prompts.prompt import Prompt
 
 @experiment(
     varies="temperature", primary="vendi",

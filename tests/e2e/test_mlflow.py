@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 import harness
 from harness.cli import app
 from harness.models import registry
-from tests.harness.executors.faults import Faulty
+from tests.harness.sampling.executors.faults import Faulty
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run

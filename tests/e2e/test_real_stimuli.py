@@ -12,19 +12,19 @@ import pytest
 import soundfile
 from scipy.signal import correlate, csd, welch
 
+from harness.core.errors import CorpusError
+from harness.core.progress import Quiet
 from harness.corpora.manifest import load_manifest
 from harness.corpora.packages import fetch, read
-from harness.errors import CorpusError
-from harness.listening.build import Built, build
-from harness.listening.checks import Wanted, check_folder
-from harness.listening.selection import Choice
+from harness.listening.check.checks import Wanted, check_folder
+from harness.listening.choose.selection import Choice
+from harness.listening.make.build import Built, build
 from harness.listening.settings import Format, Order, StudySettings
 from harness.models.jukebox.model import load_mini
-from harness.progress import Quiet
-from harness.prompts import Prompt
-from metrics.audio import loudness
-from metrics.signal import true_peak
-from metrics.weights import cache_dir
+from harness.prompts.prompt import Prompt
+from metrics.io.audio import loudness
+from metrics.io.weights import cache_dir
+from metrics.waves.signal import true_peak
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.store_listing import listing
-from metrics.files import temporary_mark
+from harness.store.listing import listing
+from metrics.io.files import temporary_mark
 from tests.e2e.mlflow_server import content, free_port, serving
 from tests.e2e.postgres import postgres
 
@@ -113,7 +113,7 @@ def test_children_whose_parent_was_deleted_in_mlflow_get_the_new_one(logged, res
 
 
 def test_the_facts_are_those_of_the_sampling_not_of_the_logging(logged, results, monkeypatch, tmp_path):
-    from harness import provenance
+    from harness.core import provenance
 
     monkeypatch.setattr(provenance, "source", lambda: {"git_commit": "another", "git_dirty": True})
     monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")

@@ -194,7 +194,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_answered_in_one_message(mistake, tmp_path, toy_reference, monkeypatch):
-    from metrics.score import EmbeddingSet
+    from metrics.api.score import EmbeddingSet
 
     monkeypatch.chdir(tmp_path)
     Path("broken.safetensors").write_bytes(b"\x00" * 64)

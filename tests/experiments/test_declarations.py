@@ -5,9 +5,9 @@ import inspect
 import pytest
 
 from harness.cli.run import command_for, common
-from harness.experiment import Experiment
-from harness.installed import declarations
-from harness.scoring import PRIMARIES
+from harness.planning.experiment import Experiment
+from harness.planning.installed import declarations
+from harness.scoring.score import PRIMARIES
 
 
 def test_the_shipped_experiments_are_found():
@@ -34,7 +34,7 @@ def test_its_command_has_its_options_and_the_common_ones(name):
 
 
 def test_an_option_of_the_runner_cannot_be_varied():
-    from harness.experiment import Condition, experiment
+    from harness.planning.experiment import Condition, experiment
 
     @experiment(varies="clips")
     def greedy(clips: int = 3) -> list[Condition]:

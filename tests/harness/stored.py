@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.identity import digest
+from harness.core.identity import digest
 from harness.models.base import Clip
-from harness.store import Store, StoredClip
-from harness.store_listing import TABLE, plan_file
+from harness.store.clips import Store, StoredClip
+from harness.store.listing import TABLE, plan_file
 
 RATE = 16_000
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
-from metrics.audio import resample
+from metrics.io.audio import resample
 
 Audio = NDArray[np.float32]
 Degradation = Callable[[Audio, int, int], Audio]

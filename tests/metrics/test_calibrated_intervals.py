@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from metrics import diversity
-from metrics.kernel import kad, kid, paired_kad, paired_kid
-from metrics.manifold import paired_manifold, prdc
-from metrics.similarity import centroid_similarity
+from metrics.sets import diversity
+from metrics.sets.kernel import kad, kid, paired_kad, paired_kid
+from metrics.sets.manifold import paired_manifold, prdc
+from metrics.sets.similarity import centroid_similarity
 from tests.calibration.intervals import CELLS, IntervalCell, draw_sets, replicates, run, styled
 from tests.calibration.laws import LAWS
 

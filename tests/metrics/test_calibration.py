@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from metrics.equality import equality_test
-from metrics.frechet import fad, paired_fad
-from metrics.frechet_variants import fad_infinity
-from metrics.gaussians import frechet_distance_of_moments
-from metrics.kernel import kad
-from metrics.score import EmbeddingSet
+from metrics.api.score import EmbeddingSet
+from metrics.compare.equality import equality_test
+from metrics.sets.frechet import fad, paired_fad
+from metrics.sets.frechet_variants import fad_infinity
+from metrics.sets.gaussians import frechet_distance_of_moments
+from metrics.sets.kernel import kad
 from tests.calibration import estimators
 from tests.calibration.cells import CELLS, CONFIRMED, Cell, kad_truth, run, truth
 from tests.calibration.laws import CONDITIONS, LAWS, draw

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metrics.catalogue import CATALOGUE, Metric
-from metrics.errors import DegenerateInput, UsageError
-from metrics.score import EmbeddingSet, Score
+from metrics.api.catalogue import CATALOGUE, Metric
+from metrics.api.errors import DegenerateInput, UsageError
+from metrics.api.score import EmbeddingSet, Score
 
 CLIPS, FRAMES, DIMENSIONS, STYLES = 24, 2, 5, 4
 

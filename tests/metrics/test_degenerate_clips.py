@@ -8,15 +8,15 @@ from functools import cache
 import numpy as np
 import pytest
 
-from metrics.adherence import TextAudioPairs
-from metrics.catalogue import CATALOGUE
-from metrics.clips import AudioSet
-from metrics.copies import CopyIndex
-from metrics.errors import AudioError, DegenerateInput, UsageError
-from metrics.likelihood import Likelihoods
-from metrics.score import Score
-from metrics.signal import measure_signal
-from metrics.structure import measure_structure
+from metrics.api.catalogue import CATALOGUE
+from metrics.api.errors import AudioError, DegenerateInput, UsageError
+from metrics.api.score import Score
+from metrics.sets.adherence import TextAudioPairs
+from metrics.sets.likelihood import Likelihoods
+from metrics.waves.clips import AudioSet
+from metrics.waves.copies import CopyIndex
+from metrics.waves.signal import measure_signal
+from metrics.waves.structure import measure_structure
 from tests.metrics.synthetic import RATE, random_notes
 
 Expected = float | type[Exception]

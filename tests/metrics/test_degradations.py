@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import hilbert
 
-from metrics.audio import loudness
+from metrics.io.audio import loudness
 from tests.metrics import synthetic
 from tests.metrics.degradations import DEGRADATIONS, LEVELS, low_pass, noise, pitch_wobble, time_scramble
 

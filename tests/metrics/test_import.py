@@ -8,7 +8,7 @@ from pathlib import Path
 def test_arrays_are_measured_without_torch_and_without_the_harness():
     code = (
         "import sys, numpy as np, metrics\n"
-        "assert 'numpy' in sys.modules and 'scipy' not in sys.modules and 'metrics.frechet' not in sys.modules\n"
+        "assert 'numpy' in sys.modules and 'scipy' not in sys.modules and 'metrics.sets.frechet' not in sys.modules\n"
         "x = metrics.EmbeddingSet(np.random.default_rng(0).normal(size=(30, 3)), np.arange(30))\n"
         "metrics.fad(x, x), metrics.vendi(x), metrics.cosine_diversity(x)\n"
         "loaded = {name.split('.')[0] for name in sys.modules}\n"
@@ -35,7 +35,7 @@ def run_without(blocked: tuple[str, ...], code: str) -> None:
 EVERY_METRIC_OF_ARRAYS = """
 import numpy as np
 from metrics import EmbeddingSet, TextAudioPairs, available, equality_test, metric, paired_difference
-from metrics.likelihood import Likelihoods
+from metrics.sets.likelihood import Likelihoods
 
 rng, songs = np.random.default_rng(0), np.arange(60) // 2
 styles = np.array(["a", "b", "c"])[songs % 3]

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import soundfile
 
+from harness.core.errors import CorpusError
 from harness.corpora.build import build
 from harness.corpora.corpus import Corpus, corpus_folder
 from harness.corpora.manifest import load_manifest
-from harness.errors import CorpusError
-from harness.text_encoder import encode
-from metrics.adherence import tag_text_pairs, tag_text_similarity
-from metrics.copies import CopyIndex
+from harness.prompts.text_encoder import encode
+from metrics.api.score import EmbeddingSet
 from metrics.embeddings.base import embed_clip
 from metrics.embeddings.musicnn import TAGS, Musicnn
-from metrics.frechet import fad, frechet_distance
-from metrics.kernel import kad
-from metrics.score import EmbeddingSet
+from metrics.sets.adherence import tag_text_pairs, tag_text_similarity
+from metrics.sets.frechet import fad, frechet_distance
+from metrics.sets.kernel import kad
+from metrics.waves.copies import CopyIndex
 from tests.metrics.degradations import DEGRADATIONS, LEVELS
 
 pytestmark = pytest.mark.slow

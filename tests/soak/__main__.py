@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from metrics.files import write_bytes
+from metrics.io.files import write_bytes
 from tests.soak.killing import BEGINNINGS, CLIPS, EXECUTORS, Trial, World
 
 MOST = 3

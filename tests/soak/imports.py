@@ -15,9 +15,9 @@ import soxr
 import torch
 
 import harness.cli.run
-import harness.cli.tables
-import harness.figures
+import harness.cli.tables.run
 import harness.models.toy
-import harness.runner
-import harness.tracking
+import harness.reporting.mlflow
+import harness.reporting.plots
+import harness.running.experiment
 import metrics.embeddings.toy

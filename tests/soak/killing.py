@@ -21,12 +21,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from harness.identity import readable_json
+from harness.core.identity import readable_json
 from harness.models.base import Clip, Conditioning
 from harness.models.toy import ToyModel
 from tests.benchmarks.bench_harness import reference
 from tests.e2e.mlflow_server import content
-from tests.harness.executors.faults import log
+from tests.harness.sampling.executors.faults import log
 
 CLIPS = 24
 EXECUTORS = ("local", "processes:2")

@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.errors import UsageError
+from harness.core.errors import UsageError
+from harness.models.jukebox.decoding.sampling import ENGINE_VERSION
 from harness.models.jukebox.encoding import device_of, encode, windows_at_once
 from harness.models.jukebox.model import JukeboxModel
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.sampling import ENGINE_VERSION
+from harness.models.jukebox.network.prior import Prior
 from harness.models.registry import load_model
 from metrics.embeddings.base import Frames
 

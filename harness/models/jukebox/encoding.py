@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from harness.errors import AudioError
-from harness.models.jukebox.config import VQVAEConfig
+from harness.core.errors import AudioError
 from harness.models.jukebox.model import JukeboxModel
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.vqvae import VQVAE, dilations
-from metrics.audio import normalise, resample
+from harness.models.jukebox.network.config import VQVAEConfig
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.network.vqvae import VQVAE, dilations
+from metrics.io.audio import normalise, resample
 
 CHUNK = 2**19
 """Samples encoded at a time, so that memory does not grow with the piece: mini's widest activation takes 32 MB."""

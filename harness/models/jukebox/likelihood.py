@@ -27,13 +27,13 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from harness.errors import UsageError
+from harness.core.errors import UsageError
+from harness.models.jukebox.conditioning.labels import Labels
+from harness.models.jukebox.decoding.sampling import window_starts
 from harness.models.jukebox.encoding import device_of, encode, prepare, windows_at_once
-from harness.models.jukebox.labels import Labels
 from harness.models.jukebox.model import JukeboxModel
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.sampling import window_starts
-from harness.prompts import Prompt
+from harness.models.jukebox.network.prior import Prior
+from harness.prompts.prompt import Prompt
 
 LUFS = -23.0
 """The loudness that audio prompts are brought to before they are encoded."""

@@ -17,18 +17,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.codes import read_codes, unfinished_codes
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds
-from harness.models.jukebox.checkpoint import ModelFolder
-from harness.models.jukebox.labels import Labels, clean_lyrics
-from harness.models.jukebox.levels import Counter, Draws, Song, complete_level
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.sampling import ENGINE_VERSION
-from harness.models.jukebox.threads import threads_for
-from harness.models.jukebox.transliteration import engine
-from harness.prompts import LabelChoice, Prompt, labels_fingerprint, resolve_labels
-from metrics.audio import normalise
+from harness.models.codes import read_codes, unfinished_codes
+from harness.models.jukebox.conditioning.labels import Labels, clean_lyrics
+from harness.models.jukebox.conditioning.transliteration import engine
+from harness.models.jukebox.decoding.levels import Counter, Draws, Song, complete_level
+from harness.models.jukebox.decoding.sampling import ENGINE_VERSION
+from harness.models.jukebox.decoding.threads import threads_for
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.weights.checkpoint import ModelFolder
+from harness.prompts.prompt import LabelChoice, Prompt, labels_fingerprint, resolve_labels
+from metrics.io.audio import normalise
 
 PEAK = 0.98
 """A clip that would clip is turned down as a whole to this peak, and its record says by how much."""

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.cli.metrics import HEADINGS
-from metrics.catalogue import CATALOGUE
+from metrics.api.catalogue import CATALOGUE
 
 
 def said(*arguments: str) -> str:
@@ -29,15 +29,21 @@ def test_every_metric_has_one_line_under_its_heading():
 
 def test_one_is_shown_in_full():
     shown = said("vendi2")
-    for part in ("effective number", "at least  3 clips", "metrics.diversity:vendi2", "higher is better", "Pasarkar"):
+    for part in (
+        "effective number",
+        "at least  3 clips",
+        "metrics.sets.diversity:vendi2",
+        "higher is better",
+        "Pasarkar",
+    ):
         assert part in shown
     assert "without replacement" in shown  # the function's own words
-    assert "metrics.frechet:fad with components=16" in said("fad16")
+    assert "metrics.sets.frechet:fad with components=16" in said("fad16")
     assert "by leaving groups of songs out" in said("is_softmax")
-    assert "metrics.signal:signal_score with 'loudness'" in said("loudness")
+    assert "metrics.waves.signal:signal_score with 'loudness'" in said("loudness")
     assert "not: compare by fad" in said("fad_per_song")
     assert "measuring each song" in said("prompt_similarity")
-    assert "metrics.frechet:fad with compat='fadtk'" in said("fad_fadtk")
+    assert "metrics.sets.frechet:fad with compat='fadtk'" in said("fad_fadtk")
     assert "likelihood, how likely a model finds each clip" in said("bits_per_second")
 
 

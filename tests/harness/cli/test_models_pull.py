@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.models.jukebox import inventory
-from tests.harness.models.jukebox.released.conftest import make_folder, releases
+from harness.models.jukebox.weights import inventory
+from tests.harness.models.jukebox.weights.released.conftest import make_folder, releases
 
 __all__ = ["releases"]  # a fixture
 

@@ -12,8 +12,8 @@ import soundfile
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.measured_files import COLUMNS
-from harness.measuring import DEFAULTS
+from harness.running.folder import COLUMNS
+from harness.scoring.measuring import DEFAULTS
 from tests.harness.models.jukebox.tiny import tiny_model
 from tests.harness.sounds import RATE, make_folder, tone
 

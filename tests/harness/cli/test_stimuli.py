@@ -10,8 +10,8 @@ import soundfile
 from typer.testing import CliRunner
 
 from harness.cli import app
+from tests.harness.listening.choose.test_sources import leave_run
 from tests.harness.listening.clips import make_clips
-from tests.harness.listening.test_sources import leave_run
 
 
 def harness(*arguments: object, code: int = 0) -> str:

@@ -13,8 +13,8 @@ import soundfile
 from typer.testing import CliRunner
 
 from harness.cli import app
+from tests.harness.listening.choose.test_sources import leave_run
 from tests.harness.listening.clips import RATE, make_clips, music
-from tests.harness.listening.test_sources import leave_run
 
 Spoil = Callable[[Path], object]
 STEREO = np.stack([music(0), music(1)], axis=1)

@@ -7,7 +7,7 @@ from matplotlib.image import imread
 from typer.testing import CliRunner, Result
 
 from harness.cli.stimuli_plan import plan
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 
 app = typer.Typer()
 app.command()(plan)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from harness.core.errors import AudioError
 from harness.corpora.audio import LUFS, RATE, convert
-from harness.errors import AudioError
-from metrics.audio import loudness
+from metrics.io.audio import loudness
 
 from .conftest import tone
 

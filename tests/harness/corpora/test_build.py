@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from harness.core.errors import CorpusError
+from harness.core.progress import Quiet, Stage
 from harness.corpora.build import Options, build
 from harness.corpora.corpus import corpus_folder
 from harness.corpora.manifest import read_tracks
-from harness.errors import CorpusError
-from harness.progress import Quiet, Stage
 
 from .conftest import Songs, World, manifest_of, tone, track_of
 

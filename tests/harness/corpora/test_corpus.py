@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.corpus import app
+from harness.core.errors import CorpusError, UsageError
 from harness.corpora import open_corpus
 from harness.corpora.build import build
 from harness.corpora.corpus import ROWS, corpus_folder
 from harness.corpora.manifest import load_manifest, write_tracks
-from harness.errors import CorpusError, UsageError
 
 from .conftest import Songs, World
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from harness.core.errors import CorpusError
 from harness.corpora.corpus import Corpus
 from harness.corpora.excerpts import excerpts, halves
 from harness.corpora.manifest import Track
-from harness.errors import CorpusError
 
 RATE = 16_000
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.core.errors import CorpusError, UsageError
 from harness.corpora.attribution import LICENCE_PAGES, attribution
 from harness.corpora.manifest import (
     LICENCES,
@@ -21,8 +22,7 @@ from harness.corpora.manifest import (
     write_tracks,
 )
 from harness.corpora.splits import SPLITS, assign
-from harness.errors import CorpusError, UsageError
-from metrics.reference import load_reference
+from metrics.reference.sets import load_reference
 
 from .conftest import manifest_of, track_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.errors import CorpusError
 from harness.corpora import packages
-from harness.errors import CorpusError
 
 from .conftest import World, deb, zipped
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from harness.listening.selection import Choice
+from harness.listening.choose.selection import Choice
 from harness.listening.settings import Format, Order, StudySettings
 
 RATE = 16000

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from harness.errors import UsageError
-from harness.experiment import Condition, Declaration, experiment
-from harness.installed import declarations
+from harness.core.errors import UsageError
+from harness.listening.choose.declared import asked_for
 from harness.listening.declaration import Listening
-from harness.listening.declared import asked_for
-from harness.listening.kinds import find_kind
-from harness.prompt_sets import load_prompt_set
+from harness.listening.kinds.catalogue import find_kind
+from harness.planning.experiment import Condition, Declaration, experiment
+from harness.planning.installed import declarations
+from harness.prompts.sets import load_prompt_set
 
 STUDIES = {"ideation": "ideation", "experiment_design": "ideation", "writing": "ideation", "emotion": "affect"}
 TASK = {"en": "List uses for a brick.", "zh": "列出砖头的用途。"}

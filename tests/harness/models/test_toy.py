@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 from harness.models.base import Sampling
 from harness.models.registry import MODELS, load_model
 from harness.models.toy import NOTE_SECONDS, RATE, ToyModel
-from harness.prompts import Prompt
+from harness.prompts.prompt import Prompt
 
 
 @pytest.fixture

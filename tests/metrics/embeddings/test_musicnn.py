@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from metrics.api.errors import UsageError
 from metrics.embeddings import load_embedder, musicnn, stream
-from metrics.errors import UsageError
 
 EXPECTED = load_file(Path(__file__).parents[2] / "golden" / "musicnn" / "expected.safetensors")
 

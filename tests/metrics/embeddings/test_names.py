@@ -4,9 +4,9 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+from metrics.api.errors import UsageError
 from metrics.embeddings import load_embedder
 from metrics.embeddings.toy import ToyEmbedder
-from metrics.errors import UsageError
 
 GROUP = "music_harness.embedders"
 
@@ -22,7 +22,7 @@ class Made(ToyEmbedder):
 def _plugins(monkeypatch):
     points = [EntryPoint(name, f"{__name__}:Made", GROUP) for name in ("family", "whole:name")]
     monkeypatch.setattr(EntryPoint, "load", lambda self: Made)
-    monkeypatch.setattr("metrics.registry.entry_points", lambda group: points if group == GROUP else [])
+    monkeypatch.setattr("metrics.api.registry.entry_points", lambda group: points if group == GROUP else [])
 
 
 def made(name: str, **options: str) -> Made:

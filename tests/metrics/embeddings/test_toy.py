@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from metrics.audio import Preprocessing
+from metrics.api.errors import AudioError, UsageError
 from metrics.embeddings import load_embedder
 from metrics.embeddings.base import embed_clip, embedding_provenance, is_padded
-from metrics.errors import AudioError, UsageError
+from metrics.io.audio import Preprocessing
 
 TOY = load_embedder("toy")
 

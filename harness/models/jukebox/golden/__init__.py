@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 
-from harness.errors import ModelError, UsageError
+from harness.core.errors import ModelError, UsageError
+from harness.core.progress import Progress, Quiet
 from harness.models.jukebox.golden.case import Case, Folder
 from harness.models.jukebox.golden.labels import check_labels, check_time_bins
 from harness.models.jukebox.golden.manifests import check_manifests
 from harness.models.jukebox.golden.modules import check_prior, check_vqvae
 from harness.models.jukebox.golden.orchestration import check_orchestration
 from harness.models.jukebox.golden.report import Check, Report
-from harness.progress import Progress, Quiet
 
 __all__ = ["Check", "CheckedCase", "Folder", "check_case", "check_folder", "find_cases"]
 

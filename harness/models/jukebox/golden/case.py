@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from harness.errors import ModelError
-from harness.models.jukebox.hparams import prior_config, vqvae_config
-from harness.models.jukebox.labels import Labeller, Labels, Version, read_ids
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.vqvae import VQVAE
+from harness.core.errors import ModelError
+from harness.models.jukebox.conditioning.labels import Labeller, Labels, Version, read_ids
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.network.vqvae import VQVAE
+from harness.models.jukebox.weights.hparams import prior_config, vqvae_config
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.errors import HarnessError
-from harness.models.jukebox.config import PriorConfig
+from harness.core.errors import HarnessError
+from harness.models.jukebox.conditioning.labels import VOCABULARY, Labeller, clean_lyrics, lyric_window
 from harness.models.jukebox.golden.case import Case
 from harness.models.jukebox.golden.report import Report
-from harness.models.jukebox.labels import VOCABULARY, Labeller, clean_lyrics, lyric_window
-from harness.models.jukebox.prior import time_bins
+from harness.models.jukebox.network.config import PriorConfig
+from harness.models.jukebox.network.prior import time_bins
 
 
 def check_labels(case: Case, report: Report) -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from harness.models.jukebox.golden.report import Report
-from harness.models.jukebox.released import released
+from harness.models.jukebox.weights.released import released
 
 MODULES = {
     "vqvae": ("jukebox:5b", "vqvae"),

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.models.jukebox.attention import layer_pattern
-from harness.models.jukebox.config import PriorConfig
 from harness.models.jukebox.golden.case import Case, song_labels
 from harness.models.jukebox.golden.report import Report
-from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.network.attention import layer_pattern
+from harness.models.jukebox.network.config import PriorConfig
+from harness.models.jukebox.network.prior import Prior
 
 
 @torch.inference_mode()

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from harness.models.base import Sampling
-from harness.models.jukebox.alignment import align
-from harness.models.jukebox.config import PriorConfig
+from harness.models.jukebox.conditioning.labels import Labels
+from harness.models.jukebox.decoding.alignment import align
+from harness.models.jukebox.decoding.sampling import sample_level, truncate, window_starts
 from harness.models.jukebox.golden.case import Case, song_labels
 from harness.models.jukebox.golden.report import AUDIO, Report
-from harness.models.jukebox.labels import Labels
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.sampling import sample_level, truncate, window_starts
+from harness.models.jukebox.network.config import PriorConfig
+from harness.models.jukebox.network.prior import Prior
 
 Window = dict[str, int]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 
 FLOAT = 1e-5
 """Largest difference of a float value of one module."""

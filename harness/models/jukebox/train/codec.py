@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.models.jukebox.config import VQVAEConfig
+from harness.models.jukebox.network.config import VQVAEConfig
+from harness.models.jukebox.network.vqvae import VQVAE
 from harness.models.jukebox.train.data import Recordings
 from harness.models.jukebox.train.loop import Schedule, Trainer
 from harness.models.jukebox.train.losses import spectral_distance
-from harness.models.jukebox.vqvae import VQVAE
 
 EXCERPT = 16_384  # samples, about a second: a multiple of every hop
 WARM_UP = 300

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from harness.corpora import Track
-from harness.models.jukebox.config import VQVAEConfig
+from harness.models.jukebox.network.config import VQVAEConfig
+from harness.models.jukebox.network.vqvae import VQVAE
 from harness.models.jukebox.train.codec import LevelCodec
 from harness.models.jukebox.train.data import Recordings
-from harness.models.jukebox.vqvae import VQVAE
-from metrics.files import write_bytes
+from metrics.io.files import write_bytes
 
 Variant = tuple[float, float]
 """(shift in top-level hops, gain in dB)"""

@@ -23,11 +23,11 @@ from harness.models.jukebox.model import JukeboxModel
 from harness.models.jukebox.train.codes import CodedTrack
 from harness.models.jukebox.train.ngram import Trigram
 from harness.models.jukebox.train.prior import Windows, mean_bits
-from harness.prompts import Prompt
+from harness.prompts.prompt import Prompt
+from metrics.api.score import EmbeddingSet, Score
 from metrics.embeddings.base import Embedder
-from metrics.frechet import HEADLINE_COMPONENTS, fad
-from metrics.reference import build_reference
-from metrics.score import EmbeddingSet, Score
+from metrics.reference.sets import build_reference
+from metrics.sets.frechet import HEADLINE_COMPONENTS, fad
 
 OF_TRACKS = ("real", "round trip")
 """Sets of real clips, which are of one half of the tracks."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.tracking import connection
+from harness.reporting.mlflow import connection
 
 EXPERIMENT = "train jukebox:mini"
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.models.jukebox.train.log import training_log
-from metrics.files import write_bytes
+from metrics.io.files import write_bytes
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.models.jukebox.checkpoint import ModelFolder
-from harness.models.jukebox.labels import Labels
-from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.conditioning.labels import Labels
+from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.train.codes import CodedTrack
 from harness.models.jukebox.train.loop import Schedule, Trainer
+from harness.models.jukebox.weights.checkpoint import ModelFolder
 
 NO_ARTIST, NO_LABELS = 0.4, 0.1
 """How often the artist, or the artist and the style, are left out, so that the model can be asked without them."""

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import torch
 
-from harness.errors import HarnessError, UsageError
-from harness.figures import write_png
+from harness.core.errors import HarnessError, UsageError
 from harness.models.base import Progress
-from harness.models.jukebox.checkpoint import ModelFolder, save_weights
 from harness.models.jukebox.model import JukeboxModel
-from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.network.vqvae import VQVAE
 from harness.models.jukebox.train.codec import train_codec
 from harness.models.jukebox.train.codes import PLAIN, VARIED, CodedTrack, assembled_vqvae, coded_tracks
 from harness.models.jukebox.train.data import read_recordings
@@ -28,8 +27,9 @@ from harness.models.jukebox.train.evaluate import by_style, conditioning, distan
 from harness.models.jukebox.train.loop import Schedule, keep_freed_memory
 from harness.models.jukebox.train.prior import train_prior
 from harness.models.jukebox.train.report import kept_likelihood, spectrograms, write_report
-from harness.models.jukebox.vqvae import VQVAE
-from harness.prompts import Prompt
+from harness.models.jukebox.weights.checkpoint import ModelFolder, save_weights
+from harness.prompts.prompt import Prompt
+from harness.reporting.plots import write_png
 from metrics.embeddings import load_embedder
 
 

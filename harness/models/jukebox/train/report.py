@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import HarnessError
-from harness.figures import write_png
-from metrics.files import write_bytes
-from metrics.score import Score
+from harness.core.errors import HarnessError
+from harness.reporting.plots import write_png
+from metrics.api.score import Score
+from metrics.io.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

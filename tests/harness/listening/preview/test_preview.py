@@ -6,9 +6,9 @@ from html import escape
 
 import pytest
 
-from harness.errors import AudioError
-from harness.listening.kinds import kinds
-from harness.listening.preview import write_preview
+from harness.core.errors import AudioError
+from harness.listening.describe.preview import write_preview
+from harness.listening.kinds.catalogue import kinds
 from tests.harness.listening.hand_made import CONDITIONS, PROMPT, key_of, study, write_sounds
 
 

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from harness.models.jukebox.checkpoint import ModelFolder, save_weights
 from harness.models.jukebox.model import JukeboxModel
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.vqvae import VQVAE
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.network.vqvae import VQVAE
+from harness.models.jukebox.weights.checkpoint import ModelFolder, save_weights
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 

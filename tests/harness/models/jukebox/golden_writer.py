@@ -15,12 +15,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.models.jukebox.alignment import align
+from harness.models.jukebox.decoding.alignment import align
 from harness.models.jukebox.golden.case import Folder, song_labels
 from harness.models.jukebox.golden.modules import combined_loss
-from harness.models.jukebox.hparams import prior_config, vqvae_config
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.vqvae import VQVAE
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.network.vqvae import VQVAE
+from harness.models.jukebox.weights.hparams import prior_config, vqvae_config
 from tests.harness.models.jukebox.conftest import GOLDEN
 
 CODEC: dict[str, Any] = {

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.models.jukebox.decoding.sampling import sample_level
 from harness.models.jukebox.golden import Folder, find_cases
 from harness.models.jukebox.golden.case import song_labels
 from harness.models.jukebox.golden.orchestration import Pieces
-from harness.models.jukebox.sampling import sample_level
 from tests.harness.models.jukebox.conftest import GOLDEN
 
 RUNS = [name for name in find_cases(GOLDEN) if name.startswith("orchestration")]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 from harness.models.jukebox import encoding
 from harness.models.jukebox.embedder import JukeboxEmbedder, hidden_after, load
 from harness.models.jukebox.encoding import encode
-from harness.models.jukebox.hparams import prior_config
-from harness.models.jukebox.prior import Prior
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.weights.hparams import prior_config
 from metrics.embeddings.base import embed_clip, is_padded
 from tests.harness.models.jukebox.tiny import tiny_model
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import AudioError
-from harness.models.jukebox.config import VQVAEConfig
+from harness.core.errors import AudioError
 from harness.models.jukebox.encoding import encode, prepare, reach
-from harness.models.jukebox.vqvae import VQVAE
+from harness.models.jukebox.network.config import VQVAEConfig
+from harness.models.jukebox.network.vqvae import VQVAE
 from tests.harness.models.jukebox.tiny import tiny_model
 
 CONFIG = VQVAEConfig(

@@ -11,13 +11,13 @@ from experiments.conditioning import conditioning
 from experiments.hop import hop
 from experiments.levels import levels
 from experiments.upsampling import upsampling
+from harness.core.progress import Quiet
 from harness.models.base import CountsTokens, Sampling
-from harness.progress import Quiet
-from harness.prompts import Prompt
-from harness.run_settings import RunSettings
-from harness.runner import evaluate
+from harness.prompts.prompt import Prompt
+from harness.running.experiment import evaluate
+from harness.running.settings import RunSettings
 from metrics.embeddings import load_embedder
-from metrics.reference import build_reference
+from metrics.reference.sets import build_reference
 
 SECONDS = 0.5
 STYLES = (Prompt(style="calm"), Prompt(style="loud"))
@@ -39,7 +39,7 @@ def reference(model, tmp_path_factory) -> Path:
 @pytest.fixture
 def settings(model, reference, tmp_path, monkeypatch) -> RunSettings:
     monkeypatch.setattr("harness.models.registry.load_model", lambda name: model)
-    monkeypatch.setattr("harness.rates.rates_file", lambda: tmp_path / "rates.json")
+    monkeypatch.setattr("harness.sampling.rates.rates_file", lambda: tmp_path / "rates.json")
     return RunSettings("tiny", 4, SECONDS, 0, STYLES, str(reference), "toy", tmp_path)
 
 
@@ -61,7 +61,7 @@ def test_an_experiment_runs_to_its_differences(experiment, differences, settings
 
 
 def test_levels_share_the_codes_above(settings):
-    from harness.codes import read_codes
+    from harness.models.codes import read_codes
 
     outcome = evaluate(levels([0, 1]), settings, Quiet())
     both, top = (

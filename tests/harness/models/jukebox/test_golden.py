@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 from harness.models.jukebox.golden import PARTS, Folder, check_case, check_folder, find_cases
 from harness.models.jukebox.golden.report import Report
 from tests.harness.models.jukebox.conftest import GOLDEN

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import AudioError, UsageError
+from harness.core.errors import AudioError, UsageError
 from harness.models.jukebox import encoding
-from harness.models.jukebox.hparams import prior_config
+from harness.models.jukebox.decoding.sampling import window_starts
 from harness.models.jukebox.likelihood import (
     LevelLikelihood,
     Place,
@@ -22,9 +22,9 @@ from harness.models.jukebox.likelihood import (
     read_piece,
     window_nats,
 )
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.sampling import window_starts
-from harness.prompts import Prompt
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.weights.hparams import prior_config
+from harness.prompts.prompt import Prompt
 from tests.harness.models.jukebox.tiny import tiny_model
 
 PRIORS = ("prior_1b_lyrics", "prior_5b", "prior_5b_lyrics", "upsampler_level_1", "upsampler_level_0")

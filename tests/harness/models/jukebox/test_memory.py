@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.models.jukebox.checkpoint import ModelFolder, save_weights
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.vqvae import VQVAE
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.network.vqvae import VQVAE
+from harness.models.jukebox.weights.checkpoint import ModelFolder, save_weights
 
 PRIOR = """
 [priors.level_{level}]
@@ -54,8 +54,8 @@ MEASURE = """
 
     from harness.models.base import Sampling
     from harness.models.jukebox import model as jukebox
-    from harness.models.jukebox.checkpoint import ModelFolder
-    from harness.prompts import Prompt
+    from harness.models.jukebox.weights.checkpoint import ModelFolder
+    from harness.prompts.prompt import Prompt
 
     def peak():
         status = Path("/proc/self/status").read_text()

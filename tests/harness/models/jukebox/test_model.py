@@ -7,12 +7,12 @@ import pytest
 import soundfile
 import torch
 
-from harness.errors import ModelError, UsageError
+from harness.core.errors import ModelError, UsageError
 from harness.models.base import Sampling
-from harness.models.jukebox.checkpoint import ModelFolder, save_weights
 from harness.models.jukebox.model import JukeboxModel
-from harness.models.jukebox.prior import Prior
-from harness.prompts import Prompt
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.weights.checkpoint import ModelFolder, save_weights
+from harness.prompts.prompt import Prompt
 
 
 def clips(model, seeds, style="calm", seconds=1.0, **sampling):

@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 from harness.models.base import Sampling
-from harness.models.jukebox.alignment import align
-from harness.models.jukebox.config import PriorConfig
+from harness.models.jukebox.conditioning.labels import Labeller, genre_words, read_ids
+from harness.models.jukebox.decoding.alignment import align
+from harness.models.jukebox.decoding.sampling import sample_level, truncate, window_starts
 from harness.models.jukebox.golden import Folder
 from harness.models.jukebox.golden.case import Case, song_labels
-from harness.models.jukebox.labels import Labeller, genre_words, read_ids
-from harness.models.jukebox.prior import Prior, time_bins
+from harness.models.jukebox.network.config import PriorConfig
+from harness.models.jukebox.network.prior import Prior, time_bins
 from harness.models.jukebox.quirks import COPIED, NOT_COPIED
-from harness.models.jukebox.sampling import sample_level, truncate, window_starts
 from tests.harness.models.jukebox.conftest import GOLDEN
 
 FOLDER = Folder(GOLDEN)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from harness.models.jukebox.checkpoint import ModelFolder, save_weights
 from harness.models.jukebox.model import JukeboxModel
-from harness.models.jukebox.prior import Prior
-from harness.models.jukebox.vqvae import VQVAE
+from harness.models.jukebox.network.prior import Prior
+from harness.models.jukebox.network.vqvae import VQVAE
+from harness.models.jukebox.weights.checkpoint import ModelFolder, save_weights
 
 CONFIG = """
 artists = ["ada", "bob"]

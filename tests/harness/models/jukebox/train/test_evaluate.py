@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.models.jukebox.train.evaluate import OF_TRACKS, Sets, by_style, conditioning, distances
 from harness.models.jukebox.train.report import confusion_figure, kept_likelihood, markdown, ratios, write_report
-from metrics.score import EmbeddingSet
+from metrics.api.score import EmbeddingSet
 
 STYLES, DIM, FRAMES = ("calm", "fast", "loud"), 24, 4
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from harness.models.jukebox.train.log import EXPERIMENT, training_log
-from harness.tracking import tracking_uri
+from harness.reporting.mlflow import tracking_uri
 
 
 def test_a_resumed_training_goes_on_in_the_same_run(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harness.corpora import Track
-from harness.models.jukebox.checkpoint import ModelFolder
+from harness.models.jukebox.network.vqvae import VQVAE
 from harness.models.jukebox.train import loop
 from harness.models.jukebox.train.codec import LevelCodec
 from harness.models.jukebox.train.codes import CodedTrack, coded_tracks, encode_track
@@ -15,7 +15,7 @@ from harness.models.jukebox.train.data import Recordings
 from harness.models.jukebox.train.loop import Schedule, Trainer
 from harness.models.jukebox.train.losses import spectral_distance
 from harness.models.jukebox.train.prior import Windows, mean_bits, train_prior
-from harness.models.jukebox.vqvae import VQVAE
+from harness.models.jukebox.weights.checkpoint import ModelFolder
 from tests.harness.models.jukebox.conftest import CONFIG, STYLES
 
 

@@ -1,0 +1,46 @@
+"""The errors of the running path, on the one tree of `metrics.api.errors`."""
+
+from metrics.api.errors import AudioError, DegenerateInput, HarnessError, UsageError, WeightsError
+
+__all__ = [
+    "AudioError",
+    "CorpusError",
+    "DamagedClip",
+    "DegenerateInput",
+    "HarnessError",
+    "ModelError",
+    "PlatformError",
+    "SamplingError",
+    "StoreError",
+    "TrackingError",
+    "UsageError",
+    "WeightsError",
+]
+
+
+class ModelError(HarnessError):
+    """A model whose weights are missing or wrong, or that returned something other than the clips it was asked for."""
+
+
+class SamplingError(HarnessError):
+    """Clips that could not be made; those that were are stored."""
+
+
+class StoreError(HarnessError):
+    """A stored clip that is damaged, or a store that cannot be written."""
+
+
+class DamagedClip(StoreError):
+    """A stored clip whose record cannot be read, or whose files are not those that were recorded."""
+
+
+class TrackingError(HarnessError):
+    """MLflow could not be reached or written; what was sampled and measured is not affected."""
+
+
+class CorpusError(HarnessError):
+    """Real music that could not be fetched, or that is not what the manifest says."""
+
+
+class PlatformError(UsageError):
+    """A listening study that a platform for asking listeners cannot carry."""

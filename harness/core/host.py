@@ -1,0 +1,38 @@
+"""Where a clip is made: not part of its identity, but of its record. Bytes are promised equal on one platform."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import sys
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+from harness.core import provenance
+from harness.models.base import Model
+
+
+def host_facts(model: Model) -> dict[str, Any]:
+    """Device, threads and versions, JSON-able."""
+    # A model that does not use torch need not wait for its import.
+    torch = sys.modules.get("torch")
+    return {
+        "device": str(getattr(model, "device", "cpu")),
+        "threads": torch.get_num_threads() if torch else 1,
+        **_installed(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        **provenance.facts(),
+    }
+
+
+@lru_cache(maxsize=1)
+def _installed() -> dict[str, str]:
+    return {"torch": version("torch"), "numpy": version("numpy"), "harness": version("music-harness")}
+
+
+def host_name() -> str:
+    """The machine's name on its network."""
+    return socket.gethostname() or "unknown"

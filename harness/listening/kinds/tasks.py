@@ -1,0 +1,52 @@
+"""What listeners work on while they listen: a list in YAML, each task in English and Chinese or in one of them.
+
+- en: List uses for a paper clip.
+  zh: 列出回形针的用途。
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from harness.core.errors import UsageError
+from harness.listening.kinds.catalogue import LANGUAGES, Kind
+
+LARGEST_BYTES = 1_000_000
+
+
+def read_tasks(name: str | None, kind: Kind) -> list[dict[str, str]]:
+    """The tasks of a file; without a name those of the package for a kind that needs some, and none for others.
+
+    Raises `UsageError` for a file that cannot be read or holds something else.
+    """
+    if not kind.open_answer:
+        return []
+    import yaml
+
+    path = Path(name).expanduser() if name else files("harness.listening.kinds") / "tasks.yaml"
+    try:
+        text = path.read_text("utf-8")
+        if len(text) > LARGEST_BYTES:
+            raise ValueError(f"it is longer than {LARGEST_BYTES} characters")
+        found = yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise UsageError(f"the tasks {path} cannot be read ({said}): a list of tasks in YAML was expected.") from error
+    if not isinstance(found, list) or not found:
+        raise UsageError(
+            f"the tasks {path} hold no list: entries such as '- en: List uses for a brick.' were expected."
+        )
+    for number, task in enumerate(found, start=1):
+        good = (
+            isinstance(task, dict)
+            and task
+            and all(
+                language in LANGUAGES and isinstance(words, str) and words.strip() for language, words in task.items()
+            )
+        )
+        if not good:
+            raise UsageError(
+                f"task {number} of {path} is {task!r:.60}: words by language, {' or '.join(LANGUAGES)}, were expected."
+            )
+    return found

@@ -1,0 +1,158 @@
+"""Blind ids, and the private key that says which is which.
+
+An id is a keyed hash (HMAC-SHA-256) of what a stimulus is, so that the same study has the same ids when it is made
+again, and nobody without the secret can compute or test them. Ids begin with a letter and are of a–z and 2–7: no
+spreadsheet or YAML reader takes one for a number, and all are safe in a file name, an HTML id and an un-encoded form.
+
+    PRIVATE/           mode 700, its files 600
+      secret           64 hex digits
+      key.csv          a row for each stimulus: `KeyRow`
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hmac
+import io
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args
+
+from harness.core.errors import HarnessError, UsageError
+from harness.core.identity import canonical_json
+from metrics.io.files import write_bytes
+
+PRIVATE = "PRIVATE"
+ID_BYTES = 10  # 80 bits: two of a million stimuli share an id with a chance below 1e-12
+ID = re.compile("[st][a-z2-7]{16}")
+
+NUMBERS = ("gain_db", "lufs_before", "lufs_after", "true_peak_dbtp")
+
+Role = Literal["test", "training", "gold", "trap", "reference", "anchor", "probe", "control"]
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    """What one stimulus is. `trial` holds the ids of the trials it is in. `prompt` and `index` are those of its item,
+    whatever it was made of: they match it with its counterparts. `source` is the SHA-256 of the file it was made from,
+    `file` that file's name. Loudness in LUFS, None for digital silence; peak in dBTP. `expected` is the answer that a
+    gold or trap item wants."""
+
+    blind_id: str
+    trial: tuple[str, ...]
+    role: Role
+    condition: str
+    model: str
+    prompt: str
+    index: int
+    seed: str
+    source: str
+    file: str
+    gain_db: float | None
+    lufs_before: float | None
+    lufs_after: float | None
+    true_peak_dbtp: float | None
+    expected: str = ""
+
+
+@dataclass(frozen=True)
+class Blinder:
+    """Makes ids with a secret.
+
+    >>> Blinder(bytes(32)).stimulus("piano", 0, "temperature=0.7")
+    'sr2dktb3svpkfjud2'
+    """
+
+    secret: bytes
+
+    def stimulus(self, *what: str | int) -> str:
+        return self._id("s", what)
+
+    def trial(self, *what: str | int) -> str:
+        return self._id("t", what)
+
+    def _id(self, letter: str, what: tuple[str | int, ...]) -> str:
+        mac = hmac.digest(self.secret, canonical_json([letter, *what]).encode("utf-8", "surrogatepass"), "sha256")
+        return letter + base64.b32encode(mac[:ID_BYTES]).decode().lower()
+
+
+def keep_secret(folder: Path, given: Path | None = None) -> Blinder:
+    """The secret of the study in `folder`: the one that is there, or else `given` or a new one, which is then kept.
+
+    Raises `UsageError` for a file that holds no secret, or another than the study's.
+    """
+    path = folder / PRIVATE / "secret"
+    wanted = None if given is None else read_secret(given)
+    if path.exists():
+        found = read_secret(path)
+        if wanted not in (None, found):
+            raise UsageError(f"{given} is not the secret that {folder} was made with: leave out --secret, or use it.")
+        return Blinder(found)
+    secret = wanted or os.urandom(32)
+    write_private(path, f"{secret.hex()}\n".encode())
+    return Blinder(secret)
+
+
+def read_secret(path: Path) -> bytes:
+    """Raises `UsageError` for a file without a secret."""
+    try:
+        secret = bytes.fromhex(path.read_text("ascii"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the secret {path} cannot be read ({error}): 64 hex digits were expected.") from error
+    if len(secret) != 32:
+        raise UsageError(f"the secret {path} has {len(secret)} bytes: 64 hex digits, 32 bytes, were expected.")
+    return secret
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone can read, in a folder that its owner alone can enter."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    before = os.umask(0o077)  # so that there is no moment in which others can read it
+    try:
+        write_bytes(path, content)
+    finally:
+        os.umask(before)
+    path.chmod(0o600)
+
+
+def write_key(folder: Path, rows: Iterable[KeyRow]) -> Path:
+    """Write `PRIVATE/key.csv` in the order of the ids."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [field.name for field in fields(KeyRow)], lineterminator="\n")
+    writer.writeheader()
+    for row in sorted(rows, key=lambda row: row.blind_id):
+        numbers = {name: "" if (value := getattr(row, name)) is None else f"{value:.4f}" for name in NUMBERS}
+        writer.writerow({**asdict(row), **numbers, "trial": " ".join(row.trial)})
+    path = folder / PRIVATE / "key.csv"
+    write_private(path, table.getvalue().encode("utf-8", "surrogateescape"))
+    return path
+
+
+def read_key(folder: Path) -> list[KeyRow]:
+    """Raises `HarnessError` for a key that is missing or cannot be read."""
+    path = folder / PRIVATE / "key.csv"
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        return [_row(row) for row in rows]
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        said = f"no column {error}" if isinstance(error, KeyError) else error
+        raise HarnessError(
+            f"the key {path} cannot be read ({said}). Make the stimuli again with the same command: the secret beside "
+            "it gives the same ids."
+        ) from error
+
+
+def _row(cells: dict[str, str]) -> KeyRow:
+    if None in cells or None in cells.values():
+        raise ValueError("a row has another number of cells than the header")
+    if cells["role"] not in get_args(Role):
+        raise ValueError(f"the role {cells['role']!r} is none of {', '.join(get_args(Role))}")
+    numbers = {name: float(cells[name]) if cells[name] else None for name in NUMBERS}
+    texts = {field.name: cells[field.name] for field in fields(KeyRow)}
+    return KeyRow(**{**texts, **numbers, "trial": tuple(cells["trial"].split()), "index": int(cells["index"])})  # type: ignore[arg-type]

@@ -1,0 +1,53 @@
+"""Sounds that no model made: noise as a control, and the items that tell whether a listener attends.
+
+A trap has `n` beeps in place of its middle, and the listener has been told to answer n on hearing n beeps. A gold item
+is so degraded (below 1 kHz only, and clipped) that everyone who listens rates it low, or tells it from the clean one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.listening.make.anchors import lowpass
+
+Sound = NDArray[np.float32]
+
+BEEP_HZ, BEEP_SECONDS, BEEP_EVERY_SECONDS = 1000.0, 0.2, 0.4
+GOLD_HZ = 1000.0
+NOISE_FROM_HZ = 20.0
+
+
+def pink_noise(samples: int, channels: int, rate: int, seed: int) -> Sound:
+    """Gaussian noise of equal power per octave from 20 Hz on, the same on all channels: (samples, channels), ±1."""
+    rng = np.random.default_rng(seed)
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    frequency = np.fft.rfftfreq(samples, 1 / rate)
+    heard = frequency >= NOISE_FROM_HZ
+    spectrum[~heard] = 0
+    spectrum[heard] /= np.sqrt(frequency[heard])
+    noise = np.fft.irfft(spectrum, samples)
+    return np.repeat((noise / np.abs(noise).max())[:, None], channels, axis=1).astype(np.float32)
+
+
+def with_beeps(audio: Sound, count: int, rate: int) -> Sound:
+    """`audio` (samples, channels) with `count` beeps in silence in its middle, twice as strong as the music around."""
+    samples = len(audio)
+    every = min(BEEP_EVERY_SECONDS, 0.8 * samples / rate / count)
+    first = samples // 2 - round(every * count * rate) // 2
+    time = np.arange(round(every / 2 * rate)) / rate
+    beep = np.sin(2 * np.pi * BEEP_HZ * time) * np.hanning(time.size) ** 0.25
+    beep *= 2 * np.sqrt(2) * np.sqrt(np.mean(np.square(audio, dtype=np.float64)))
+    made = audio.copy()
+    made[first : first + round(every * count * rate)] = 0
+    for n in range(count):
+        start = first + round((n + 0.25) * every * rate)
+        made[start : start + time.size] = beep[:, None]
+    return made
+
+
+def degraded(audio: Sound, rate: int) -> Sound:
+    """`audio` (samples, channels) as a bad telephone has it: below 1 kHz only, clipped at half its level."""
+    dull = lowpass(audio, GOLD_HZ, rate)
+    limit = 0.5 * np.sqrt(np.mean(np.square(dull, dtype=np.float64)))
+    return np.clip(dull, -limit, limit).astype(np.float32)

@@ -1,0 +1,66 @@
+"""Plain tables: a CSV for each list, as PsychoPy and Qualtrics read them, and the addresses for Prolific.
+
+A list's columns are names that PsychoPy takes for variables; for Qualtrics the same rows, without the first, are pasted
+into Loop & Merge, where `position` is Field 1. Sound files are named as seen from the public folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from harness.listening.package.sequence import steps
+from harness.listening.package.stimulus_set import ListenerList, StimulusSet
+
+SITE = "https://example.org/jspsych/"
+"""To be replaced by where the study is served: a domain that is reserved for examples."""
+
+PARAMETERS = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
+
+
+def table_files(stimuli: StimulusSet, language: str) -> dict[str, bytes]:
+    """`trials/<listener>.csv` for each list, and `prolific.csv`."""
+    made = {f"trials/{one.listener}.csv": as_csv(rows(stimuli, one, language)) for one in stimuli.lists}
+    addresses = [{"external_url": address(one.listener), "total_allocation": 1} for one in stimuli.lists]
+    return {**made, "prolific.csv": as_csv(addresses)}
+
+
+def rows(stimuli: StimulusSet, listener: ListenerList, language: str) -> list[dict[str, Any]]:
+    """One row for each presentation, in order."""
+    most = max(len(step.presentation.stimuli) for step in steps(stimuli, listener))
+    table = []
+    for step in steps(stimuli, listener):
+        heard = step.presentation.stimuli
+        sounds = [stimuli.stimuli[name].file for name in heard] + [""] * (most - len(heard))
+        reference = stimuli.stimuli[step.trial.reference].file if step.trial.reference else ""
+        table.append(
+            {
+                "position": step.number,
+                "phase": step.phase,
+                "trial": step.trial.id,
+                "question": stimuli.kind.question[language],
+                "task": step.trial.task.get(language, ""),
+                "reference": reference,
+                **{f"sound_{n}": sound for n, sound in enumerate(sounds, start=1)},
+            }
+        )
+    return table
+
+
+def address(listener: str) -> str:
+    """Where a participant of Prolific is sent for one list: Prolific fills in what is in braces.
+
+    >>> address("L01")[:70]
+    'https://example.org/jspsych/?list=L01&PROLIFIC_PID={{%PROLIFIC_PID%}}&'
+    """
+    return f"{SITE}?list={listener}&" + "&".join(f"{name}={{{{%{name}%}}}}" for name in PARAMETERS)
+
+
+def as_csv(table: list[dict[str, Any]]) -> bytes:
+    """Rows that have the same columns, in UTF-8."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue().encode("utf-8")

@@ -1,0 +1,126 @@
+"""What a run would do, before it does anything: conditions, clips, codes, time and disk."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.planning.experiment import Condition, Experiment
+from harness.planning.plan import ClipRequest, Plan
+from harness.running.by_model import Share, shares_of, whole
+from harness.running.settings import RunSettings
+from harness.sampling.rates import Rate, known_rate, tokens
+from harness.scoring.score import Measures, check_primary
+from harness.store.clips import Store
+
+SAMPLE_BYTES, TOKEN_BYTES, RECORD_BYTES = 2, 4, 8192
+"""FLAC takes less than 16 bits a sample, safetensors 32 bits a code, and a record a few thousand bytes."""
+
+
+@dataclass(frozen=True)
+class ConditionPreview:
+    """How many clips of a condition are stored and how many are not. `seconds` is the length of one."""
+
+    condition: Condition
+    seconds: float
+    stored: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a model has to do. `tokens` are None for one that does not count its codes, `rate` where none was measured
+    on this machine."""
+
+    model: str
+    tokens: int | None
+    audio_seconds: float
+    rate: Rate | None
+    disk_bytes: int
+
+    @property
+    def seconds(self) -> float | None:
+        """The time that it would take, None when it is unknown."""
+        work = self.audio_seconds if self.tokens is None else self.tokens
+        return None if self.rate is None else work / self.rate.per_second
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A plan in figures. `works` is what is missing, by model."""
+
+    plan: Plan
+    conditions: tuple[ConditionPreview, ...]
+    works: tuple[Work, ...]
+    free_bytes: int
+
+    @property
+    def tokens(self) -> int | None:
+        """None when a model does not count its codes."""
+        counts = [work.tokens for work in self.works if work.tokens is not None]
+        return sum(counts) if len(counts) == len(self.works) else None
+
+    @property
+    def audio_seconds(self) -> float:
+        return sum(work.audio_seconds for work in self.works)
+
+    @property
+    def disk_bytes(self) -> int:
+        return sum(work.disk_bytes for work in self.works)
+
+    @property
+    def seconds(self) -> float | None:
+        """The time that sampling what is missing would take, None when it is unknown."""
+        if self.missing == 0:
+            return 0.0
+        works = [work for work in self.works if work.audio_seconds]
+        times = [work.seconds for work in works if work.seconds is not None]
+        return sum(times) if len(times) == len(works) else None
+
+    @property
+    def missing(self) -> int:
+        return sum(condition.missing for condition in self.conditions)
+
+    @property
+    def stored(self) -> int:
+        return sum(condition.stored for condition in self.conditions)
+
+
+def preview(experiment: Experiment, settings: RunSettings) -> Preview:
+    """The plan of a run. Everything is read and checked that a run would check before its first clip, and raises as
+    there; nothing is written."""
+
+    check_primary(experiment)
+    Measures.load(settings.embedder, settings.reference)
+    shares = shares_of(experiment, settings)
+    plan = whole(experiment, shares)
+    missing = set(Store(settings.results_folder / "store").missing(request.id for request in plan.requests))
+    return Preview(
+        plan,
+        tuple(_condition(condition, plan.of(condition), missing) for condition in experiment.conditions),
+        tuple(_work(share, missing) for share in shares),
+        shutil.disk_usage(_existing(settings.results_folder)).free,
+    )
+
+
+def _work(share: Share, missing: set[str]) -> Work:
+    model = share.model()
+    share.plan.encode(model)
+    to_do = [request for request in share.plan.requests if request.id in missing]
+    count, seconds = tokens(share.plan, model, to_do), sum(request.seconds for request in to_do)
+    disk = round(seconds * model.rate * SAMPLE_BYTES) + (count or 0) * TOKEN_BYTES + len(to_do) * RECORD_BYTES
+    return Work(model.name, count, seconds, known_rate(model), disk)
+
+
+def _condition(condition: Condition, requests: list[ClipRequest], missing: set[str]) -> ConditionPreview:
+    left = sum(request.id in missing for request in requests)
+    return ConditionPreview(condition, requests[0].seconds, len(requests) - left, left)
+
+
+def _existing(folder: Path) -> Path:
+    """The nearest folder above that is there."""
+    folder = folder.absolute()
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder

@@ -1,0 +1,192 @@
+"""The one loop: plan → sample what is missing → embed → score → project.
+
+Nothing here knows a model, a metric or MLflow by name. Every batch is stored before the next is sampled, so that a
+run that is stopped, or whose disk fills up, has lost at most one batch, and the same command goes on from there. How
+the sampling is done, by how many workers and what happens to failures, is `harness.sampling.loop`'s.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError, SamplingError, UsageError
+from harness.core.identity import digest
+from harness.core.progress import Progress, Quiet
+from harness.planning.experiment import Condition, Experiment
+from harness.planning.plan import ClipRequest, Plan
+from harness.reporting.mlflow import log_or_postpone
+from harness.reporting.projection import planned, project
+from harness.reporting.system import watched
+from harness.running.by_model import fingerprint_of, shares_of, whole
+from harness.running.settings import RunSettings
+from harness.sampling.loop import Sampled, sample_missing
+from harness.sampling.rates import measured_rate
+from harness.scoring.frames import embed_clips
+from harness.scoring.results import ClipResult, ConditionResult, Outcome
+from harness.scoring.score import Measures, Row, check_primary, differences, measure, per_clip, understood_styles
+from harness.store.clips import Store, explained
+from metrics.api.score import EmbeddingSet
+from metrics.io.files import abandoned
+
+
+def run(experiment: Experiment, settings: RunSettings | None = None, progress: Progress | None = None) -> Outcome:
+    """Run `experiment`, log what it found to MLflow, and return it. Raises as `evaluate` does.
+
+    Where MLflow cannot be written, a warning says so: `harness sync` does it later.
+    """
+    settings = settings or RunSettings()
+    outcome = evaluate(experiment, settings, progress)
+    _, problem = log_or_postpone(outcome, settings.results_folder)
+    if problem:
+        warnings.warn(f"not synced: run `harness sync`. {problem}", stacklevel=2)
+    return outcome
+
+
+def evaluate(experiment: Experiment, settings: RunSettings | None = None, progress: Progress | None = None) -> Outcome:
+    """Sample what is missing, measure and compare; what was found is left in the folder of results and returned.
+
+    Raises `HarnessError` for whatever a person can put right; clips already stored are kept.
+    """
+    settings, progress = settings or RunSettings(), progress or Quiet()
+    check_primary(experiment)
+    measures = Measures.load(settings.embedder, settings.reference)
+    shares = shares_of(experiment, settings)
+    asked = _Asked(whole(experiment, shares), fingerprint_of(shares), settings, measures)
+    store = Store(settings.results_folder / "store")
+    _sweep(settings.results_folder)
+    with planned(asked.folder, asked.plan.requests, store):
+        with watched(settings.system_metrics) as looks:
+            sampled = Sampled()
+            for share in shares:
+                model = share.model()
+                with measured_rate(share.plan, model, store):
+                    sampled += sample_missing(share.plan, model, store, progress, settings.execution, share.load)
+                del model  # before the next is loaded
+            outcome = _score(asked, store, sampled, progress)
+        project(outcome, looks)
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A run as it was asked for."""
+
+    plan: Plan
+    fingerprint: dict[str, Any]
+    settings: RunSettings
+    measures: Measures
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        return describe(self.plan, self.fingerprint["name"], self.settings, self.measures)
+
+    def digest(self, requests: Sequence[ClipRequest]) -> str:
+        """Of what was asked, with these clips."""
+        return digest({**self.described, "clips": [request.id for request in requests]})
+
+    @property
+    def folder(self) -> Path:
+        name = f"{self.plan.experiment.name}-{self.digest(self.plan.requests)[:12]}"
+        return self.settings.results_folder / "runs" / name
+
+
+def _sweep(results: Path) -> None:
+    """Remove what killed runs left half written of what is made from the clips."""
+    with explained(results):
+        for pattern in ("embeddings/*/.*.part", "planned/.*.part", "runs/*/.*.part", "runs/*/clips/*/.*.part"):
+            for left in abandoned(results.glob(pattern)):
+                left.unlink(missing_ok=True)
+
+
+def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) -> Outcome:
+    plan, settings, measures = asked.plan, asked.settings, asked.measures
+    requests = [request for request in plan.requests if store.has(request.id)]
+    if not requests:
+        raise _nothing(settings, sampled)
+    stored = [store.get(request.id) for request in requests]
+    cache = settings.results_folder / "embeddings"
+    embedded = embed_clips(stored, measures.recipe, cache, progress, settings.execution.reuse == "always-rerun")
+    rows: dict[str, list[Row]] = {condition.name: [] for condition in plan.experiment.conditions}
+    for row in zip(requests, stored, embedded, strict=True):
+        rows[row[0].condition.name].append(row)
+    conditions: list[ConditionResult] = []
+    sets: dict[str, EmbeddingSet] = {}
+    understood = understood_styles(row for mine in rows.values() for row in mine)
+    with progress.stage("measuring", len(plan.experiment.conditions)) as stage:
+        for done, condition in enumerate(plan.experiment.conditions, start=1):
+            if mine := rows[condition.name]:
+                sets[condition.name] = measures.embedding_set(mine, understood)
+                conditions.append(_measured(condition, sets[condition.name], mine, measures))
+            stage.advance(done, condition.name)
+    return Outcome(
+        asked.digest(requests),
+        plan.experiment,
+        asked.described["settings"],
+        asked.fingerprint,
+        tuple(conditions),
+        differences(plan.experiment, sets, measures),
+        (*measures.notes(min(request.seconds for request in plan.requests)), *_lacking(plan, rows)),
+        asked.folder,
+        sampled.clips,
+        sampled.failures,
+        sampled.changed,
+    )
+
+
+def _measured(condition: Condition, clips: EmbeddingSet, rows: Sequence[Row], measures: Measures) -> ConditionResult:
+    scores, unmeasured = measure(clips, rows, measures)
+    values = per_clip(clips, rows, measures)
+    results = tuple(ClipResult(request, clip, frames.silent, values[request.unit]) for request, clip, frames in rows)
+    return ConditionResult(condition, scores, unmeasured, results)
+
+
+def _lacking(plan: Plan, rows: Mapping[str, Sequence[Row]]) -> list[str]:
+    """One note for each condition of which clips are not there: its figures are of the others only."""
+    wanted = Counter(request.condition.name for request in plan.requests)
+    return [
+        f"{name}: {number - len(rows[name])} of {number} clips are missing"
+        + ("" if rows[name] else ", so it is left out")
+        for name, number in wanted.items()
+        if len(rows[name]) < number
+    ]
+
+
+def _nothing(settings: RunSettings, sampled: Sampled) -> HarnessError:
+    if settings.execution.reuse == "only-cached":
+        return UsageError(
+            f"none of the clips is stored in {settings.results_folder}: run without --reuse only-cached to sample them."
+        )
+    return SamplingError(f"no clip could be made; the last failure: {sampled.failures[-1].as_error()}")
+
+
+def describe(plan: Plan, model: str, settings: RunSettings, measures: Measures) -> dict[str, Any]:
+    """What was asked, as data: settings by name and everything that decides the figures. No paths, no dates."""
+    experiment = plan.experiment
+    # What is as usual is left unsaid, so that a run keeps the id it had before there was a choice.
+    chosen = {"family": experiment.family} if experiment.family != "all contrasts" else {}
+    usual = {"stage": "declared", "independent_seeds": False}
+    how = {"stage": experiment.stage, "independent_seeds": settings.independent_seeds}
+    return {
+        "experiment": {
+            "name": experiment.name,
+            "primary": experiment.primary,
+            "contrast": experiment.contrast,
+            **chosen,
+        },
+        "conditions": [condition.name for condition in experiment.conditions],
+        "settings": {
+            "model": model,
+            "clips": settings.clips,
+            "seconds": settings.seconds,
+            "seed": settings.seed,
+            "prompts": [prompt.content() for prompt in plan.prompts],
+            **measures.described(),
+            **{name: value for name, value in how.items() if value != usual[name]},
+        },
+    }

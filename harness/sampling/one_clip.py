@@ -1,0 +1,80 @@
+"""One clip outside an experiment: what was asked for, and making it so that an interruption loses at most a window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.core.errors import UsageError
+from harness.core.identity import clip_identity, digest
+from harness.core.progress import Progress
+from harness.models.base import Clip, Sampling
+from harness.models.codes import read_codes, request_of
+from harness.prompts.prompt import Prompt
+
+DEFAULT_SECONDS = 10.0
+
+
+class Asked(NamedTuple):
+    """A request for one clip."""
+
+    prompt: Prompt
+    sampling: Sampling
+    seconds: float
+    seed: int
+
+
+def read_request(
+    prompt: Mapping[str, Any], sampling: Mapping[str, Any], seconds: float | None, seed: int | None
+) -> Asked:
+    """Complete what was asked for. `prompt` and `sampling` hold fields of `Prompt` and `Sampling`, None where nothing
+    was said: then the request in the file of codes counts, if there is one, else the default. Raises `UsageError`."""
+    kept: dict[str, Any] = {} if prompt["codes"] is None else read_codes(prompt["codes"]).request
+    words = {name: value for name, value in kept.get("prompt", {}).items() if name not in ("audio", "codes")}
+    drawn: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in kept.get("sampling", {}).items()
+    }
+    drawn.pop("stop_level", None)
+    length = float(kept.get("seconds", DEFAULT_SECONDS)) if seconds is None else seconds
+    number = int(kept.get("seed", 0)) if seed is None else seed
+    if not (math.isfinite(length) and length > 0):
+        raise UsageError(f"--seconds was {length}: a positive number was expected.")
+    if not 0 <= number < 2**63:
+        raise UsageError(f"--seed was {number}: a whole number from 0 to 2^63 − 1 was expected.")
+    return Asked(Prompt(**words | _said(prompt)), Sampling(**drawn | _said(sampling)), length, number)
+
+
+def _said(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def make(
+    model: str,
+    options: Mapping[str, Any],
+    asked: Asked,
+    progress: Progress,
+    understood: Callable[[str, dict[str, Any]], None],
+) -> tuple[Clip, dict[str, Any], Path]:
+    """The clip, the request to keep with its codes, and the file that holds unfinished codes: to be removed by the
+    caller once the clip is safe. `understood` is told the model's name and how it read the prompt, before sampling."""
+    from harness.models.registry import load_model
+    from metrics.io.weights import cache_dir
+
+    loaded = load_model(model, **options)
+    conditioning = loaded.encode(asked.prompt, asked.seconds)
+    understood(loaded.name, conditioning.record)
+    identity = clip_identity(loaded.fingerprint(), asked.prompt.content(), asked.sampling, asked.seed, 0, asked.seconds)
+    unfinished = cache_dir() / "unfinished" / f"{digest(identity)}.safetensors"
+    if unfinished.exists():
+        progress.note("going on from the last window of an interrupted run")
+    with progress.stage("sampling", 1) as stage:
+        [clip] = loaded.sample(
+            [conditioning],
+            [asked.seed],
+            asked.sampling,
+            lambda done, total, detail="": stage.advance(done / total, detail or f"{done}/{total} steps"),
+            [unfinished],
+        )
+    return clip, request_of(identity), unfinished

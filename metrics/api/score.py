@@ -1,0 +1,205 @@
+"""What everything here takes and gives: a set of embedded clips, and a score that says how sure it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from metrics.api.errors import DegenerateInput, HarnessError, UsageError
+from metrics.io.files import write_bytes
+
+Direction = Literal["lower", "higher", "none"]
+Estimand = Literal["fixed reference", "population", "population at this n"]
+
+# The parts of a provenance that must agree before two sets, or two scores, are compared.
+COMPARED = ("embedder", "preprocessing")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure and everything needed to trust it.
+
+    `value` is the estimate (corrected for its bias where the metric has one: `note` says so) and `plain` the
+    uncorrected plug-in; `stderr` and the 95 % `interval` are for `value`. `n_songs` counts the sampling units (clips,
+    tracks) of the evaluated set and `n_frames` its embedded frames. `direction` says which way is better, if either is.
+    `estimand` says what is estimated: the distance to this very reference, or to the population it is a sample of.
+    `reliable` is False where the sample is too small for the estimator; `note` then says how many units it would take.
+    `interval` is None where none would cover what it claims to: a value that ranks, at best.
+    """
+
+    name: str
+    value: float
+    stderr: float
+    interval: tuple[float, float] | None
+    n_songs: int
+    n_frames: int
+    unit: str
+    direction: Direction
+    estimand: Estimand
+    reliable: bool
+    note: str
+    plain: float
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def covers(self, truth: float) -> bool:
+        """Whether the interval holds `truth`; False without an interval."""
+        return self.interval is not None and self.interval[0] <= truth <= self.interval[1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as JSON takes it."""
+        return asdict(self) | {"interval": None if self.interval is None else list(self.interval)}
+
+    def __str__(self) -> str:
+        doubt = "" if self.reliable else " (unreliable)"
+        return f"{self.name} {self.value:.4g} ± {self.stderr:.2g}{doubt}"
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingSet:
+    """Embedded frames of some clips, and which clip, or song, each frame is of.
+
+    `frames` (N, D), kept as float32; `songs` (N,) integer or string ids of the sampling unit (a clip for generated
+    music, a track for real music, of which several excerpts share the id); `strata` (N,) the style of each frame's
+    song, or None; `provenance` says how the frames were made, under "embedder" and "preprocessing" what a comparison
+    checks, and under "padded" the songs whose clip was shorter than one window. Raises `UsageError` for shapes that
+    do not fit and `DegenerateInput` for frames that are not finite.
+    """
+
+    frames: NDArray[np.floating[Any]]
+    songs: NDArray[Any]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    strata: NDArray[np.str_] | None = None
+
+    def __post_init__(self) -> None:
+        frames, songs = np.asarray(self.frames, dtype=np.float32), np.asarray(self.songs)
+        strata = None if self.strata is None else np.asarray(self.strata, dtype=np.str_)
+        if frames.ndim != 2:
+            raise UsageError(f"frames have shape {frames.shape}: (frames, dimensions) was expected.")
+        if songs.shape != frames.shape[:1] or (strata is not None and strata.shape != songs.shape):
+            found = f"{songs.shape} songs" + ("" if strata is None else f" and {strata.shape} strata")
+            raise UsageError(f"{frames.shape[0]} frames came with {found}: one of each for a frame was expected.")
+        if songs.dtype.kind not in "iuU":
+            raise UsageError(f"song ids have type {songs.dtype}: integers or strings were expected.")
+        if not np.isfinite(frames).all():
+            raise DegenerateInput("some frames are NaN or infinite: finite ones were expected. Leave their clips out.")
+        if strata is not None and len(set(zip(songs.tolist(), strata.tolist(), strict=True))) != len(np.unique(songs)):
+            raise UsageError("a song has frames in two strata: each song belongs to one style.")
+        object.__setattr__(self, "frames", frames)
+        object.__setattr__(self, "songs", songs)
+        object.__setattr__(self, "strata", strata)
+
+    @classmethod
+    def from_clips(
+        cls,
+        clips: Sequence[ArrayLike],
+        songs: Sequence[int] | Sequence[str],
+        provenance: Mapping[str, Any],
+        strata: Sequence[str] | None = None,
+    ) -> EmbeddingSet:
+        """From the frames (n_i, D) of each clip, its song's id and, if given, its style."""
+        if not clips or len(clips) != len(songs) or (strata is not None and len(strata) != len(clips)):
+            raise UsageError(
+                f"{len(clips)} clips came with {len(songs)} songs: at least one, and one each, was expected."
+            )
+        arrays = [np.asarray(clip, dtype=np.float32) for clip in clips]
+        counts = [array.shape[0] for array in arrays]
+        return cls(
+            frames=np.concatenate(arrays),
+            songs=np.repeat(np.asarray(songs), counts),
+            provenance=dict(provenance),
+            strata=None if strata is None else np.repeat(np.asarray(strata, dtype=np.str_), counts),
+        )
+
+    @property
+    def n_songs(self) -> int:
+        return len(np.unique(self.songs))
+
+    def means(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """The mean frame of each song: (ids (n,), float64 (n, D)), in the order of the sorted ids."""
+        ids, inverse = np.unique(self.songs, return_inverse=True)
+        sums = np.zeros((len(ids), self.frames.shape[1]))
+        np.add.at(sums, inverse, self.frames)
+        return ids, sums / np.bincount(inverse)[:, None]
+
+    def song_strata(self) -> NDArray[np.str_] | None:
+        """The style of each song, in the order of the sorted ids; None without strata."""
+        if self.strata is None:
+            return None
+        return self.strata[np.unique(self.songs, return_index=True)[1]]
+
+    def select(self, mask: ArrayLike) -> EmbeddingSet:
+        """The frames for which `mask` (N,) is true."""
+        mask = np.asarray(mask, dtype=bool)
+        strata = None if self.strata is None else self.strata[mask]
+        return replace(self, frames=self.frames[mask], songs=self.songs[mask], strata=strata)
+
+    def concat(self, other: EmbeddingSet) -> EmbeddingSet:
+        """Both sets as one, with strata when both have them. Raises `UsageError` when they were made differently."""
+        check_comparable(self.provenance, other.provenance)
+        padded = [*self.provenance.get("padded", []), *other.provenance.get("padded", [])]
+        strata = None if self.strata is None or other.strata is None else np.concatenate([self.strata, other.strata])
+        return EmbeddingSet(
+            frames=np.concatenate([self.frames, other.frames]),
+            songs=np.concatenate([self.songs, other.songs]),
+            provenance=self.provenance | ({"padded": padded} if padded else {}),
+            strata=strata,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one safetensors file; the same set gives the same bytes. It appears whole or not at all."""
+        from safetensors.numpy import save
+
+        ids, inverse = np.unique(self.songs, return_inverse=True)
+        strata = self.song_strata()
+        # One metadata entry: with several, their order in the file would vary from run to run.
+        header = {
+            "songs": ids.tolist(), "strata": None if strata is None else strata.tolist(), "provenance": self.provenance,
+        }  # fmt: skip
+        content = save(
+            {"frames": np.ascontiguousarray(self.frames), "song": inverse.astype(np.int32)},
+            metadata={"embedding_set": json.dumps(header, sort_keys=True, ensure_ascii=False)},
+        )
+        write_bytes(Path(path), content)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> EmbeddingSet:
+        """Read what `save` wrote. Raises `HarnessError` for another file."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = json.loads((file.metadata() or {})["embedding_set"])
+                frames, song = file.get_tensor("frames"), file.get_tensor("song")
+        except (OSError, SafetensorError, KeyError) as error:
+            raise HarnessError(f"{path} is not a saved embedding set ({error}). Make it again.") from error
+        strata = header["strata"]
+        return cls(
+            frames=frames,
+            songs=np.asarray(header["songs"])[song],
+            provenance=header["provenance"],
+            strata=None if strata is None else np.asarray(strata, dtype=np.str_)[song],
+        )
+
+
+def check_comparable(left: Mapping[str, Any], right: Mapping[str, Any]) -> None:
+    """Raise `UsageError` unless two provenances agree on embedder and preprocessing; the message names what differs."""
+    differences = [line for part in COMPARED for line in _differences(part, left.get(part), right.get(part))]
+    if differences:
+        raise UsageError(
+            f"these two were made differently and are not compared: {'; '.join(differences)}. "
+            "Embed both with one embedder and one preprocessing."
+        )
+
+
+def _differences(name: str, left: Any, right: Any) -> list[str]:
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        keys = sorted({*left, *right})
+        return [line for key in keys for line in _differences(f"{name}.{key}", left.get(key), right.get(key))]
+    return [] if left == right else [f"{name} is {left!r} against {right!r}"]

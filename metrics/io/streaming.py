@@ -1,0 +1,168 @@
+"""Sound files of any length in bounded memory: read, resampled, levelled and measured block by block.
+
+The result is that of `audio.load` and `Preprocessing.apply`. One gain for the whole clip needs the whole clip: a file
+is read twice, once to measure it and once to use it. The resampler gives the same bits in blocks of any size, the
+loudness is that of `audio.loudness` within 0.001 LU, and WAV, FLAC and Ogg decode to the same bits; an MP3's samples
+differ by up to 1e-4 where a block begins, because soundfile seeks there and the decoder starts afresh.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.api.errors import AudioError
+from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio, Preprocessing, check, loudness_gain, undecodable
+
+BLOCK = 1 << 18
+"""Samples of a channel that are read at once: 6 s at 44.1 kHz."""
+
+
+def read_blocks(path: str | os.PathLike[str], rate: int | None = None, seconds: float | None = None) -> Iterator[Audio]:
+    """A sound file as mono float32 pieces (samples,), none of them empty, at `rate` Hz (its own without one).
+
+    `seconds` keeps the start only. Raises `AudioError`, as `audio.load`: for a file that is missing, cannot be decoded,
+    is empty, or holds samples that are not finite.
+    """
+    left = math.inf
+    for piece, found in _resampled(Path(path), rate):
+        if left is math.inf and seconds is not None:
+            left = round(seconds * found)
+        if piece.size:
+            yield piece[: int(min(left, piece.size))]
+            left -= piece.size
+        if left <= 0:
+            return
+
+
+def preprocessed_blocks(path: str | os.PathLike[str], preprocessing: Preprocessing) -> Iterator[Audio]:
+    """A sound file through the preprocessing, piece by piece. Raises `AudioError` as it does, naming the file."""
+    gain = 1.0
+    if preprocessing.lufs is not None:
+        found, seconds = file_loudness(path, preprocessing)
+        try:
+            gain = loudness_gain(found, preprocessing.lufs, seconds)
+        except AudioError as error:
+            raise AudioError(f"{path}: {error}") from error
+    for piece in read_blocks(path, preprocessing.rate, preprocessing.seconds):
+        yield piece if preprocessing.lufs is None else piece * np.float32(gain)
+
+
+def file_loudness(path: str | os.PathLike[str], preprocessing: Preprocessing) -> tuple[float, float]:
+    """Loudness in LUFS of the part that the preprocessing keeps, and its length in seconds."""
+    meter = LoudnessMeter(preprocessing.rate)
+    for piece in read_blocks(path, preprocessing.rate, preprocessing.seconds):
+        meter.add(piece)
+    if meter.seconds < LOUDNESS_BLOCK_SECONDS:
+        raise AudioError(
+            f"{path} lasts {meter.seconds:.3f} s: a loudness is defined from {LOUDNESS_BLOCK_SECONDS} s. "
+            "Use a longer clip."
+        )
+    return meter.integrated(), meter.seconds
+
+
+def file_rate(path: str | os.PathLike[str]) -> int:
+    """A sound file's sampling rate in Hz. Raises `AudioError` as `read_blocks`."""
+    import soundfile
+
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"no sound file at {path}. Check the path.")
+    try:
+        return int(soundfile.info(path).samplerate)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise undecodable(path, error) from error
+
+
+def _resampled(path: Path, rate: int | None) -> Iterator[tuple[Audio, int]]:
+    """Pieces and their rate in Hz; a resampler's first pieces may be empty."""
+    import soundfile
+    import soxr
+
+    if not path.is_file():
+        raise AudioError(f"no sound file at {path}. Check the path.")
+    try:
+        with soundfile.SoundFile(path) as file:
+            found = file.samplerate
+            to = rate or found
+            stream = None if to == found else soxr.ResampleStream(found, to, 1, dtype="float32", quality="HQ")
+            empty = True
+            while (samples := file.read(BLOCK, dtype="float32", always_2d=True)).size:
+                empty = False
+                mono = check(samples.mean(axis=1, dtype=np.float32), what=str(path))
+                yield mono if stream is None else stream.resample_chunk(mono), to
+            if empty:
+                raise AudioError(f"{path} holds no samples: at least one was expected.")
+            if stream is not None:
+                yield stream.resample_chunk(np.zeros(0, np.float32), last=True), to
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise undecodable(path, error) from error
+
+
+class LoudnessMeter:
+    """Integrated, gated loudness (ITU-R BS.1770-4) of audio that comes piece by piece, one number kept for each 0.1 s.
+
+    >>> meter = LoudnessMeter(16000)
+    >>> for _ in range(20):
+    ...     meter.add(np.sin(2 * np.pi * 1000 * np.arange(1600) / 16000))
+    >>> round(meter.integrated())
+    -3
+    """
+
+    def __init__(self, rate: int) -> None:
+        from pyloudnorm.iirfilter import IIRfilter
+
+        self.rate = rate
+        # The weighting curve K, as pyloudnorm builds it: a shelf above 1.5 kHz and a high-pass at 38 Hz.
+        stages = (IIRfilter(4.0, 2**-0.5, 1500.0, rate, "high_shelf"), IIRfilter(0.0, 0.5, 38.0, rate, "high_pass"))
+        self._stages = [(stage.b, stage.a) for stage in stages]
+        self._states = [np.zeros(2) for _ in stages]
+        self._count = 0  # samples heard
+        self._energies: list[float] = []  # sum of squares of each whole 0.1 s
+        self._rest = np.zeros(0)  # squares since
+
+    @property
+    def seconds(self) -> float:
+        """How much has been heard."""
+        return self._count / self.rate
+
+    def add(self, audio: NDArray[np.floating]) -> None:
+        """The next samples, (samples,)."""
+        from scipy.signal import lfilter
+
+        weighted = np.asarray(audio, dtype=np.float64)
+        for n, (b, a) in enumerate(self._stages):
+            weighted, self._states[n] = lfilter(b, a, weighted, zi=self._states[n])
+        self._count += weighted.size
+        squares, used = np.concatenate([self._rest, np.square(weighted)]), 0
+        begin = self._end(len(self._energies) - 1)
+        while (end := self._end(len(self._energies)) - begin) <= squares.size:
+            self._energies.append(float(squares[used:end].sum()))
+            used = end
+        self._rest = squares[used:]
+
+    def _end(self, number: int) -> int:
+        """The sample after the 0.1 s of that number."""
+        return round((number + 1) * 0.1 * self.rate)
+
+    def integrated(self) -> float:
+        """LUFS; −inf for silence, and for less than the 0.4 s of a gating block."""
+        # The last block may reach beyond the end by less than half a step, as in pyloudnorm.
+        count = round((self.seconds - LOUDNESS_BLOCK_SECONDS) / 0.1) + 1
+        steps = np.array([*self._energies, self._rest.sum()])
+        blocks = np.convolve(steps, np.ones(4), "valid")[: max(count, 0)] / (LOUDNESS_BLOCK_SECONDS * self.rate)
+        heard = blocks[_lufs(blocks) >= -70.0]
+        if not heard.size:
+            return -math.inf
+        kept = heard[_lufs(heard) > _lufs(heard.mean()) - 10.0]
+        return float(_lufs(kept.mean()))
+
+
+def _lufs(power: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        return -0.691 + 10.0 * np.log10(power)

@@ -1,0 +1,148 @@
+"""Whether clips are new, or near to music that was trained on or given as a prompt.
+
+A clip's likeness to a set is that of its frames to the nearest frame of each of the set's songs, in the mean over its
+frames: the cosine from the centre of the set (`diversity.centre_of`). By itself that figure means nothing: it depends
+on the embedder and on how many songs there are to be near to. It is therefore given as the percentile it would have
+among the real songs' own likenesses to each other: 50 is as near as one real song is to the others, 100 nearer than any
+two, 0 farther than all. The songs of a set are compared with the *other* songs, and a clip whose id is in the set
+likewise: frames of one song are alike, and would make all else look new.
+
+Of 59 tracks of real music in musicnn's space, random halves came to 52 against each other (the mean of ten), other
+excerpts of the known tracks themselves to 64 ± 8, and noise to 0.
+
+High values are where to listen, with `metrics.waves.copies` for passages taken over as they are. Low ones are no merit:
+noise is new.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.api.errors import DegenerateInput, UsageError
+from metrics.api.score import EmbeddingSet, Estimand, Score, check_comparable
+from metrics.sets.diversity import centre_of, unit_rows
+from metrics.stats.resampling import deal, delete_groups, estimate
+
+Matrix = NDArray[np.floating[Any]]
+
+FEWEST_KNOWN = 20
+"""Songs in the set: with fewer, a percentile is in steps of more than 5."""
+
+
+def neighbour_percentiles(evaluated: EmbeddingSet, known: EmbeddingSet) -> dict[Any, float]:
+    """For each clip, by id: the percentile, 0 to 100, of its likeness among those of the known songs to each other.
+
+    Raises as `neighbour_percentile`, but takes any number of clips.
+    """
+    clips, songs = _likenesses(evaluated, known), _likenesses(known, known)
+    values = _percentiles(clips.nearest(), songs.nearest())
+    return dict(zip(np.unique(evaluated.songs).tolist(), values.tolist(), strict=True))
+
+
+def nearest_songs(evaluated: EmbeddingSet, known: EmbeddingSet) -> dict[Any, tuple[Any, float]]:
+    """For each clip, by id: the known song that is nearest to it, frame by frame, and the cosine."""
+    table = _likenesses(evaluated, known).by_clip()
+    best = np.nanargmax(table, axis=1)
+    ids, names = np.unique(evaluated.songs).tolist(), np.unique(known.songs).tolist()
+    return {clip: (names[n], float(table[i, n])) for i, (clip, n) in enumerate(zip(ids, best, strict=True))}
+
+
+def neighbour_percentile(evaluated: EmbeddingSet, known: EmbeddingSet, *, estimand: Estimand = "population") -> Score:
+    """The mean percentile over clips: 50 for music as near to the known songs as they are to each other.
+
+    `known` is the training set, or the audio prompts. `estimand` "population" takes it as a sample of its kind, and its
+    share of the error counts too; "fixed reference" asks about these very songs. Raises `UsageError` when the sets were
+    embedded differently and `DegenerateInput` for fewer than 3 clips or songs. Unreliable with fewer than 20 songs.
+    """
+    clips, songs = _likenesses(evaluated, known), _likenesses(known, known)
+    percentiles = _percentiles(clips.nearest(), songs.nearest())
+    plain = float(percentiles.mean())
+    dealings = deal(evaluated)
+    replicates = [
+        np.array([percentiles[dealing != group].mean() for group in range(dealing.max() + 1)]) for dealing in dealings
+    ]
+    parts = [delete_groups(plain, replicates, dealings)]
+    if estimand == "population":
+        dealings = deal(known)
+        replicates = [
+            np.array([_without(clips, songs, dealing == group) for group in range(dealing.max() + 1)])
+            for dealing in dealings
+        ]
+        parts.append(delete_groups(plain, replicates, dealings))
+    result = estimate(plain, parts, correct=False)
+    enough = known.n_songs >= FEWEST_KNOWN
+    few = "" if enough else f"; {known.n_songs} known songs are too few for a percentile: take {FEWEST_KNOWN}"
+    return Score(
+        name="neighbour_percentile",
+        value=plain,
+        stderr=result.stderr,
+        interval=result.interval,
+        n_songs=evaluated.n_songs,
+        n_frames=len(evaluated.frames),
+        unit="percentile",
+        direction="none",
+        estimand=estimand,
+        reliable=enough,
+        note=f"among the likenesses of {known.n_songs} known songs to each other; "
+        f"{np.mean(percentiles > 95):.0%} of clips are above 95, where 5% are expected{few}",
+        plain=plain,
+        provenance={
+            **evaluated.provenance, "known": known.provenance, "known_songs": known.n_songs, "df": result.df,
+            "above_95": float(np.mean(percentiles > 95)),
+        },
+    )  # fmt: skip
+
+
+class _Likenesses:
+    """The cosine of each frame of a set with the nearest frame of each known song; −inf for the clip's own song."""
+
+    def __init__(self, table: Matrix, clip: NDArray[np.intp]) -> None:
+        self.table, self.clip = table, clip  # (frames, songs), (frames,)
+
+    def nearest(self, keep: NDArray[np.bool_] | None = None) -> Matrix:
+        """For each clip: the mean over its frames of the best cosine, among the songs to keep."""
+        best = (self.table if keep is None else self.table[:, keep]).max(axis=1)
+        return np.bincount(self.clip, weights=best) / np.bincount(self.clip)
+
+    def by_clip(self) -> Matrix:
+        """(clips, songs): the mean over frames, −inf for the clip's own song."""
+        sums = np.zeros((int(self.clip.max()) + 1, self.table.shape[1]))
+        np.add.at(sums, self.clip, self.table)
+        return sums / np.bincount(self.clip)[:, None]
+
+
+def _likenesses(data: EmbeddingSet, known: EmbeddingSet) -> _Likenesses:
+    check_comparable(data.provenance, known.provenance)
+    if data.frames.shape[1] != known.frames.shape[1]:
+        raise UsageError(
+            f"the clips have {data.frames.shape[1]} dimensions and the known songs {known.frames.shape[1]}: embed both "
+            "alike."
+        )
+    if known.n_songs < 3:
+        raise DegenerateInput(f"{known.n_songs} known songs were given: at least 3 were expected.")
+    centre = centre_of(known)
+    rows = unit_rows(data.frames - centre).astype(np.float32)
+    others = unit_rows(known.frames - centre).astype(np.float32)
+    names, song = np.unique(known.songs, return_inverse=True)
+    ids, clip = np.unique(data.songs, return_inverse=True)
+    # One known song at a time: never all frames against all frames.
+    table = np.stack([(rows @ others[song == n].T).max(axis=1) for n in range(len(names))], axis=1)
+    if ids.dtype.kind == names.dtype.kind:
+        table[ids[clip][:, None] == names] = -np.inf
+    return _Likenesses(table, clip)
+
+
+def _without(clips: _Likenesses, songs: _Likenesses, left_out: NDArray[np.bool_]) -> float:
+    """The mean percentile when these known songs are not known."""
+    real = songs.nearest(~left_out)[~left_out]
+    return float(_percentiles(clips.nearest(~left_out), real).mean())
+
+
+def _percentiles(values: Matrix, among: Matrix) -> Matrix:
+    """Where values lie among others, 0 to 100; a tie counts half."""
+    ordered = np.sort(among)
+    below, upto = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    return 50 * (below + upto) / ordered.size

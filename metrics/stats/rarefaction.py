@@ -1,0 +1,49 @@
+"""Fewer songs, drawn without replacement: for metrics whose value depends on how many there are.
+
+With replacement, as a bootstrap draws, a song would be its own copy: less varied than any real set, and its own nearest
+neighbour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from metrics.api.errors import UsageError
+from metrics.api.score import EmbeddingSet
+
+DRAWS = 20
+
+
+def draw_songs(data: EmbeddingSet, songs: int, seed: int = 0) -> EmbeddingSet:
+    """A set of `songs` of its songs with all their frames; the set itself where it has no more.
+
+    Strata keep their shares, to the song. Raises `UsageError` for fewer than one song.
+    """
+    if songs < 1:
+        raise UsageError(f"{songs} songs were to be drawn: at least one was expected.")
+    if songs >= data.n_songs:
+        return data
+    ids, strata = np.unique(data.songs), data.song_strata()
+    order = np.random.default_rng(seed).permutation(len(ids))
+    if strata is not None:
+        # Each song's place among those of its stratum, as a share of it: the first `songs` of all take of every stratum
+        # what is due to it.
+        codes = np.unique(strata[order], return_inverse=True)[1]
+        sizes = np.bincount(codes)
+        place = np.empty(len(ids))
+        for code in range(len(sizes)):
+            place[codes == code] = (np.arange(sizes[code]) + 0.5) / sizes[code]
+        order = order[np.argsort(place, kind="stable")]
+    return data.select(np.isin(data.songs, ids[order[:songs]]))
+
+
+def rarefied(statistic: Callable[[EmbeddingSet], float], data: EmbeddingSet, songs: int, draws: int = DRAWS) -> float:
+    """The mean of a statistic over draws of `songs` songs: its value at that number.
+
+    One draw where the set has no more songs than that. The draws are always the same.
+    """
+    if songs >= data.n_songs:
+        return statistic(data)
+    return float(np.mean([statistic(draw_songs(data, songs, seed)) for seed in range(draws)]))

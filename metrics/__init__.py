@@ -4,7 +4,7 @@
 >>> from metrics import EmbeddingSet, fad
 >>> rng = np.random.default_rng(0)
 >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
->>> fad(made, real).n_songs
+>>> fad(made, real).n_units
 40
 
 Nothing is imported before it is used: torch only by an embedder that needs it.

@@ -148,4 +148,4 @@ def embed(
         raise UsageError(f"the output {output} ends in {output.suffix!r}: .safetensors was expected.")
     embedded = embed_corpus(name, style or [], clips_per_style, seconds, embedder)
     embedded.save(output)
-    typer.echo(f"{output}: {len(embedded.frames)} frames of {embedded.n_songs} tracks")
+    typer.echo(f"{output}: {len(embedded.frames)} frames of {embedded.n_units} tracks")

@@ -76,11 +76,11 @@ def list_references() -> None:
     for name in reference_names():
         found = load_reference(name)
         shipped = (shipped_folder() / f"{name}.safetensors").is_file()
-        strata = found.song_strata()
+        strata = found.unit_strata()
         styles = "" if strata is None else ", ".join(sorted(set(strata.tolist())))
         embedder = found.provenance.get("embedder", {}).get("name", "?")
         whose = "shipped" if shipped else "yours"
-        table.add_row(name, embedder, str(found.n_songs), str(len(found.frames)), styles, whose)
+        table.add_row(name, embedder, str(found.n_units), str(len(found.frames)), styles, whose)
     Console().print(table)
 
 
@@ -97,7 +97,7 @@ def show(
 
     found = load_reference(name)
     size, dim = found.frames.shape
-    typer.echo(f"{name}: {size} frames of {dim} dimensions, {found.n_songs} songs")
+    typer.echo(f"{name}: {size} frames of {dim} dimensions, {found.n_units} songs")
     for part in ("embedder", "preprocessing"):
         told = ", ".join(f"{key} {value}" for key, value in found.provenance.get(part, {}).items())
         typer.echo(f"{part:<14} {told}")

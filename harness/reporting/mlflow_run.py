@@ -241,7 +241,7 @@ def failure_tags(failures: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 def score_values(name: str, score: Mapping[str, Any]) -> dict[str, float]:
     """A score as MLflow metrics: `name`, `name.se`, `name.n`, and `name.low`, `name.high` where it has an interval."""
-    values = {name: score["value"], f"{name}.n": float(score["n_songs"]), f"{name}.se": score["stderr"]}
+    values = {name: score["value"], f"{name}.n": float(score["n_units"]), f"{name}.se": score["stderr"]}
     if score["interval"] is not None:
         values[f"{name}.low"], values[f"{name}.high"] = score["interval"]
     return values

@@ -202,7 +202,7 @@ def measures_against(
         folder = Folder(path)
         recipe = recipe_for(load_embedder(embedder or DEFAULT_EMBEDDER), LUFS, seconds)
         found, _, left_out = embed_folder(folder, recipe, progress)
-        named = replace(found, songs=np.array([str(folder.path / song) for song in found.songs.tolist()]))
+        named = replace(found, units=np.array([str(folder.path / song) for song in found.units.tolist()]))
         told = {str(folder.path / name): reason for name, reason in left_out.items()}
         return Measures(named, reference, recipe, embedder or DEFAULT_EMBEDDER), told
     if len(path.parts) > 1 and path.suffix != SUFFIX:

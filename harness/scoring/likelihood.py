@@ -17,7 +17,7 @@ from harness.scoring.references import SOUNDS, UNREAD
 from metrics.api.catalogue import CATALOGUE, metric
 from metrics.api.score import Score
 from metrics.sets.likelihood import Likelihoods
-from metrics.stats.resampling import FEWEST_SONGS
+from metrics.stats.resampling import FEWEST_UNITS
 
 if TYPE_CHECKING:
     from harness.models.jukebox.likelihood import LevelLikelihood, Likelihood, Place
@@ -140,7 +140,7 @@ def scores(scored: Sequence[Scored]) -> dict[str, dict[int | str, Score]]:
     """By the catalogue's names, and by level ("all" for the whole), the mean over files with its error; empty for fewer
     than 3 files, which say nothing of their spread."""
     likely = [(one.path, one.likelihood) for one in scored if one.likelihood is not None]
-    if len(likely) < FEWEST_SONGS:
+    if len(likely) < FEWEST_UNITS:
         return {}
     by_level: dict[int | str, list[Likelihood | LevelLikelihood]] = {"all": [found for _, found in likely]}
     for level in range(len(likely[0][1].levels)):
@@ -151,7 +151,7 @@ def scores(scored: Sequence[Scored]) -> dict[str, dict[int | str, Score]]:
             nats=[part.nats for part in parts],
             codes=[part.codes for part in parts],
             seconds=[part.seconds for part in parts],
-            songs=[str(path) for path, _ in likely],
+            units=[str(path) for path, _ in likely],
             provenance=_common([found.provenance for _, found in likely]) | {"level": level},
         )
         for level, parts in sorted(by_level.items(), key=lambda item: str(item[0]))

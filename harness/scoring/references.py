@@ -156,8 +156,8 @@ def build_from_corpus(
 ) -> Manifest:
     """The same from excerpts of the test tracks of a built corpus, as `harness corpus embed` makes them."""
     reference = embed_corpus(corpus, styles, clips_per_style, seconds, embedder)
-    songs, counts = np.unique(reference.songs, return_counts=True)
-    frames = dict(zip(songs.tolist(), counts.tolist(), strict=True))
+    units, counts = np.unique(reference.units, return_counts=True)
+    frames = dict(zip(units.tolist(), counts.tolist(), strict=True))
     entries = tuple(
         Entry(track.file, track.sha256, track.style, track.licence, frames[track.file])
         for track in sorted(open_corpus(corpus).tracks, key=lambda track: track.file)

@@ -78,7 +78,7 @@ class Measures:
             "embedder": self.embedder_name,
             "embedder_hash": digest(self.recipe.provenance()),
             "reference": self.reference_name,
-            "reference_hash": digest([music.provenance, music.songs.tolist(), music.frames.tobytes().hex()]),
+            "reference_hash": digest([music.provenance, music.units.tolist(), music.frames.tobytes().hex()]),
         }
 
     def notes(self, seconds: float) -> tuple[str, ...]:
@@ -198,21 +198,21 @@ def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measur
 
 def shared(first: EmbeddingSet, second: EmbeddingSet) -> tuple[EmbeddingSet, EmbeddingSet]:
     """Both sets without the clips that the other lacks. Raises `DegenerateInput` when they share none."""
-    both = np.intersect1d(first.songs, second.songs)
+    both = np.intersect1d(first.units, second.units)
     if not len(both):
         raise DegenerateInput("the two conditions share no clip: at least one pair was expected.")
     return _only(first, both), _only(second, both)
 
 
-def _only(clips: EmbeddingSet, songs: NDArray[Any]) -> EmbeddingSet:
-    kept = np.isin(clips.songs, songs)
+def _only(clips: EmbeddingSet, units: NDArray[Any]) -> EmbeddingSet:
+    kept = np.isin(clips.units, units)
     if kept.all():
         return clips
     provenance = dict(clips.provenance)
     if "padded" in provenance:
-        provenance["padded"] = [song for song in provenance["padded"] if song in set(songs.tolist())]
+        provenance["padded"] = [song for song in provenance["padded"] if song in set(units.tolist())]
     strata = None if clips.strata is None else clips.strata[kept]
-    return EmbeddingSet(clips.frames[kept], clips.songs[kept], provenance, strata)
+    return EmbeddingSet(clips.frames[kept], clips.units[kept], provenance, strata)
 
 
 PRIMARIES = ("fad16", "fad", "vendi", "diversity", "style_similarity")

@@ -27,7 +27,7 @@ class Score:
     """One figure and everything needed to trust it.
 
     `value` is the estimate (corrected for its bias where the metric has one: `note` says so) and `plain` the
-    uncorrected plug-in; `stderr` and the 95 % `interval` are for `value`. `n_songs` counts the sampling units (clips,
+    uncorrected plug-in; `stderr` and the 95 % `interval` are for `value`. `n_units` counts the sampling units (clips,
     tracks) of the evaluated set and `n_frames` its embedded frames. `direction` says which way is better, if either is.
     `estimand` says what is estimated: the distance to this very reference, or to the population it is a sample of.
     `reliable` is False where the sample is too small for the estimator; `note` then says how many units it would take.
@@ -38,7 +38,7 @@ class Score:
     value: float
     stderr: float
     interval: tuple[float, float] | None
-    n_songs: int
+    n_units: int
     n_frames: int
     unit: str
     direction: Direction
@@ -73,72 +73,72 @@ class EmbeddingSet:
     """
 
     frames: NDArray[np.floating[Any]]
-    songs: NDArray[Any]
+    units: NDArray[Any]
     provenance: dict[str, Any] = field(default_factory=dict)
     strata: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        frames, songs = np.asarray(self.frames, dtype=np.float32), np.asarray(self.songs)
+        frames, units = np.asarray(self.frames, dtype=np.float32), np.asarray(self.units)
         strata = None if self.strata is None else np.asarray(self.strata, dtype=np.str_)
         if frames.ndim != 2:
             raise UsageError(f"frames have shape {frames.shape}: (frames, dimensions) was expected.")
-        if songs.shape != frames.shape[:1] or (strata is not None and strata.shape != songs.shape):
-            found = f"{songs.shape} songs" + ("" if strata is None else f" and {strata.shape} strata")
+        if units.shape != frames.shape[:1] or (strata is not None and strata.shape != units.shape):
+            found = f"{units.shape} units" + ("" if strata is None else f" and {strata.shape} strata")
             raise UsageError(f"{frames.shape[0]} frames came with {found}: one of each for a frame was expected.")
-        if songs.dtype.kind not in "iuU":
-            raise UsageError(f"song ids have type {songs.dtype}: integers or strings were expected.")
+        if units.dtype.kind not in "iuU":
+            raise UsageError(f"unit ids have type {units.dtype}: integers or strings were expected.")
         if not np.isfinite(frames).all():
             raise DegenerateInput("some frames are NaN or infinite: finite ones were expected. Leave their clips out.")
-        if strata is not None and len(set(zip(songs.tolist(), strata.tolist(), strict=True))) != len(np.unique(songs)):
+        if strata is not None and len(set(zip(units.tolist(), strata.tolist(), strict=True))) != len(np.unique(units)):
             raise UsageError("a song has frames in two strata: each song belongs to one style.")
         object.__setattr__(self, "frames", frames)
-        object.__setattr__(self, "songs", songs)
+        object.__setattr__(self, "units", units)
         object.__setattr__(self, "strata", strata)
 
     @classmethod
     def from_clips(
         cls,
         clips: Sequence[ArrayLike],
-        songs: Sequence[int] | Sequence[str],
+        units: Sequence[int] | Sequence[str],
         provenance: Mapping[str, Any],
         strata: Sequence[str] | None = None,
     ) -> EmbeddingSet:
         """From the frames (n_i, D) of each clip, its song's id and, if given, its style."""
-        if not clips or len(clips) != len(songs) or (strata is not None and len(strata) != len(clips)):
+        if not clips or len(clips) != len(units) or (strata is not None and len(strata) != len(clips)):
             raise UsageError(
-                f"{len(clips)} clips came with {len(songs)} songs: at least one, and one each, was expected."
+                f"{len(clips)} clips came with {len(units)} units: at least one, and one each, was expected."
             )
         arrays = [np.asarray(clip, dtype=np.float32) for clip in clips]
         counts = [array.shape[0] for array in arrays]
         return cls(
             frames=np.concatenate(arrays),
-            songs=np.repeat(np.asarray(songs), counts),
+            units=np.repeat(np.asarray(units), counts),
             provenance=dict(provenance),
             strata=None if strata is None else np.repeat(np.asarray(strata, dtype=np.str_), counts),
         )
 
     @property
-    def n_songs(self) -> int:
-        return len(np.unique(self.songs))
+    def n_units(self) -> int:
+        return len(np.unique(self.units))
 
     def means(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """The mean frame of each song: (ids (n,), float64 (n, D)), in the order of the sorted ids."""
-        ids, inverse = np.unique(self.songs, return_inverse=True)
+        ids, inverse = np.unique(self.units, return_inverse=True)
         sums = np.zeros((len(ids), self.frames.shape[1]))
         np.add.at(sums, inverse, self.frames)
         return ids, sums / np.bincount(inverse)[:, None]
 
-    def song_strata(self) -> NDArray[np.str_] | None:
+    def unit_strata(self) -> NDArray[np.str_] | None:
         """The style of each song, in the order of the sorted ids; None without strata."""
         if self.strata is None:
             return None
-        return self.strata[np.unique(self.songs, return_index=True)[1]]
+        return self.strata[np.unique(self.units, return_index=True)[1]]
 
     def select(self, mask: ArrayLike) -> EmbeddingSet:
         """The frames for which `mask` (N,) is true."""
         mask = np.asarray(mask, dtype=bool)
         strata = None if self.strata is None else self.strata[mask]
-        return replace(self, frames=self.frames[mask], songs=self.songs[mask], strata=strata)
+        return replace(self, frames=self.frames[mask], units=self.units[mask], strata=strata)
 
     def concat(self, other: EmbeddingSet) -> EmbeddingSet:
         """Both sets as one, with strata when both have them. Raises `UsageError` when they were made differently."""
@@ -147,7 +147,7 @@ class EmbeddingSet:
         strata = None if self.strata is None or other.strata is None else np.concatenate([self.strata, other.strata])
         return EmbeddingSet(
             frames=np.concatenate([self.frames, other.frames]),
-            songs=np.concatenate([self.songs, other.songs]),
+            units=np.concatenate([self.units, other.units]),
             provenance=self.provenance | ({"padded": padded} if padded else {}),
             strata=strata,
         )
@@ -156,8 +156,8 @@ class EmbeddingSet:
         """Write one safetensors file; the same set gives the same bytes. It appears whole or not at all."""
         from safetensors.numpy import save
 
-        ids, inverse = np.unique(self.songs, return_inverse=True)
-        strata = self.song_strata()
+        ids, inverse = np.unique(self.units, return_inverse=True)
+        strata = self.unit_strata()
         # One metadata entry: with several, their order in the file would vary from run to run.
         header = {
             "songs": ids.tolist(), "strata": None if strata is None else strata.tolist(), "provenance": self.provenance,
@@ -182,7 +182,7 @@ class EmbeddingSet:
         strata = header["strata"]
         return cls(
             frames=frames,
-            songs=np.asarray(header["songs"])[song],
+            units=np.asarray(header["songs"])[song],
             provenance=header["provenance"],
             strata=None if strata is None else np.asarray(strata, dtype=np.str_)[song],
         )

@@ -196,7 +196,7 @@ def independent_difference(first: Score, second: Score) -> Score:
         value=value,
         stderr=stderr,
         interval=result.interval,
-        n_songs=min(first.n_songs, second.n_songs),
+        n_units=min(first.n_units, second.n_units),
         n_frames=first.n_frames + second.n_frames,
         reliable=first.reliable and second.reliable,
         note=f"of independent sets, {CONFIDENCE:.0%} interval",
@@ -212,10 +212,10 @@ def check_scores(first: Score, second: Score) -> None:
         "metric": (first.name, second.name),
         "estimand": (first.estimand, second.estimand),
     }
-    for part in ("reference", "reference_songs", "components", "bandwidth", "k", "centre"):
+    for part in ("reference", "reference_units", "components", "bandwidth", "k", "centre"):
         parts[part] = (first.provenance.get(part), second.provenance.get(part))
     if "this n" in first.estimand:
-        one, other = (score.provenance.get("drawn_songs") or score.n_songs for score in (first, second))
+        one, other = (score.provenance.get("drawn_units") or score.n_units for score in (first, second))
         parts["number of clips"] = (one, other)
     different = [f"{part} is {_short(a)} against {_short(b)}" for part, (a, b) in parts.items() if a != b]
     if different:
@@ -231,9 +231,9 @@ def check_conditions(conditions: Sequence[EmbeddingSet], reference: EmbeddingSet
         check_sides(reference, *conditions)
     for other in conditions[1:]:
         check_sides(first, other)
-        if first.n_songs != other.n_songs:
+        if first.n_units != other.n_units:
             raise UsageError(
-                f"the conditions are not compared: the number of clips is {first.n_songs} against {other.n_songs}. "
+                f"the conditions are not compared: the number of clips is {first.n_units} against {other.n_units}. "
                 "Take those that both hold, or compare the scores of sets drawn to equal numbers."
             )
         check_paired(first, other)
@@ -278,14 +278,14 @@ def _of_function(
     parts, provenance = [part], {**first.provenance, "paired": True}
     if reference is not None:
         parts.append(jackknife(lambda some: value(second, some) - value(first, some), reference))
-        provenance |= {"reference": reference.provenance, "reference_songs": reference.n_songs}
+        provenance |= {"reference": reference.provenance, "reference_units": reference.n_units}
     result = estimate(plain, parts, correct=correct)
     return Score(
         name=f"{name} difference",
         value=result.value,
         stderr=result.stderr,
         interval=result.interval,
-        n_songs=first.n_songs,
+        n_units=first.n_units,
         n_frames=len(first.frames) + len(second.frames),
         unit="",
         direction="none",

@@ -36,7 +36,7 @@ class EqualityTest:
 
     `by` names the distance that was tested, `distance` is its plug-in value ("fad…") or unbiased one ("kad"), and
     `expected` its mean over permuted labels: what sets of these sizes show when nothing differs. A small p tells the
-    sets apart; a large one only that these songs do not. `n_songs` and `n_reference` are those tested.
+    sets apart; a large one only that these songs do not. `n_units` and `n_reference` are those tested.
     """
 
     p: float
@@ -44,7 +44,7 @@ class EqualityTest:
     distance: float
     expected: float
     permutations: int
-    n_songs: int
+    n_units: int
     n_reference: int
     note: str
     components: int | None = None
@@ -92,15 +92,15 @@ def equality_test(
     about: dict[str, Any] = {}
     if by == "kad":
         evaluated, reference = _at_most(MOST_SONGS, evaluated, reference, rng)
-    songs, labels, strata = _units(evaluated, reference)
+    units, labels, strata = _units(evaluated, reference)
     statistic: Statistic
     if by == "kad":
-        statistic = KernelSums.of(_rows_of_both(evaluated, reference), songs)
+        statistic = KernelSums.of(_rows_of_both(evaluated, reference), units)
         about["bandwidth"] = statistic.bandwidth
     else:
         components = int(by[3:]) if by != "fad" else None
         rows, about["explained_variance"] = _components_of_both(evaluated, reference, components)
-        statistic, about["components"] = Moments.of(rows, songs), rows.shape[1]
+        statistic, about["components"] = Moments.of(rows, units), rows.shape[1]
     sides = permuted_labels(labels, strata, permutations, rng)
     distances = statistic.distances(np.concatenate([labels[None], sides]))
     stratified = len(np.unique(strata)) > 1
@@ -110,8 +110,8 @@ def equality_test(
         distance=float(distances[0]),
         expected=float(distances[1:].mean()),
         permutations=permutations,
-        n_songs=evaluated.n_songs,
-        n_reference=reference.n_songs,
+        n_units=evaluated.n_units,
+        n_reference=reference.n_units,
         note="labels of songs were permuted" + (" within the styles that both sides have" if stratified else ""),
         provenance={**evaluated.provenance, "reference": reference.provenance, "seed": seed},
         **about,
@@ -136,10 +136,10 @@ class Moments:
         self.counts, self.sums, self.products = counts, sums, products
 
     @classmethod
-    def of(cls, rows: Matrix, songs: NDArray[np.intp]) -> Moments:
+    def of(cls, rows: Matrix, units: NDArray[np.intp]) -> Moments:
         """From rows (N, k), best with a mean near zero, and the number of each row's song, from 0 without gaps."""
-        order = np.argsort(songs, kind="stable")
-        counts = np.bincount(songs)
+        order = np.argsort(units, kind="stable")
+        counts = np.bincount(units)
         parts = np.split(rows[order], np.cumsum(counts)[:-1])
         products = np.stack([part.T @ part for part in parts])
         return cls(counts.astype(np.float64), np.stack([part.sum(0) for part in parts]), products)
@@ -175,13 +175,13 @@ class KernelSums:
         self.sums, self.sizes, self.bandwidth = sums, sizes, bandwidth
 
     @classmethod
-    def of(cls, rows: Matrix, songs: NDArray[np.intp]) -> KernelSums:
+    def of(cls, rows: Matrix, units: NDArray[np.intp]) -> KernelSums:
         """From rows (N, D) and the number of each row's song, from 0 without gaps; the bandwidth is their median
         distance."""
-        order = np.argsort(songs, kind="stable")
-        rows, songs = rows[order], songs[order]
-        bandwidth = median_distance(rows, songs)
-        return cls(song_sums(Gaussian(bandwidth), rows, songs), np.bincount(songs).astype(np.float64), bandwidth)
+        order = np.argsort(units, kind="stable")
+        rows, units = rows[order], units[order]
+        bandwidth = median_distance(rows, units)
+        return cls(song_sums(Gaussian(bandwidth), rows, units), np.bincount(units).astype(np.float64), bandwidth)
 
     def distances(self, sides: NDArray[np.bool_]) -> Matrix:
         """MMD² between the songs that are True and the others, for each row of `sides` (B, S)."""
@@ -200,13 +200,13 @@ def _at_most(
     most: int, evaluated: EmbeddingSet, reference: EmbeddingSet, rng: np.random.Generator
 ) -> tuple[EmbeddingSet, EmbeddingSet]:
     """Both sides with as many of their songs, drawn without replacement, as come to `most` in the same shares."""
-    songs = evaluated.n_songs + reference.n_songs
-    if songs <= most:
+    units = evaluated.n_units + reference.n_units
+    if units <= most:
         return evaluated, reference
 
     def drawn(data: EmbeddingSet) -> EmbeddingSet:
-        kept = rng.choice(np.unique(data.songs), max(2, data.n_songs * most // songs), replace=False)
-        return data.select(np.isin(data.songs, kept))
+        kept = rng.choice(np.unique(data.units), max(2, data.n_units * most // units), replace=False)
+        return data.select(np.isin(data.units, kept))
 
     return drawn(evaluated), drawn(reference)
 
@@ -238,14 +238,14 @@ def _units(
     evaluated: EmbeddingSet, reference: EmbeddingSet
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]]:
     """The number of each frame's song (N,), which songs are of the evaluated set (S,), and each song's stratum (S,)."""
-    first, second = (np.unique(data.songs, return_inverse=True)[1] for data in (evaluated, reference))
-    songs = np.concatenate([first, second + evaluated.n_songs])
-    labels = np.arange(evaluated.n_songs + reference.n_songs) < evaluated.n_songs
-    styles, others = evaluated.song_strata(), reference.song_strata()
+    first, second = (np.unique(data.units, return_inverse=True)[1] for data in (evaluated, reference))
+    units = np.concatenate([first, second + evaluated.n_units])
+    labels = np.arange(evaluated.n_units + reference.n_units) < evaluated.n_units
+    styles, others = evaluated.unit_strata(), reference.unit_strata()
     if styles is None or others is None:
         strata = np.zeros(len(labels), dtype=np.intp)
     else:
         shared = np.intersect1d(styles, others)
         names = np.concatenate([styles, others])
         strata = np.where(np.isin(names, shared), np.searchsorted(shared, names), len(shared))
-    return songs, labels, strata
+    return units, labels, strata

@@ -52,8 +52,8 @@ class Relabelled:
         self.frames = np.concatenate([first.frames, second.frames])
         self.both = first.concat(second)
         later = np.arange(len(self.frames)) >= len(first.frames)
-        song = np.unique(self.both.songs, return_inverse=True)[1]
-        self.clip = song + later * first.n_songs
+        song = np.unique(self.both.units, return_inverse=True)[1]
+        self.clip = song + later * first.n_units
         """Of each frame: its song in the first condition, or that number plus the number of songs in the second."""
         self._neighbours: Neighbourhoods | None = None
 
@@ -80,7 +80,7 @@ class Relabelled:
         sides = []
         for data, start in ((self.first, 0), (self.second, len(self.first.frames))):
             numbers = np.arange(start, start + len(data.frames))[:, None]
-            sides.append(EmbeddingSet(numbers.astype(np.float32), data.songs, data.provenance))
+            sides.append(EmbeddingSet(numbers.astype(np.float32), data.units, data.provenance))
         return swap_test(counted, *sides, permutations=permutations, seed=seed)
 
     def statistic(self, row: Metric, **options: Any) -> Statistic:
@@ -115,12 +115,12 @@ class Relabelled:
 
     def _kernel(self, name: str, reference: EmbeddingSet) -> Statistic:
         """MMD² from the kernel's sums over each two clips; the reference's own term is the same under all labels."""
-        kernel = GaussianKernel(median_distance(reference.frames, reference.songs)) if name == "kad" else Cubic()
-        song = np.unique(reference.songs, return_inverse=True)[1]
-        code = np.concatenate([self.clip, song + 2 * self.first.n_songs])
+        kernel = GaussianKernel(median_distance(reference.frames, reference.units)) if name == "kad" else Cubic()
+        song = np.unique(reference.units, return_inverse=True)[1]
+        code = np.concatenate([self.clip, song + 2 * self.first.n_units])
         order = np.argsort(code, kind="stable")
         sums = song_sums(kernel, np.concatenate([self.frames, reference.frames])[order], code[order])
-        sizes, clips, m = np.bincount(code).astype(float), 2 * self.first.n_songs, len(reference.frames)
+        sizes, clips, m = np.bincount(code).astype(float), 2 * self.first.n_units, len(reference.frames)
         across, real = sums[:clips, clips:].sum(axis=1), sizes[clips:]
         own = float(sums[clips:, clips:].sum() / (m**2 - np.sum(real**2)))
 

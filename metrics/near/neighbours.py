@@ -100,11 +100,11 @@ def _whole_songs(codes: Codes) -> list[slice]:
 
 
 def _check_enough(codes: Codes, groups: Sequence[Codes], k: int) -> None:
-    songs = [np.unique(codes).size]
-    songs += [np.unique(codes[group != g]).size for group in groups for g in range(group.max() + 1)]
-    if min(songs) - 1 < k:
+    units = [np.unique(codes).size]
+    units += [np.unique(codes[group != g]).size for group in groups for g in range(group.max() + 1)]
+    if min(units) - 1 < k:
         raise DegenerateInput(
-            f"a frame has as few as {min(songs) - 1} other songs about it (some are left out for the error bar): "
+            f"a frame has as few as {min(units) - 1} other songs about it (some are left out for the error bar): "
             f"{k} were expected. Add clips, or ask for fewer neighbours."
         )
 
@@ -138,10 +138,10 @@ def _candidates(cloud: Cloud, codes: Codes, wanted: int) -> Pairs:
 def _sample(codes: Codes, wanted: int) -> Codes:
     """Some of the rows, (draws, groups): no song is in two groups. Where songs differ in length rows may come twice."""
     rng = np.random.default_rng(0)
-    n, songs = len(codes), int(codes.max()) + 1
+    n, units = len(codes), int(codes.max()) + 1
     size = min(n, max(SAMPLE, int(SHARE * n)))
-    groups = min(songs, max(size // DRAWS, 2 * wanted))
-    group = rng.permutation(songs)[codes] % groups
+    groups = min(units, max(size // DRAWS, 2 * wanted))
+    group = rng.permutation(units)[codes] % groups
     order = np.lexsort((rng.random(n), group))
     starts = np.searchsorted(group[order], np.arange(groups + 1))
     return order[starts[:-1] + np.arange(size // groups)[:, None] % np.diff(starts)]

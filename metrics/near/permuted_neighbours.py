@@ -27,8 +27,8 @@ class Neighbourhoods:
 
     def __init__(self, frames: Matrix, clip: Rows, reference: EmbeddingSet, k: int = NEIGHBOURS) -> None:
         self.clip, self.k = clip, k
-        order = np.argsort(reference.songs, kind="stable")
-        real, song = reference.frames[order], np.unique(reference.songs[order], return_inverse=True)[1]
+        order = np.argsort(reference.units, kind="stable")
+        real, song = reference.frames[order], np.unique(reference.units[order], return_inverse=True)[1]
         self.squares = squared_distances(frames, real)
         to_songs = least_by_group(squared_distances(real, real), song)
         to_songs[np.arange(len(real)), song] = np.inf

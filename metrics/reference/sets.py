@@ -83,18 +83,18 @@ def build_reference(
     `UsageError` when there are no clips and `AudioError` for a silent one.
     """
     preprocessing = preprocessing or Preprocessing(rate=embedder.rate)
-    frames, songs, styles, padded = [], [], [], set()
+    frames, units, styles, padded = [], [], [], set()
     for audio, rate, song, style in clips:
         frames.append(embed_clip(embedder, audio, rate, preprocessing))
         if is_padded(embedder, min(len(np.asarray(audio)) / rate, preprocessing.seconds or np.inf)):
             padded.add(song)
-        songs.append(song)
+        units.append(song)
         styles.append(style)
     provenance = embedding_provenance(embedder, preprocessing) | (about or {})
     provenance["components"] = components
     if padded:
         provenance["padded"] = sorted(padded)
-    return EmbeddingSet.from_clips(frames, songs, provenance, styles)
+    return EmbeddingSet.from_clips(frames, units, provenance, styles)
 
 
 def _known() -> str:

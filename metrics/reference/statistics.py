@@ -84,7 +84,7 @@ def content_sha256(reference: EmbeddingSet) -> str:
     """SHA-256 of everything that a set holds, in hex."""
     strata = None if reference.strata is None else reference.strata.tolist()
     told = {
-        "version": VERSION, "shape": reference.frames.shape, "songs": reference.songs.tolist(), "strata": strata,
+        "version": VERSION, "shape": reference.frames.shape, "songs": reference.units.tolist(), "strata": strata,
         "provenance": reference.provenance,
     }  # fmt: skip
     content = hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))

@@ -193,7 +193,7 @@ def retrieval_recall(
 def label_accuracy(
     predicted: Sequence[str] | ArrayLike,
     asked: Sequence[str] | ArrayLike,
-    songs: Sequence[Any] | ArrayLike | None = None,
+    units: Sequence[Any] | ArrayLike | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Score:
     """The share of clips, 0 to 1, in which a classifier hears the label that was asked for. All are (n,).
@@ -211,7 +211,7 @@ def label_accuracy(
     return mean_score(
         "label_accuracy",
         right.astype(float),
-        np.arange(right.size) if songs is None else songs,
+        np.arange(right.size) if units is None else units,
         unit="share",
         direction="higher",
         strata=wanted,

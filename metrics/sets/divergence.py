@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet, Score
-from metrics.sets.sides import Kind, check_sides, checked_rows, mean_over_songs
+from metrics.sets.sides import Kind, check_sides, checked_rows, mean_over_units
 from metrics.stats.resampling import check_paired, estimate, jackknife
 
 Matrix = NDArray[np.float64]
@@ -72,7 +72,7 @@ def is_softmax(evaluated: EmbeddingSet) -> Score:
     clips = _clips(evaluated)
     plain, part = inception_score(clips.frames), jackknife(lambda some: inception_score(some.frames), clips)
     kind = Kind("is_softmax", "classes", "higher", "population at this n")
-    note = f"of {clips.n_songs} clips: compare at equal numbers"
+    note = f"of {clips.n_units} clips: compare at equal numbers"
     return kind.score(estimate(plain, [part], correct=False), evaluated, note=note)
 
 
@@ -105,7 +105,7 @@ def kld_softmax_pooled(evaluated: EmbeddingSet, reference: EmbeddingSet) -> Scor
 
     parts = [jackknife(lambda some: pooled(real, some), made), jackknife(lambda some: pooled(some, made), real)]
     kind = Kind("kld_softmax_pooled", "nats", "lower", "population at this n")
-    note = f"of {made.n_songs} clips: compare at equal numbers"
+    note = f"of {made.n_units} clips: compare at equal numbers"
     return kind.score(estimate(pooled(real, made), parts, correct=False), evaluated, reference, note)
 
 
@@ -130,13 +130,13 @@ def _mean_of_pairs(name: str, conditions: list[EmbeddingSet], reference: Embeddi
     kind = Kind(name, "nats", "lower", "fixed reference")
     sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
     difference = values[0] if len(values) == 1 else values[1] - values[0]
-    result = mean_over_songs(difference, conditions[0])
+    result = mean_over_units(difference, conditions[0])
     return kind.score(result, sets, reference, "mean over clips and counterparts")
 
 
 def _clips(data: EmbeddingSet) -> EmbeddingSet:
     ids, means = data.means()
-    return EmbeddingSet(_softmax(means), ids, data.provenance, data.song_strata())
+    return EmbeddingSet(_softmax(means), ids, data.provenance, data.unit_strata())
 
 
 def _softmax(probabilities: ArrayLike) -> Matrix:

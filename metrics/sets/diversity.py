@@ -101,7 +101,7 @@ def centre_of(reference: EmbeddingSet) -> Matrix:
     Each style counts the same, so that the centre does not lean towards the one with most songs.
     """
     _, means = reference.means()
-    strata = reference.song_strata()
+    strata = reference.unit_strata()
     if strata is None:
         return means.mean(0)
     return np.mean([means[strata == style].mean(0) for style in np.unique(strata)], axis=0)
@@ -169,17 +169,17 @@ def _score(
     """The score of one condition, or of the second minus the first."""
     of_rows, unit, estimand = _METRICS[metric]
     means = [centred_means(data, reference) for data in conditions]
-    n = means[0].n_songs if clips is None else clips
-    if not 1 <= n <= means[0].n_songs:
-        raise DegenerateInput(f"{n} clips were to be drawn of {means[0].n_songs}: compare at a number that both have.")
+    n = means[0].n_units if clips is None else clips
+    if not 1 <= n <= means[0].n_units:
+        raise DegenerateInput(f"{n} clips were to be drawn of {means[0].n_units}: compare at a number that both have.")
     plain, part = _with_jackknife(lambda data: rarefied(lambda drawn: of_rows(drawn.frames), data, n), means)
     # The plain value stays: Vendi's dependence on n is its meaning, and the mean over pairs has no bias.
     result = estimate(plain, [part], correct=False)
-    drawn = "" if n == means[0].n_songs else f"drawn of {means[0].n_songs}, "
+    drawn = "" if n == means[0].n_units else f"drawn of {means[0].n_units}, "
     note = f"of {n} clips: {drawn}compare at equal numbers" if metric != "diversity" else "over pairs of clips"
-    about: dict[str, Any] = {"drawn_songs": clips}
+    about: dict[str, Any] = {"drawn_units": clips}
     if reference is not None:
-        about["centre"] = {"reference": reference.provenance, "songs": reference.n_songs}
+        about["centre"] = {"reference": reference.provenance, "songs": reference.n_units}
     whole = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
     return Kind(metric, unit, "higher", estimand).score(result, whole, note=note, **about)
 
@@ -198,4 +198,4 @@ def centred_means(data: EmbeddingSet, reference: EmbeddingSet | None) -> Embeddi
     if reference is not None:
         check_comparable(data.provenance, reference.provenance)
         means = means - centre_of(reference)
-    return EmbeddingSet(means.astype(np.float32), ids, data.provenance, data.song_strata())
+    return EmbeddingSet(means.astype(np.float32), ids, data.provenance, data.unit_strata())

@@ -131,8 +131,8 @@ def _resample(mono: NDArray[np.float32], rate: int, to_rate: int) -> NDArray[np.
 def _files(data: EmbeddingSet) -> list[tuple[Any, NDArray[Any], NDArray[Any], int]]:
     """Song, mean, covariance and number of frames of each."""
     files = []
-    for song in np.unique(data.songs):
-        frames = data.frames[data.songs == song]
+    for song in np.unique(data.units):
+        frames = data.frames[data.units == song]
         if len(frames) < 2:
             raise DegenerateInput(f"song {song!s} is a single frame: fadtk takes at least two. Leave it out.")
         files.append((song.item(), np.mean(frames, axis=0), np.cov(frames, rowvar=False), len(frames)))

@@ -17,15 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import Direction, EmbeddingSet, Score
 from metrics.sets.diversity import centre_of, centred_means, effective_number, unit_rows
-from metrics.sets.sides import Kind, Replicates, check_sides, song_codes
-from metrics.stats.resampling import deal, estimate, jackknife, paired_difference
+from metrics.sets.sides import Kind, Replicates, check_sides, unit_codes
+from metrics.stats.resampling import assign_folds, estimate, jackknife, paired_difference
 
 Matrix = NDArray[np.floating[Any]]
 
 FEWEST_PROMPTS = 3
 
 
-def diversity_across_songs(rows: ArrayLike, songs: ArrayLike) -> float:
+def diversity_across_songs(rows: ArrayLike, units: ArrayLike) -> float:
     """1 − the mean cosine over pairs of rows (N, D) of different songs.
 
     Raises `DegenerateInput` when there is no such pair or a row points nowhere.
@@ -34,7 +34,7 @@ def diversity_across_songs(rows: ArrayLike, songs: ArrayLike) -> float:
     1.0
     """
     unit = unit_rows(rows)
-    codes = song_codes(songs, len(unit))
+    codes = unit_codes(units, len(unit))
     sums = _sums(unit, codes)
     return _across(sums.sum(0), float(np.sum(sums**2)), np.bincount(codes))
 
@@ -74,7 +74,7 @@ def _score(name: str, conditions: list[EmbeddingSet], reference: EmbeddingSet | 
     if reference is not None:
         check_sides(reference, *conditions)
         centre = centre_of(reference)
-        about["centre"] = {"reference": reference.provenance, "songs": reference.n_songs}
+        about["centre"] = {"reference": reference.provenance, "songs": reference.n_units}
     found = [replicates(data, centre) for data in conditions]
     result = (found[0] if len(found) == 1 else found[1] - found[0]).estimate(conditions[0])
     whole = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
@@ -85,16 +85,16 @@ def _score(name: str, conditions: list[EmbeddingSet], reference: EmbeddingSet | 
 
 
 def _across_songs(data: EmbeddingSet, centre: Matrix) -> Replicates:
-    codes = song_codes(data.songs, len(data.songs))
+    codes = unit_codes(data.units, len(data.units))
     sizes, sums = np.bincount(codes), np.zeros((codes.max(initial=0) + 1, len(centre)))
     for song in range(len(sizes)):
         sums[song] = unit_rows(data.frames[codes == song] - centre).sum(0)
     total, squares = sums.sum(0), np.sum(sums**2, axis=1)
     dealt = []
-    for dealing in deal(data):
+    for folds in assign_folds(data):
         without = []
-        for group in range(dealing.max() + 1):
-            gone = dealing == group
+        for group in range(folds.max() + 1):
+            gone = folds == group
             left = total - sums[gone].sum(0)
             without.append(_across(left, squares[~gone].sum(), sizes[~gone]))
         dealt.append(np.array(without))
@@ -110,11 +110,11 @@ def _across(total: Matrix, squares: float, sizes: NDArray[np.intp]) -> float:
 
 
 def _vendi(data: EmbeddingSet, centre: Matrix) -> Replicates:
-    dealings = deal(data)
-    codes = song_codes(data.songs, len(data.songs))
+    all_folds = assign_folds(data)
+    codes = unit_codes(data.units, len(data.units))
     plain, dealt = 0.0, []
-    for dealing in dealings:
-        groups = [unit_rows(data.frames[dealing[codes] == g] - centre) for g in range(dealing.max() + 1)]
+    for folds in all_folds:
+        groups = [unit_rows(data.frames[folds[codes] == g] - centre) for g in range(folds.max() + 1)]
         grams, sizes = [unit.T @ unit for unit in groups], [len(unit) for unit in groups]
         gram, n = np.sum(grams, axis=0), sum(sizes)
         plain = effective_number(np.linalg.eigvalsh(gram / n))
@@ -142,7 +142,7 @@ def diversity_by_prompt(rows: ArrayLike, prompts: ArrayLike) -> dict[str, float]
     {'within_prompt_diversity': 1.0, 'across_prompt_diversity': 1.0, 'prompt_effect': 0.0}
     """
     unit = unit_rows(rows)
-    codes = song_codes(prompts, len(unit))
+    codes = unit_codes(prompts, len(unit))
     sizes, sums = np.bincount(codes), _sums(unit, codes)
     if sizes.min() < 2:
         alone = np.unique(np.asarray(prompts))[sizes.argmin()]
@@ -213,12 +213,12 @@ def _of_prompts(
     name: str, conditions: list[EmbeddingSet], reference: EmbeddingSet | None, prompts: Mapping[Any, Any] | None
 ) -> Score:
     tables = [_by_prompt(data, reference, prompts) for data in conditions]
-    about: dict[str, Any] = {"prompts": tables[0].n_songs}
+    about: dict[str, Any] = {"prompts": tables[0].n_units}
     if reference is not None:
-        about["centre"] = {"reference": reference.provenance, "songs": reference.n_songs}
+        about["centre"] = {"reference": reference.provenance, "songs": reference.n_units}
 
     def statistic(clips: EmbeddingSet) -> float:
-        return diversity_by_prompt(clips.frames, clips.songs)[name]
+        return diversity_by_prompt(clips.frames, clips.units)[name]
 
     if len(tables) == 1:
         plain, part = statistic(tables[0]), jackknife(statistic, tables[0])
@@ -226,7 +226,7 @@ def _of_prompts(
         plain, part = paired_difference(statistic, *tables)
     sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
     kind = Kind(name, "1 − cosine", PROMPT_DIRECTIONS[name])
-    note = f"over {tables[0].n_songs} prompts, the unit of the error"
+    note = f"over {tables[0].n_units} prompts, the unit of the error"
     return kind.score(estimate(plain, [part], correct=False), sets, note=note, **about)
 
 
@@ -247,7 +247,7 @@ def _prompts(means: EmbeddingSet, prompts: Mapping[Any, Any] | None) -> NDArray[
         if means.strata is None:
             raise UsageError("the clips come without prompts: give `prompts`, clip id → prompt, or a set with strata.")
         return means.strata
-    missing = [song for song in means.songs.tolist() if song not in prompts]
+    missing = [song for song in means.units.tolist() if song not in prompts]
     if missing:
         raise UsageError(f"{len(missing)} clips have no prompt, such as {missing[0]!r}: one for each was expected.")
-    return np.array([str(prompts[song]) for song in means.songs.tolist()])
+    return np.array([str(prompts[song]) for song in means.units.tolist()])

@@ -38,7 +38,7 @@ from metrics.stats.reliability import (
     doubts_of_tails,
     effective_dimension,
 )
-from metrics.stats.resampling import Dealing, check_paired, deal, delete_groups, estimate
+from metrics.stats.resampling import Folds, assign_folds, check_paired, delete_groups, estimate
 
 __all__ = ["fad", "frechet_distance", "frechet_distance_of_moments", "headline_components", "paired_fad"]
 
@@ -84,11 +84,11 @@ def fad(
         return _as_another(compat, evaluated, reference, components, estimand)
     space = Space(reference, components, evaluated)
     plain = frechet_distance(space.project(evaluated), space.project(reference))
-    dealings = deal(evaluated)
-    parts = [delete_groups(plain, space.without_songs(evaluated, dealings), dealings)]
+    all_folds = assign_folds(evaluated)
+    parts = [delete_groups(plain, space.without_units(evaluated, all_folds), all_folds)]
     if estimand == "population":
-        dealings = deal(reference)
-        parts.append(delete_groups(plain, space.without_references(evaluated, dealings), dealings))
+        all_folds = assign_folds(reference)
+        parts.append(delete_groups(plain, space.without_references(evaluated, all_folds), all_folds))
     result = estimate(plain, parts)
     doubts = space.doubts("fad", evaluated)
     half = (result.interval[1] - result.interval[0]) / 2
@@ -98,7 +98,7 @@ def fad(
         value=result.value,
         stderr=result.stderr,
         interval=(float(low), float(high)) if space.has_interval(doubts) else None,
-        n_songs=evaluated.n_songs,
+        n_units=evaluated.n_units,
         n_frames=len(evaluated.frames),
         unit=UNIT,
         direction="lower",
@@ -161,13 +161,13 @@ def paired_fad(
     space = Space(reference, components, first, second)
     y = space.project(reference)
     plain = frechet_distance(space.project(second), y) - frechet_distance(space.project(first), y)
-    dealings = deal(first)
-    near, far = space.without_songs(first, dealings), space.without_songs(second, dealings)
-    parts = [delete_groups(plain, _differences(near, far), dealings)]
+    all_folds = assign_folds(first)
+    near, far = space.without_units(first, all_folds), space.without_units(second, all_folds)
+    parts = [delete_groups(plain, _differences(near, far), all_folds)]
     if estimand == "population":
-        dealings = deal(reference)
-        near, far = space.without_references(first, dealings), space.without_references(second, dealings)
-        parts.append(delete_groups(plain, _differences(near, far), dealings))
+        all_folds = assign_folds(reference)
+        near, far = space.without_references(first, all_folds), space.without_references(second, all_folds)
+        parts.append(delete_groups(plain, _differences(near, far), all_folds))
     result = estimate(plain, parts)
     doubts = space.doubts("paired fad", first, second)
     return Score(
@@ -175,7 +175,7 @@ def paired_fad(
         value=result.value,
         stderr=result.stderr,
         interval=result.interval if space.has_interval(doubts) else None,
-        n_songs=first.n_songs,
+        n_units=first.n_units,
         n_frames=len(first.frames) + len(second.frames),
         unit=UNIT,
         direction="lower",
@@ -223,14 +223,14 @@ class Space:
     def project_rows(self, rows: Matrix) -> Matrix:
         return rows if self.basis is None else rows @ self.basis
 
-    def without_songs(self, evaluated: EmbeddingSet, dealings: Sequence[Dealing]) -> list[Matrix]:
+    def without_units(self, evaluated: EmbeddingSet, all_folds: Sequence[Folds]) -> list[Matrix]:
         """Distances to the reference without each group of the evaluated songs, for each dealing."""
         x, side = self.project(evaluated), Gaussian.of_rows(self.project(self.reference))
-        return [subset_distances(x, masks, side) for masks in _without_each_group(evaluated, dealings)]
+        return [subset_distances(x, masks, side) for masks in _without_each_group(evaluated, all_folds)]
 
-    def without_references(self, evaluated: EmbeddingSet, dealings: Sequence[Dealing]) -> list[Matrix]:
+    def without_references(self, evaluated: EmbeddingSet, all_folds: Sequence[Folds]) -> list[Matrix]:
         """Distances without each group of the reference's songs, for each dealing."""
-        masks = _without_each_group(self.reference, dealings)
+        masks = _without_each_group(self.reference, all_folds)
         return [self.distances_to_subsets(evaluated, some) for some in masks]
 
     def distances_to_subsets(self, evaluated: EmbeddingSet, subsets: Iterable[NDArray[np.bool_]]) -> Matrix:
@@ -251,11 +251,11 @@ class Space:
 
     def doubts(self, score: ScoreKind, *evaluated: EmbeddingSet) -> list[str]:
         """Why these sets are not enough for the score in this space; empty when they are."""
-        songs = min(data.n_songs for data in evaluated)
+        units = min(data.n_units for data in evaluated)
         if self.components is None:
-            doubts = doubts_in_full(score, self.spectrum, songs, self.reference.n_songs)
+            doubts = doubts_in_full(score, self.spectrum, units, self.reference.n_units)
         else:
-            doubts = doubts_in_components(score, self.components, self.explained, songs, self.reference.n_songs)
+            doubts = doubts_in_components(score, self.components, self.explained, units, self.reference.n_units)
         sides = (self.reference, *evaluated)
         return doubts + doubts_of_tails(*(self.project_rows(data.means()[1]) for data in sides))
 
@@ -282,7 +282,7 @@ class Space:
         return {
             **evaluated.provenance,
             "reference": self.reference.provenance,
-            "reference_songs": self.reference.n_songs,
+            "reference_units": self.reference.n_units,
             "reference_frames": len(self.reference.frames),
             "components": self.components,
             "explained_variance": self.explained,
@@ -290,10 +290,10 @@ class Space:
         }
 
 
-def _without_each_group(data: EmbeddingSet, dealings: Sequence[Dealing]) -> list[list[NDArray[np.bool_]]]:
+def _without_each_group(data: EmbeddingSet, all_folds: Sequence[Folds]) -> list[list[NDArray[np.bool_]]]:
     """For each dealing a mask of frames (N,) for each group."""
-    song = np.unique(data.songs, return_inverse=True)[1]
-    return [[dealing[song] != group for group in range(int(dealing.max()) + 1)] for dealing in dealings]
+    song = np.unique(data.units, return_inverse=True)[1]
+    return [[folds[song] != group for group in range(int(folds.max()) + 1)] for folds in all_folds]
 
 
 def _differences(near: Sequence[Matrix], far: Sequence[Matrix]) -> list[Matrix]:

@@ -12,7 +12,7 @@ from metrics.api.errors import DegenerateInput
 from metrics.api.score import EmbeddingSet, Estimand, Score
 from metrics.sets.frechet import UNIT, Space
 from metrics.sets.gaussians import Gaussian, Matrix, frechet_distance, subset_distances
-from metrics.stats.resampling import check_songs, deal, delete_groups, estimate
+from metrics.stats.resampling import assign_folds, check_units, delete_groups, estimate
 
 ORDERS = 10
 SIZES = 6
@@ -34,19 +34,19 @@ def fad_infinity(
     of its bias. For "population" the reference is extrapolated as well. `fad` leaves less bias (results/calibration).
     `stderr` is that of the plug-in value. Raises as `fad`.
     """
-    check_songs(evaluated)
-    check_songs(reference)
+    check_units(evaluated)
+    check_units(reference)
     space = Space(reference, components, evaluated)
     x, y = space.project(evaluated), space.project(reference)
     plain = frechet_distance(x, y)
     side = Gaussian.of_rows(y)
     lines = [_extrapolate(evaluated, lambda masks: subset_distances(x, masks, side), seed)]
-    dealings = deal(evaluated)
-    parts = [delete_groups(plain, space.without_songs(evaluated, dealings), dealings)]
+    all_folds = assign_folds(evaluated)
+    parts = [delete_groups(plain, space.without_units(evaluated, all_folds), all_folds)]
     if estimand == "population":
         lines.append(_extrapolate(reference, lambda masks: space.distances_to_subsets(evaluated, masks), seed))
-        dealings = deal(reference)
-        parts.append(delete_groups(plain, space.without_references(evaluated, dealings), dealings))
+        all_folds = assign_folds(reference)
+        parts.append(delete_groups(plain, space.without_references(evaluated, all_folds), all_folds))
     value = plain + sum(line.intercept - plain for line in lines)
     result = estimate(plain, parts)
     return Score(
@@ -54,7 +54,7 @@ def fad_infinity(
         value=float(value),
         stderr=result.stderr,
         interval=None,
-        n_songs=evaluated.n_songs,
+        n_units=evaluated.n_units,
         n_frames=len(evaluated.frames),
         unit=UNIT,
         direction="lower",
@@ -74,12 +74,12 @@ def fad_per_song(evaluated: EmbeddingSet, reference: EmbeddingSet, components: i
     single frame have no spread and are left out. Raises `DegenerateInput` when that leaves none.
     """
     distances: dict[Any, float] = {}
-    if not (np.unique(evaluated.songs, return_counts=True)[1] > 1).any():
+    if not (np.unique(evaluated.units, return_counts=True)[1] > 1).any():
         raise DegenerateInput("no song has two frames: a distance takes a spread. Embed with a shorter hop.")
     space = Space(reference, components, evaluated)
     x, side = space.project(evaluated), Gaussian.of_rows(space.project(reference))
-    for song in np.unique(evaluated.songs):
-        frames = x[evaluated.songs == song]
+    for song in np.unique(evaluated.units):
+        frames = x[evaluated.units == song]
         if len(frames) > 1:
             everything = [np.ones(len(frames), dtype=bool)]
             distances[song.item()] = max(0.0, float(subset_distances(frames, everything, side)[0]))
@@ -93,7 +93,7 @@ class _Line(NamedTuple):
 
 def _extrapolate(data: EmbeddingSet, distances_of: Callable[[list[NDArray[np.bool_]]], Matrix], seed: int) -> _Line:
     """A straight line in 1/n through the distances of nested subsets of the songs, at infinitely many; its points."""
-    song = np.unique(data.songs, return_inverse=True)[1]
+    song = np.unique(data.units, return_inverse=True)[1]
     sizes, masks = nested_subsets(data, np.random.default_rng(seed))
     distances = distances_of([mask[song] for mask in masks])
     points = [(int(n), float(distances[sizes == n].mean())) for n in np.unique(sizes)]
@@ -102,14 +102,14 @@ def _extrapolate(data: EmbeddingSet, distances_of: Callable[[list[NDArray[np.boo
 
 def nested_subsets(data: EmbeddingSet, rng: np.random.Generator) -> tuple[Matrix, list[NDArray[np.bool_]]]:
     """Sizes and masks of songs, from half to all, nested in each random order; strata keep their shares."""
-    strata = data.song_strata()
-    codes = np.zeros(data.n_songs, dtype=np.intp) if strata is None else np.unique(strata, return_inverse=True)[1]
-    sizes = np.unique(np.linspace(max(2, data.n_songs / 2), data.n_songs, SIZES).round().astype(int))
+    strata = data.unit_strata()
+    codes = np.zeros(data.n_units, dtype=np.intp) if strata is None else np.unique(strata, return_inverse=True)[1]
+    sizes = np.unique(np.linspace(max(2, data.n_units / 2), data.n_units, SIZES).round().astype(int))
     shares = np.bincount(codes)[codes]
     masks = []
     for _ in range(ORDERS):
         # The i-th of a stratum's m songs stands near i/m, so that every beginning has its share of each stratum.
-        place = np.empty(data.n_songs)
+        place = np.empty(data.n_units)
         for code in np.unique(codes):
             there = np.flatnonzero(codes == code)
             place[there] = rng.permutation(len(there)) + rng.random()

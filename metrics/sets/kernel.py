@@ -25,8 +25,8 @@ from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Estimand, Score
 from metrics.near.pairwise import centre
 from metrics.sets.mmd import Cubic, Gaussian, Kernel, Side, mmd
-from metrics.sets.sides import Kind, check_sides, checked_rows, song_codes
-from metrics.stats.resampling import deal
+from metrics.sets.sides import Kind, check_sides, checked_rows, unit_codes
+from metrics.stats.resampling import assign_folds
 
 MEDIAN_FRAMES = 4096
 """The bandwidth is the median over the pairs of at most so many frames: with 100,000 it came within .3 % of it all."""
@@ -59,14 +59,14 @@ def kid_of_rows(
     return mmd(Cubic(), *_sides(x, x_songs, y, y_songs)).plain
 
 
-def median_distance(rows: ArrayLike, songs: ArrayLike | None = None) -> float:
+def median_distance(rows: ArrayLike, units: ArrayLike | None = None) -> float:
     """The median distance between rows (N, D) of different songs: of all pairs for up to 4,096 rows, else of the pairs
     of 4,096 rows drawn without replacement, always the same.
 
     Raises `DegenerateInput` when there is no such pair, or when half of them are closer than float32 can tell.
     """
     rows = checked_rows(rows, "the reference's")
-    codes = song_codes(songs, len(rows))
+    codes = unit_codes(units, len(rows))
     if len(rows) > MEDIAN_FRAMES:
         drawn = np.sort(np.random.default_rng(0).choice(len(rows), MEDIAN_FRAMES, replace=False))
         rows, codes = rows[drawn], codes[drawn]
@@ -138,10 +138,10 @@ def _score(
     about: dict[str, Any] = {}
     kernel: Kernel = Cubic()
     if name == "kad":
-        about["bandwidth"] = median_distance(reference.frames, reference.songs) if bandwidth is None else bandwidth
+        about["bandwidth"] = median_distance(reference.frames, reference.units) if bandwidth is None else bandwidth
         kernel = Gaussian(about["bandwidth"])
-    music = Side.of_set(reference, deal(reference) if estimand == "population" else [])
-    replicates = [mmd(kernel, Side.of_set(data, deal(data)), music) for data in conditions]
+    music = Side.of_set(reference, assign_folds(reference) if estimand == "population" else [])
+    replicates = [mmd(kernel, Side.of_set(data, assign_folds(data)), music) for data in conditions]
     difference = replicates[0] if len(conditions) == 1 else replicates[1] - replicates[0]
     result = difference.estimate(conditions[0], reference)
     sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])

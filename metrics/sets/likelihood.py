@@ -32,13 +32,13 @@ class Likelihoods:
     nats: ArrayLike
     codes: ArrayLike
     seconds: ArrayLike
-    songs: ArrayLike
+    units: ArrayLike
     strata: ArrayLike | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         columns = [np.asarray(column, dtype=np.float64) for column in (self.nats, self.codes, self.seconds)]
-        shapes = {column.shape for column in (*columns, np.asarray(self.songs))}
+        shapes = {column.shape for column in (*columns, np.asarray(self.units))}
         if len(shapes) > 1 or columns[0].ndim != 1:
             raise UsageError(f"likelihoods have shapes {sorted(shapes)}: one of each for a clip, (n,), was expected.")
         if not np.isfinite(columns).all() or min(column.min(initial=1.0) for column in columns[1:]) <= 0:
@@ -57,6 +57,6 @@ class Likelihoods:
 def likelihood_score(name: str, clips: Likelihoods) -> Score:
     """The mean over clips of one of `UNITS`. Raises `DegenerateInput` for fewer than 3 songs."""
     return mean_score(
-        name, clips.of_clips(name), np.asarray(clips.songs), unit=UNITS[name], direction="none",
+        name, clips.of_clips(name), np.asarray(clips.units), unit=UNITS[name], direction="none",
         strata=clips.strata, provenance=clips.provenance,
     )  # fmt: skip

@@ -35,9 +35,9 @@ from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet, Score
 from metrics.near.neighbours import Balls, balls, pairs_within
 from metrics.near.pairwise import Cloud, Codes, bound, centre
-from metrics.sets.sides import Kind, Replicates, check_sides, checked_rows, song_codes
+from metrics.sets.sides import Kind, Replicates, check_sides, checked_rows, unit_codes
 from metrics.stats.rarefaction import draw_songs
-from metrics.stats.resampling import Dealing, deal
+from metrics.stats.resampling import Folds, assign_folds
 
 NEIGHBOURS = 5
 
@@ -68,8 +68,8 @@ def prdc_of_rows(
     {'precision': 0.6666666666666666, 'recall': 1.0, 'density': 1.3333333333333333, 'coverage': 0.75}
     """
     sides = [
-        _Side.of(checked_rows(rows, which), songs, [])
-        for rows, which, songs in ((real, "the real", real_songs), (made, "the generated", made_songs))
+        _Side.of(checked_rows(rows, which), units, [])
+        for rows, which, units in ((real, "the real", real_songs), (made, "the generated", made_songs))
     ]
     if sides[0].rows.shape[1] != sides[1].rows.shape[1]:
         raise UsageError(
@@ -140,13 +140,13 @@ def _scores(
         reference, *conditions = (draw_songs(data, clips) for data in (reference, *conditions))
     real = _Side.of_set(reference)
     found = [_measure(real, _Side.of_set(data), k, names) for data in conditions]
-    about: dict[str, Any] = {"k": k, "drawn_songs": clips}
+    about: dict[str, Any] = {"k": k, "drawn_units": clips}
     scores = {}
     for name in names:
         replicates = found[0][name] if len(found) == 1 else found[1][name] - found[0][name]
         kind = Kind(name, UNITS[name], "higher", "population at this n")
         sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
-        note = f"{conditions[0].n_songs} clips in {reference.n_songs} tracks: compare at equal numbers"
+        note = f"{conditions[0].n_units} clips in {reference.n_units} tracks: compare at equal numbers"
         scores[name] = kind.score(replicates.estimate(conditions[0], reference), sets, reference, note, **about)
     return scores
 
@@ -161,15 +161,15 @@ class _Side:
     """For each dealing the group of every frame."""
 
     @classmethod
-    def of(cls, rows: NDArray[Any], songs: ArrayLike | None, dealings: list[Dealing]) -> _Side:
-        codes = song_codes(songs, len(rows))
+    def of(cls, rows: NDArray[Any], units: ArrayLike | None, all_folds: list[Folds]) -> _Side:
+        codes = unit_codes(units, len(rows))
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
-        return cls(rows[order], codes, [dealing[codes] for dealing in dealings])
+        return cls(rows[order], codes, [folds[codes] for folds in all_folds])
 
     @classmethod
     def of_set(cls, data: EmbeddingSet) -> _Side:
-        return cls.of(checked_rows(data.frames, "some"), data.songs, deal(data))
+        return cls.of(checked_rows(data.frames, "some"), data.units, assign_folds(data))
 
 
 def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str, Replicates]:
@@ -223,8 +223,8 @@ class _Counts:
         inside = squares[:, None] < self._around.squares[centres]
         _count(self.centres, centres, inside)
         # A song counts once, however many of its balls hold the point.
-        songs = self._around.codes[centres]
-        starts = np.flatnonzero(np.diff(points, prepend=-1) | np.diff(songs, prepend=-1))
+        units = self._around.codes[centres]
+        starts = np.flatnonzero(np.diff(points, prepend=-1) | np.diff(units, prepend=-1))
         _count(self.points, points[starts], np.logical_or.reduceat(inside, starts, axis=0))
         return inside[:, 0]
 

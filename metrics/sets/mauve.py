@@ -25,8 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet, Score
 from metrics.sets.diversity import unit_rows
-from metrics.sets.sides import Kind, Replicates, check_sides, checked_rows, song_codes
-from metrics.stats.resampling import Dealing, Jackknife, deal, delete_groups, estimate
+from metrics.sets.sides import Kind, Replicates, check_sides, checked_rows, unit_codes
+from metrics.stats.resampling import Folds, Jackknife, assign_folds, delete_groups, estimate
 
 Matrix = NDArray[np.float64]
 
@@ -104,8 +104,8 @@ def _score(conditions: list[EmbeddingSet], reference: EmbeddingSet, clusters: in
     values = np.array([one.plain for one in by_seed])
     spread = float(values.std(ddof=1)) if seeds > 1 else 0.0
     parts = [
-        delete_groups(mean.plain, mean.evaluated, deal(conditions[0])),
-        delete_groups(mean.plain, mean.reference, deal(reference)),
+        delete_groups(mean.plain, mean.evaluated, assign_folds(conditions[0])),
+        delete_groups(mean.plain, mean.reference, assign_folds(reference)),
         Jackknife(0.0, spread**2 / seeds, max(1.0, seeds - 1.0)),
     ]
     about: dict[str, Any] = {"seeds": seeds, "seed_sd": spread}
@@ -119,21 +119,21 @@ def _score(conditions: list[EmbeddingSet], reference: EmbeddingSet, clusters: in
 class _Side:
     rows: NDArray[Any]
     codes: NDArray[np.intp]
-    dealings: list[Dealing]
+    all_folds: list[Folds]
 
     @classmethod
     def of_set(cls, data: EmbeddingSet) -> _Side:
-        return cls(checked_rows(data.frames, "some"), song_codes(data.songs, len(data.songs)), deal(data))
+        return cls(checked_rows(data.frames, "some"), unit_codes(data.units, len(data.units)), assign_folds(data))
 
     def histograms(self, labels: NDArray[np.intp], clusters: int) -> tuple[Matrix, list[list[Matrix]]]:
         """Frames in each cluster: of all songs, and without each group of each dealing."""
         whole = np.bincount(labels, minlength=clusters).astype(np.float64)
         without = [
             [
-                whole - np.bincount(labels[dealing[self.codes] == group], minlength=clusters)
-                for group in range(dealing.max() + 1)
+                whole - np.bincount(labels[folds[self.codes] == group], minlength=clusters)
+                for group in range(folds.max() + 1)
             ]
-            for dealing in self.dealings
+            for folds in self.all_folds
         ]
         return whole, without
 
@@ -145,8 +145,8 @@ def _mad(x: _Side, y: _Side, clusters: int | None, seeds: int) -> list[Replicate
         raise UsageError(f"embeddings have {x.rows.shape[1]} and {y.rows.shape[1]} dimensions: the same was expected.")
     pooled = np.concatenate([x.rows, y.rows])
     if clusters is None:
-        songs = min(int(side.codes.max()) + 1 for side in (x, y))
-        clusters = int(np.clip(round(songs / UNITS_IN_A_CLUSTER), 2, MOST_CLUSTERS))
+        units = min(int(side.codes.max()) + 1 for side in (x, y))
+        clusters = int(np.clip(round(units / UNITS_IN_A_CLUSTER), 2, MOST_CLUSTERS))
     clusters = min(clusters, len(np.unique(pooled, axis=0)))
     points = _principal(unit_rows(pooled))
     found = []

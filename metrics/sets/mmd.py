@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.near.pairwise import Cloud, Codes, Matrix, centre, tiles
-from metrics.sets.sides import Replicates, checked_rows, song_codes
-from metrics.stats.resampling import Dealing
+from metrics.sets.sides import Replicates, checked_rows, unit_codes
+from metrics.stats.resampling import Folds
 
 
 class Kernel(Protocol):
@@ -83,17 +83,17 @@ class Side:
     """For each dealing the group of every frame."""
 
     @classmethod
-    def of(cls, rows: Matrix, songs: ArrayLike | None, dealings: list[Dealing]) -> Side:
-        codes = song_codes(songs, len(rows))
+    def of(cls, rows: Matrix, units: ArrayLike | None, all_folds: list[Folds]) -> Side:
+        codes = unit_codes(units, len(rows))
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
         if codes[0] == codes[-1]:
             raise DegenerateInput("a set is one song: a kernel distance takes at least 2 on either side. Add clips.")
-        return cls(rows[order], codes, [dealing[codes] for dealing in dealings])
+        return cls(rows[order], codes, [folds[codes] for folds in all_folds])
 
     @classmethod
-    def of_set(cls, data: EmbeddingSet, dealings: list[Dealing]) -> Side:
-        return cls.of(checked_rows(data.frames, "some"), data.songs, dealings)
+    def of_set(cls, data: EmbeddingSet, all_folds: list[Folds]) -> Side:
+        return cls.of(checked_rows(data.frames, "some"), data.units, all_folds)
 
     def memberships(self, dtype: Any) -> Matrix:
         """A column of ones, then one for every group of every dealing: 1 for the frames that are in it."""

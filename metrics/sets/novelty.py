@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Estimand, Score, check_comparable
 from metrics.sets.diversity import centre_of, unit_rows
-from metrics.stats.resampling import deal, delete_groups, estimate
+from metrics.stats.resampling import assign_folds, delete_groups, estimate
 
 Matrix = NDArray[np.floating[Any]]
 
@@ -37,16 +37,16 @@ def neighbour_percentiles(evaluated: EmbeddingSet, known: EmbeddingSet) -> dict[
 
     Raises as `neighbour_percentile`, but takes any number of clips.
     """
-    clips, songs = _likenesses(evaluated, known), _likenesses(known, known)
-    values = _percentiles(clips.nearest(), songs.nearest())
-    return dict(zip(np.unique(evaluated.songs).tolist(), values.tolist(), strict=True))
+    clips, units = _likenesses(evaluated, known), _likenesses(known, known)
+    values = _percentiles(clips.nearest(), units.nearest())
+    return dict(zip(np.unique(evaluated.units).tolist(), values.tolist(), strict=True))
 
 
 def nearest_songs(evaluated: EmbeddingSet, known: EmbeddingSet) -> dict[Any, tuple[Any, float]]:
     """For each clip, by id: the known song that is nearest to it, frame by frame, and the cosine."""
     table = _likenesses(evaluated, known).by_clip()
     best = np.nanargmax(table, axis=1)
-    ids, names = np.unique(evaluated.songs).tolist(), np.unique(known.songs).tolist()
+    ids, names = np.unique(evaluated.units).tolist(), np.unique(known.units).tolist()
     return {clip: (names[n], float(table[i, n])) for i, (clip, n) in enumerate(zip(ids, best, strict=True))}
 
 
@@ -57,40 +57,40 @@ def neighbour_percentile(evaluated: EmbeddingSet, known: EmbeddingSet, *, estima
     share of the error counts too; "fixed reference" asks about these very songs. Raises `UsageError` when the sets were
     embedded differently and `DegenerateInput` for fewer than 3 clips or songs. Unreliable with fewer than 20 songs.
     """
-    clips, songs = _likenesses(evaluated, known), _likenesses(known, known)
-    percentiles = _percentiles(clips.nearest(), songs.nearest())
+    clips, units = _likenesses(evaluated, known), _likenesses(known, known)
+    percentiles = _percentiles(clips.nearest(), units.nearest())
     plain = float(percentiles.mean())
-    dealings = deal(evaluated)
+    all_folds = assign_folds(evaluated)
     replicates = [
-        np.array([percentiles[dealing != group].mean() for group in range(dealing.max() + 1)]) for dealing in dealings
+        np.array([percentiles[folds != group].mean() for group in range(folds.max() + 1)]) for folds in all_folds
     ]
-    parts = [delete_groups(plain, replicates, dealings)]
+    parts = [delete_groups(plain, replicates, all_folds)]
     if estimand == "population":
-        dealings = deal(known)
+        all_folds = assign_folds(known)
         replicates = [
-            np.array([_without(clips, songs, dealing == group) for group in range(dealing.max() + 1)])
-            for dealing in dealings
+            np.array([_without(clips, units, folds == group) for group in range(folds.max() + 1)])
+            for folds in all_folds
         ]
-        parts.append(delete_groups(plain, replicates, dealings))
+        parts.append(delete_groups(plain, replicates, all_folds))
     result = estimate(plain, parts, correct=False)
-    enough = known.n_songs >= FEWEST_KNOWN
-    few = "" if enough else f"; {known.n_songs} known songs are too few for a percentile: take {FEWEST_KNOWN}"
+    enough = known.n_units >= FEWEST_KNOWN
+    few = "" if enough else f"; {known.n_units} known songs are too few for a percentile: take {FEWEST_KNOWN}"
     return Score(
         name="neighbour_percentile",
         value=plain,
         stderr=result.stderr,
         interval=result.interval,
-        n_songs=evaluated.n_songs,
+        n_units=evaluated.n_units,
         n_frames=len(evaluated.frames),
         unit="percentile",
         direction="none",
         estimand=estimand,
         reliable=enough,
-        note=f"among the likenesses of {known.n_songs} known songs to each other; "
+        note=f"among the likenesses of {known.n_units} known songs to each other; "
         f"{np.mean(percentiles > 95):.0%} of clips are above 95, where 5% are expected{few}",
         plain=plain,
         provenance={
-            **evaluated.provenance, "known": known.provenance, "known_songs": known.n_songs, "df": result.df,
+            **evaluated.provenance, "known": known.provenance, "known_songs": known.n_units, "df": result.df,
             "above_95": float(np.mean(percentiles > 95)),
         },
     )  # fmt: skip
@@ -121,13 +121,13 @@ def _likenesses(data: EmbeddingSet, known: EmbeddingSet) -> _Likenesses:
             f"the clips have {data.frames.shape[1]} dimensions and the known songs {known.frames.shape[1]}: embed both "
             "alike."
         )
-    if known.n_songs < 3:
-        raise DegenerateInput(f"{known.n_songs} known songs were given: at least 3 were expected.")
+    if known.n_units < 3:
+        raise DegenerateInput(f"{known.n_units} known songs were given: at least 3 were expected.")
     centre = centre_of(known)
     rows = unit_rows(data.frames - centre).astype(np.float32)
     others = unit_rows(known.frames - centre).astype(np.float32)
-    names, song = np.unique(known.songs, return_inverse=True)
-    ids, clip = np.unique(data.songs, return_inverse=True)
+    names, song = np.unique(known.units, return_inverse=True)
+    ids, clip = np.unique(data.units, return_inverse=True)
     # One known song at a time: never all frames against all frames.
     table = np.stack([(rows @ others[song == n].T).max(axis=1) for n in range(len(names))], axis=1)
     if ids.dtype.kind == names.dtype.kind:
@@ -135,9 +135,9 @@ def _likenesses(data: EmbeddingSet, known: EmbeddingSet) -> _Likenesses:
     return _Likenesses(table, clip)
 
 
-def _without(clips: _Likenesses, songs: _Likenesses, left_out: NDArray[np.bool_]) -> float:
+def _without(clips: _Likenesses, units: _Likenesses, left_out: NDArray[np.bool_]) -> float:
     """The mean percentile when these known songs are not known."""
-    real = songs.nearest(~left_out)[~left_out]
+    real = units.nearest(~left_out)[~left_out]
     return float(_percentiles(clips.nearest(~left_out), real).mean())
 
 

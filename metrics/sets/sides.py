@@ -17,7 +17,7 @@ from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import Direction, EmbeddingSet, Estimand, Score, check_comparable
 from metrics.stats.limits import within_limits
 from metrics.stats.reliability import doubts_of_interval, doubts_of_tails, minds_tails
-from metrics.stats.resampling import Estimate, deal, delete_groups, estimate
+from metrics.stats.resampling import Estimate, assign_folds, delete_groups, estimate
 
 Matrix = NDArray[np.floating[Any]]
 
@@ -46,9 +46,9 @@ class Replicates:
         """The plain value with its jackknife error. It stays uncorrected: these metrics are unbiased, or their
         dependence on n is their meaning.
         """
-        parts = [delete_groups(self.plain, self.evaluated, deal(evaluated))]
+        parts = [delete_groups(self.plain, self.evaluated, assign_folds(evaluated))]
         if self.reference and reference is not None:
-            parts.append(delete_groups(self.plain, self.reference, deal(reference)))
+            parts.append(delete_groups(self.plain, self.reference, assign_folds(reference)))
         return estimate(self.plain, parts, correct=False)
 
 
@@ -75,21 +75,21 @@ class Kind:
         takes.
         """
         sets = evaluated if isinstance(evaluated, tuple) else (evaluated,)
-        songs = min(sets[0].n_songs, about.get("drawn_songs") or sets[0].n_songs)
-        doubts = self._doubts(sets, reference, songs)
+        units = min(sets[0].n_units, about.get("drawn_units") or sets[0].n_units)
+        doubts = self._doubts(sets, reference, units)
         provenance: dict[str, Any] = {**sets[0].provenance, "df": result.df, "paired": len(sets) == 2, **about}
         if reference is not None:
             provenance |= {
                 "reference": reference.provenance,
-                "reference_songs": reference.n_songs,
+                "reference_units": reference.n_units,
                 "reference_frames": len(reference.frames),
             }
         return Score(
             name=self.name if len(sets) == 1 else f"{self.name} difference",
             value=result.value,
             stderr=result.stderr,
-            interval=within_limits(result.interval, self.unit, songs, difference=len(sets) == 2),
-            n_songs=sets[0].n_songs,
+            interval=within_limits(result.interval, self.unit, units, difference=len(sets) == 2),
+            n_units=sets[0].n_units,
             n_frames=sum(len(data.frames) for data in sets),
             unit=self.unit,
             direction=self.direction,
@@ -100,21 +100,21 @@ class Kind:
             provenance=provenance,
         )
 
-    def _doubts(self, sets: tuple[EmbeddingSet, ...], reference: EmbeddingSet | None, songs: int) -> list[str]:
-        tracks = None if reference is None else reference.n_songs
-        doubts = doubts_of_interval(self.name, songs, tracks, difference=len(sets) == 2)
+    def _doubts(self, sets: tuple[EmbeddingSet, ...], reference: EmbeddingSet | None, units: int) -> list[str]:
+        tracks = None if reference is None else reference.n_units
+        doubts = doubts_of_interval(self.name, units, tracks, difference=len(sets) == 2)
         if minds_tails(self.name):
             both = sets if reference is None else (*sets, reference)
             doubts += doubts_of_tails(*(data.means()[1] for data in both))
         return doubts
 
 
-def mean_over_songs(values: ArrayLike, data: EmbeddingSet) -> Estimate:
-    """The mean of one value for each song (n_songs,), in the order of the sorted ids, with its jackknife error."""
+def mean_over_units(values: ArrayLike, data: EmbeddingSet) -> Estimate:
+    """The mean of one value for each song (n_units,), in the order of the sorted ids, with its jackknife error."""
     array = np.asarray(values, dtype=np.float64)
     replicates = []
-    for dealing in deal(data):
-        sums, sizes = np.bincount(dealing, array), np.bincount(dealing)
+    for folds in assign_folds(data):
+        sums, sizes = np.bincount(folds, array), np.bincount(folds)
         replicates.append((array.sum() - sums) / (len(array) - sizes))
     return Replicates(float(array.mean()), replicates).estimate(data)
 
@@ -149,11 +149,11 @@ def checked_rows(rows: ArrayLike, which: str, at_least: int = 2) -> Matrix:
     return array
 
 
-def song_codes(songs: ArrayLike | None, rows: int) -> NDArray[np.intp]:
+def unit_codes(units: ArrayLike | None, rows: int) -> NDArray[np.intp]:
     """Songs as numbers 0, 1, … (N,) in the order of their sorted ids; without songs each row is one by itself."""
-    if songs is None:
+    if units is None:
         return np.arange(rows)
-    ids = np.asarray(songs)
+    ids = np.asarray(units)
     if ids.shape != (rows,):
         raise UsageError(f"{rows} frames came with songs of shape {ids.shape}: one id for a frame was expected.")
     return np.unique(ids, return_inverse=True)[1]

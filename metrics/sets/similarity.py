@@ -52,7 +52,7 @@ def prompt_similarities(
     check_comparable(continuations.provenance, prompts.provenance)
     left, right = centred_means(continuations, reference), centred_means(prompts, reference)
     cosines = np.sum(unit_rows(left.frames) * unit_rows(right.frames), axis=1)
-    return dict(zip(left.songs.tolist(), cosines.tolist(), strict=True))
+    return dict(zip(left.units.tolist(), cosines.tolist(), strict=True))
 
 
 def prompt_similarity(
@@ -81,11 +81,11 @@ def centroid_similarities(evaluated: EmbeddingSet, reference: EmbeddingSet) -> d
         raise DegenerateInput(
             f"the reference has no music of style {', '.join(map(repr, missing))}: it has {', '.join(known.tolist())}."
         )
-    clips, songs = centred_means(evaluated, reference), centred_means(reference, reference)
-    centroids = {style: songs.frames[songs.strata == style].mean(0, dtype=np.float64) for style in wanted}
+    clips, units = centred_means(evaluated, reference), centred_means(reference, reference)
+    centroids = {style: units.frames[units.strata == style].mean(0, dtype=np.float64) for style in wanted}
     targets = np.stack([centroids[style] for style in np.asarray(clips.strata)])
     cosines = np.sum(unit_rows(clips.frames) * unit_rows(targets), axis=1)
-    return dict(zip(clips.songs.tolist(), cosines.tolist(), strict=True))
+    return dict(zip(clips.units.tolist(), cosines.tolist(), strict=True))
 
 
 def centroid_similarity(evaluated: EmbeddingSet, reference: EmbeddingSet) -> Score:
@@ -145,18 +145,18 @@ def chroma_similarity(first: AudioSet, second: AudioSet, transpose: bool = False
     `UsageError` when the ids differ or occur twice, `DegenerateInput` for fewer than 3 pairs or a clip without pitch,
     `AudioError` for one that is empty or not finite.
     """
-    left, right = (dict(zip(side.songs, side.measure(_summed_chroma), strict=True)) for side in (first, second))
+    left, right = (dict(zip(side.units, side.measure(_summed_chroma), strict=True)) for side in (first, second))
     if left.keys() != right.keys() or len(left) != len(first.clips) or len(right) != len(second.clips):
         raise UsageError("the two sides do not hold the same songs, once each: a pair is two clips of one id.")
-    songs = list(left)
-    cosines = _cosines_by_shift(np.stack([left[song] for song in songs]), np.stack([right[song] for song in songs]))
+    units = list(left)
+    cosines = _cosines_by_shift(np.stack([left[song] for song in units]), np.stack([right[song] for song in units]))
     table = cosines.max(axis=0) if transpose else cosines[0]
-    unrelated = float(table[~np.eye(len(songs), dtype=bool)].mean()) if len(songs) > 1 else None
+    unrelated = float(table[~np.eye(len(units), dtype=bool)].mean()) if len(units) > 1 else None
     shown = "" if unrelated is None else f"; {unrelated:.2f} between clips of different songs"
     return mean_score(
         "chroma_similarity_transposed" if transpose else "chroma_similarity",
         np.diag(table),
-        songs,
+        units,
         unit="cosine",
         direction="higher",
         strata=first.strata,
@@ -192,11 +192,11 @@ def _mean(name: str, by_song: dict[Any, float], data: EmbeddingSet, reference: E
         list(by_song),
         unit="cosine",
         direction="higher",
-        strata=data.song_strata(),  # in the order of the sorted ids, as `by_song` is
+        strata=data.unit_strata(),  # in the order of the sorted ids, as `by_song` is
         estimand="fixed reference",
         n_frames=len(data.frames),
         provenance=provenance,
     )
     # That of a prompt is as much a mean of one cosine a clip.
-    doubts = doubts_of_interval("style_similarity", score.n_songs, None, difference=name.endswith(" difference"))
+    doubts = doubts_of_interval("style_similarity", score.n_units, None, difference=name.endswith(" difference"))
     return replace(score, reliable=False, note="; ".join([score.note, *doubts])) if doubts else score

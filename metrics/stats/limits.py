@@ -11,7 +11,7 @@ import math
 Interval = tuple[float, float]
 
 
-def limits_of(unit: str, songs: int) -> Interval:
+def limits_of(unit: str, units: int) -> Interval:
     """The least and the greatest value in a unit, for a set of so many songs; infinite where there is no limit.
 
     >>> limits_of("share of frames", 24), limits_of("clips", 24), limits_of("dB", 24)
@@ -22,14 +22,14 @@ def limits_of(unit: str, songs: int) -> Interval:
     known: dict[str, Interval] = {
         "cosine": (-1.0, 1.0),
         "1 − cosine": (0.0, 2.0),
-        "clips": (1.0, float(songs)),  # an effective number of them
+        "clips": (1.0, float(units)),  # an effective number of them
         "songs about a frame, over k": (0.0, math.inf),
         "−ln MAUVE": (0.0, math.inf),
     }
     return known.get(unit, (-math.inf, math.inf))
 
 
-def within_limits(interval: Interval, unit: str, songs: int, *, difference: bool) -> Interval:
+def within_limits(interval: Interval, unit: str, units: int, *, difference: bool) -> Interval:
     """An interval of a value in this unit, or of the difference of two, cut to the values that there are.
 
     >>> within_limits((0.86, 1.10), "share", 24, difference=False)
@@ -37,7 +37,7 @@ def within_limits(interval: Interval, unit: str, songs: int, *, difference: bool
     >>> within_limits((-0.2, 0.3), "share", 24, difference=True)
     (-0.2, 0.3)
     """
-    least, greatest = limits_of(unit, songs)
+    least, greatest = limits_of(unit, units)
     if difference:
         least, greatest = least - greatest, greatest - least
     return max(interval[0], least), min(interval[1], greatest)

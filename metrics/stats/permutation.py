@@ -65,9 +65,9 @@ def swap_test(
     """
     check_paired(first, second)
     check_comparable(first.provenance, second.provenance)
-    ids = np.unique(first.songs)
+    ids = np.unique(first.units)
     both = first.concat(second)
-    song, later = np.searchsorted(ids, both.songs), np.arange(len(both.songs)) >= len(first.songs)
+    song, later = np.searchsorted(ids, both.units), np.arange(len(both.units)) >= len(first.units)
     differences = []
     for signs in _flips(len(ids), permutations, seed):
         in_second = later ^ (signs < 0)[song]

@@ -16,16 +16,16 @@ from metrics.api.score import EmbeddingSet
 DRAWS = 20
 
 
-def draw_songs(data: EmbeddingSet, songs: int, seed: int = 0) -> EmbeddingSet:
+def draw_songs(data: EmbeddingSet, units: int, seed: int = 0) -> EmbeddingSet:
     """A set of `songs` of its songs with all their frames; the set itself where it has no more.
 
     Strata keep their shares, to the song. Raises `UsageError` for fewer than one song.
     """
-    if songs < 1:
-        raise UsageError(f"{songs} songs were to be drawn: at least one was expected.")
-    if songs >= data.n_songs:
+    if units < 1:
+        raise UsageError(f"{units} units were to be drawn: at least one was expected.")
+    if units >= data.n_units:
         return data
-    ids, strata = np.unique(data.songs), data.song_strata()
+    ids, strata = np.unique(data.units), data.unit_strata()
     order = np.random.default_rng(seed).permutation(len(ids))
     if strata is not None:
         # Each song's place among those of its stratum, as a share of it: the first `songs` of all take of every stratum
@@ -36,14 +36,14 @@ def draw_songs(data: EmbeddingSet, songs: int, seed: int = 0) -> EmbeddingSet:
         for code in range(len(sizes)):
             place[codes == code] = (np.arange(sizes[code]) + 0.5) / sizes[code]
         order = order[np.argsort(place, kind="stable")]
-    return data.select(np.isin(data.songs, ids[order[:songs]]))
+    return data.select(np.isin(data.units, ids[order[:units]]))
 
 
-def rarefied(statistic: Callable[[EmbeddingSet], float], data: EmbeddingSet, songs: int, draws: int = DRAWS) -> float:
+def rarefied(statistic: Callable[[EmbeddingSet], float], data: EmbeddingSet, units: int, draws: int = DRAWS) -> float:
     """The mean of a statistic over draws of `songs` songs: its value at that number.
 
     One draw where the set has no more songs than that. The draws are always the same.
     """
-    if songs >= data.n_songs:
+    if units >= data.n_units:
         return statistic(data)
-    return float(np.mean([statistic(draw_songs(data, songs, seed)) for seed in range(draws)]))
+    return float(np.mean([statistic(draw_songs(data, units, seed)) for seed in range(draws)]))

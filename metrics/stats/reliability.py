@@ -40,10 +40,10 @@ def interval_rules() -> dict[str, Any]:
     return json.loads((Path(__file__).parent / "interval_reliability.json").read_text())
 
 
-def doubts_of_interval(name: str, songs: int, reference_songs: int | None, *, difference: bool = False) -> list[str]:
+def doubts_of_interval(name: str, units: int, reference_units: int | None, *, difference: bool = False) -> list[str]:
     """Why so many songs are not enough for an interval of this metric, or of a difference in it.
 
-    Empty when they are. Without `reference_songs` there is no reference, or it counts as fixed.
+    Empty when they are. Without `reference_units` there is no reference, or it counts as fixed.
     """
     rule = interval_rules()["metrics"].get(name)
     if rule is None:
@@ -51,8 +51,8 @@ def doubts_of_interval(name: str, songs: int, reference_songs: int | None, *, di
     needed = rule["difference" if difference else "one"]
     if needed is None:
         return [f"no number of clips is known to be enough: {rule['why']}"]
-    tracks = interval_rules()["reference_songs"]
-    return _too_few(songs, needed, tracks if reference_songs is None else reference_songs, tracks)
+    tracks = interval_rules()["reference_units"]
+    return _too_few(units, needed, tracks if reference_units is None else reference_units, tracks)
 
 
 def minds_tails(name: str) -> bool:
@@ -73,14 +73,14 @@ def effective_dimension(spectrum: ArrayLike) -> float:
     return float(roots.sum() ** 2 / np.sum(roots**2)) if roots.any() else 0.0
 
 
-def tail_weight(songs: ArrayLike) -> tuple[float, float]:
+def tail_weight(units: ArrayLike) -> tuple[float, float]:
     """The fourth moment of songs (n, k) about their mean relative to a Gaussian's of that covariance, and its limit.
 
     1 for a Gaussian, 3 for Student's t of 5 degrees, of which samples of 60 show 1.6; 1.01 for musicnn's embeddings of
     the tracks in either shipped reference. The limit is the stored one, or five standard deviations of a Gaussian
     sample's (Mardia, Biometrika 57, 1970) where that is more: for few songs in few dimensions.
     """
-    centred = np.asarray(songs, dtype=np.float64)
+    centred = np.asarray(units, dtype=np.float64)
     centred = centred - centred.mean(0)
     squares = np.sum(centred**2, axis=1)
     limit = float(rules()["tail_weight"])
@@ -97,10 +97,10 @@ def songs_in_full(score: ScoreKind, dimension: float) -> int | None:
 
     None beyond the largest dimension in which a number of songs was found to be enough.
     """
-    return next((int(songs) for largest, songs in rules()["full"][score] if dimension <= largest), None)
+    return next((int(units) for largest, units in rules()["full"][score] if dimension <= largest), None)
 
 
-def doubts_in_full(score: ScoreKind, spectrum: ArrayLike, songs: int, reference_songs: int) -> list[str]:
+def doubts_in_full(score: ScoreKind, spectrum: ArrayLike, units: int, reference_units: int) -> list[str]:
     """Why these numbers of songs are not enough in full dimension; empty when they are."""
     dimension = effective_dimension(spectrum)
     needed = songs_in_full(score, dimension)
@@ -108,11 +108,11 @@ def doubts_in_full(score: ScoreKind, spectrum: ArrayLike, songs: int, reference_
         largest = rules()["full"][score][-1][0]
         known = f"beyond {largest} no number of songs is known to be enough"
         return [f"an effective dimension of {dimension:.0f}, and {known}: read it in components"]
-    return _too_few(songs, needed, reference_songs, needed)
+    return _too_few(units, needed, reference_units, needed)
 
 
 def doubts_in_components(
-    score: ScoreKind, components: int, explained: float, songs: int, reference_songs: int
+    score: ScoreKind, components: int, explained: float, units: int, reference_units: int
 ) -> list[str]:
     """Why these are not enough in so many components with this share of the reference's variance; empty when they are.
 
@@ -121,8 +121,8 @@ def doubts_in_components(
     """
     rule = rules()["components"]
     needed = rule[score]
-    needed_reference = max(needed["reference_songs"], math.ceil(needed["references_per_song"] * songs))
-    doubts = _too_few(songs, needed["songs"], reference_songs, needed_reference)
+    needed_reference = max(needed["reference_units"], math.ceil(needed["references_per_song"] * units))
+    doubts = _too_few(units, needed["songs"], reference_units, needed_reference)
     if components > rule["most"]:
         doubts.append(f"{components} components, and {rule['most']} is the most that is known to work")
     if explained < rule["explained_variance"]:
@@ -139,10 +139,10 @@ def doubts_of_tails(*sides: ArrayLike) -> list[str]:
     return [f"heavy tails, {max(heavy):.1f} times a Gaussian's fourth moment"] if heavy else []
 
 
-def _too_few(songs: int, needed: int, reference_songs: int, needed_reference: int) -> list[str]:
+def _too_few(units: int, needed: int, reference_units: int, needed_reference: int) -> list[str]:
     doubts = []
-    if songs < needed:
-        doubts.append(f"{songs} clips, and it takes {needed}")
-    if reference_songs < needed_reference:
-        doubts.append(f"{reference_songs} reference tracks, and it takes {needed_reference}")
+    if units < needed:
+        doubts.append(f"{units} clips, and it takes {needed}")
+    if reference_units < needed_reference:
+        doubts.append(f"{reference_units} reference tracks, and it takes {needed_reference}")
     return doubts

@@ -30,11 +30,11 @@ from metrics.api.score import EmbeddingSet, Score
 
 MAX_GROUPS = 20
 SMALLEST_STRATUM = 4  # smaller ones are pooled: with fewer groups than this a jackknife says little
-FEWEST_SONGS = 3
+FEWEST_UNITS = 3
 CONFIDENCE = 0.95
 
 # For each dealing: the group of each song, in the order of the sorted song ids.
-Dealing = NDArray[np.intp]
+Folds = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -56,40 +56,40 @@ class Estimate:
     df: float
 
 
-def deal(data: EmbeddingSet, seed: int = 0) -> list[Dealing]:
+def assign_folds(data: EmbeddingSet, seed: int = 0) -> list[Folds]:
     """Deal the songs into at most 20 groups, each with its share of every stratum; several times when groups are few.
 
     Raises `DegenerateInput` for fewer than 3 songs: nothing is known of their spread once one is left out.
     """
-    check_songs(data)
-    strata = _pooled(data.song_strata(), data.n_songs)
+    check_units(data)
+    strata = _pooled(data.unit_strata(), data.n_units)
     smallest = int(np.bincount(strata).min())
     groups = min(MAX_GROUPS, smallest)
     # Dealing again only helps where there is another way to deal.
-    rounds = 1 if groups == data.n_songs else math.ceil(MAX_GROUPS / groups)
+    rounds = 1 if groups == data.n_units else math.ceil(MAX_GROUPS / groups)
     rng = np.random.default_rng(seed)
-    dealings = []
+    all_folds = []
     for _ in range(rounds):
-        order = rng.permutation(data.n_songs)
+        order = rng.permutation(data.n_units)
         order = order[np.argsort(strata[order], kind="stable")]
-        dealing = np.empty(data.n_songs, dtype=np.intp)
-        dealing[order] = np.arange(data.n_songs) % groups
-        dealings.append(dealing)
-    return dealings
+        folds = np.empty(data.n_units, dtype=np.intp)
+        folds[order] = np.arange(data.n_units) % groups
+        all_folds.append(folds)
+    return all_folds
 
 
-def check_songs(data: EmbeddingSet) -> None:
+def check_units(data: EmbeddingSet) -> None:
     """Raise `DegenerateInput` for fewer songs than an error bar takes."""
-    if data.n_songs < FEWEST_SONGS:
+    if data.n_units < FEWEST_UNITS:
         raise DegenerateInput(
-            f"{data.n_songs} clips were given: an error bar takes at least {FEWEST_SONGS}. Sample more clips."
+            f"{data.n_units} clips were given: an error bar takes at least {FEWEST_UNITS}. Sample more clips."
         )
 
 
-def _pooled(strata: NDArray[np.str_] | None, n_songs: int) -> NDArray[np.intp]:
+def _pooled(strata: NDArray[np.str_] | None, n_units: int) -> NDArray[np.intp]:
     """The stratum of each song as a number; the two smallest are pooled while one has fewer than four songs."""
     if strata is None:
-        return np.zeros(n_songs, dtype=np.intp)
+        return np.zeros(n_units, dtype=np.intp)
     codes = np.unique(strata, return_inverse=True)[1]
     while True:
         names, sizes = np.unique(codes, return_counts=True)
@@ -100,34 +100,34 @@ def _pooled(strata: NDArray[np.str_] | None, n_songs: int) -> NDArray[np.intp]:
 
 
 def delete_groups(
-    plain: float, replicates: Sequence[NDArray[np.floating[Any]]], dealings: Sequence[Dealing]
+    plain: float, replicates: Sequence[NDArray[np.floating[Any]]], all_folds: Sequence[Folds]
 ) -> Jackknife:
     """Bias and variance from the values without each group.
 
     `plain` is the statistic of all songs; `replicates[r][g]` its value without group g of dealing r.
     """
     biases, variances = [], []
-    for values, dealing in zip(replicates, dealings, strict=True):
-        share = np.bincount(dealing) / dealing.size
+    for values, folds in zip(replicates, all_folds, strict=True):
+        share = np.bincount(folds) / folds.size
         corrected = len(values) * plain - np.sum((1 - share) * values)
         # With h = 1/share, a pseudo-value is h·F − (h−1)·F₍₋g₎.
         pseudo = plain / share - (1 / share - 1) * values
         biases.append(plain - corrected)
         variances.append(np.mean((pseudo - corrected) ** 2 / (1 / share - 1)))
-    songs, groups = dealings[0].size, len(replicates[0])
-    df = min(songs - songs // groups, len(replicates) * (groups - 1))
+    units, groups = all_folds[0].size, len(replicates[0])
+    df = min(units - units // groups, len(replicates) * (groups - 1))
     return Jackknife(float(np.mean(biases)), float(np.mean(variances)), float(max(1, df)))
 
 
 def jackknife(statistic: Callable[[EmbeddingSet], float], data: EmbeddingSet) -> Jackknife:
     """The jackknife of any statistic of a set, computed again on the set without each group of songs."""
-    dealings = deal(data)
-    inverse = np.unique(data.songs, return_inverse=True)[1]
+    all_folds = assign_folds(data)
+    inverse = np.unique(data.units, return_inverse=True)[1]
     replicates = [
-        np.array([statistic(data.select(dealing[inverse] != group)) for group in range(dealing.max() + 1)])
-        for dealing in dealings
+        np.array([statistic(data.select(folds[inverse] != group)) for group in range(folds.max() + 1)])
+        for folds in all_folds
     ]
-    return delete_groups(statistic(data), replicates, dealings)
+    return delete_groups(statistic(data), replicates, all_folds)
 
 
 def estimate(plain: float, parts: Sequence[Jackknife], *, correct: bool = True) -> Estimate:
@@ -169,22 +169,22 @@ def paired_difference(
     the ids differ.
     """
     check_paired(first, second)
-    dealings = deal(first)
+    all_folds = assign_folds(first)
     replicates = []
-    sides = [(data, np.unique(data.songs, return_inverse=True)[1]) for data in (first, second)]
-    for dealing in dealings:
+    sides = [(data, np.unique(data.units, return_inverse=True)[1]) for data in (first, second)]
+    for folds in all_folds:
         left, right = (
-            [statistic(data.select(dealing[inverse] != group)) for group in range(dealing.max() + 1)]
+            [statistic(data.select(folds[inverse] != group)) for group in range(folds.max() + 1)]
             for data, inverse in sides
         )
         replicates.append(np.subtract(right, left))
     plain = statistic(second) - statistic(first)
-    return plain, delete_groups(plain, replicates, dealings)
+    return plain, delete_groups(plain, replicates, all_folds)
 
 
 def check_paired(first: EmbeddingSet, second: EmbeddingSet) -> None:
     """Raise `UsageError` unless two sets hold the same songs."""
-    ids: list[set[Any]] = [set(data.songs.tolist()) for data in (first, second)]
+    ids: list[set[Any]] = [set(data.units.tolist()) for data in (first, second)]
     if ids[0] != ids[1]:
         odd = sorted(ids[0] ^ ids[1], key=str)
         raise UsageError(

@@ -36,7 +36,7 @@ class AudioSet:
 
     clips: Sequence[NDArray[np.floating[Any]]]
     rate: int
-    songs: Sequence[int] | Sequence[str]
+    units: Sequence[int] | Sequence[str]
     strata: Sequence[str] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -47,7 +47,7 @@ class AudioSet:
             raise UsageError(f"a clip has shape {odd[0]}: mono audio of shape (samples,) was expected.")
         if self.rate <= 0:
             raise UsageError(f"the rate was {self.rate} Hz: a positive number was expected.")
-        EmbeddingSet.from_clips([np.zeros((1, 1))] * len(clips), self.songs, {}, self.strata)  # checks the ids
+        EmbeddingSet.from_clips([np.zeros((1, 1))] * len(clips), self.units, {}, self.strata)  # checks the ids
         object.__setattr__(self, "clips", clips)
 
     def measure(self, figures: Callable[[ArrayLike, int], T]) -> list[T]:
@@ -77,7 +77,7 @@ def figure_score(name: str, figures: Mapping[str, Figure[T]], clips: AudioSet, m
     return mean_score(
         name,
         [figure.of(found) for found in measured],
-        clips.songs,
+        clips.units,
         unit=figure.unit,
         direction=figure.direction,
         strata=clips.strata,
@@ -88,7 +88,7 @@ def figure_score(name: str, figures: Mapping[str, Figure[T]], clips: AudioSet, m
 def mean_score(
     name: str,
     values: Sequence[float | None] | ArrayLike,
-    songs: Sequence[Any] | ArrayLike,
+    units: Sequence[Any] | ArrayLike,
     *,
     unit: str,
     direction: Direction,
@@ -112,11 +112,11 @@ def mean_score(
         raise DegenerateInput(f"{name} has no value for any of {has.size} clips.")
     data = EmbeddingSet(
         column[has][:, None],
-        np.asarray(songs)[has],
+        np.asarray(units)[has],
         strata=None if strata is None else np.asarray(strata, dtype=np.str_)[has],
     )
-    ids, means = _song_means(column[has], data.songs)
-    table = EmbeddingSet(means[:, None], ids, strata=data.song_strata())
+    ids, means = _song_means(column[has], data.units)
+    table = EmbeddingSet(means[:, None], ids, strata=data.unit_strata())
     plain = float(means.mean())
     result = estimate(plain, [jackknife(lambda part: float(part.frames.mean(dtype=float)), table)], correct=False)
     without = int((~has).sum())
@@ -127,7 +127,7 @@ def mean_score(
         value=plain,
         stderr=result.stderr,
         interval=within_limits(result.interval, unit, len(ids), difference=name.endswith(" difference")),
-        n_songs=len(ids),
+        n_units=len(ids),
         n_frames=int(has.sum()) if n_frames is None else n_frames,
         unit=unit,
         direction=direction,
@@ -139,7 +139,7 @@ def mean_score(
     )
 
 
-def _song_means(values: NDArray[Any], songs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+def _song_means(values: NDArray[Any], units: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
     # In float64: an EmbeddingSet would round to float32.
-    ids, inverse = np.unique(songs, return_inverse=True)
+    ids, inverse = np.unique(units, return_inverse=True)
     return ids, np.bincount(inverse, weights=values) / np.bincount(inverse)

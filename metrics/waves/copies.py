@@ -171,7 +171,7 @@ def copied_share(clips: AudioSet, index: CopyIndex) -> Score:
     return mean_score(
         "copied_share",
         [float(match is not None and match.is_copy) for match in found],
-        clips.songs,
+        clips.units,
         unit="share of clips",
         direction="lower",
         strata=clips.strata,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.api.score import EmbeddingSet
-from metrics.stats.resampling import deal
+from metrics.stats.resampling import assign_folds
 from tests.calibration.laws import Array
 
 
@@ -37,9 +37,9 @@ class Side:
         return cls(mean, factor, np.einsum("rik,rik->r", factor, factor))
 
 
-def flat(songs: Array) -> Array:
+def flat(units: Array) -> Array:
     """(R, songs, frames, k) → (R, N, k), float64"""
-    return songs.reshape(songs.shape[0], -1, songs.shape[-1]).astype(np.float64)
+    return units.reshape(units.shape[0], -1, units.shape[-1]).astype(np.float64)
 
 
 def distances(rows: Array, side: Side) -> Array:
@@ -47,21 +47,21 @@ def distances(rows: Array, side: Side) -> Array:
     return _distances_of_centred(rows - rows.mean(1, keepdims=True), rows.mean(1), side)
 
 
-def subset_distances(songs: Array, masks: NDArray[np.bool_], side: Side) -> Array:
+def subset_distances(units: Array, masks: NDArray[np.bool_], side: Side) -> Array:
     """(R, B) for masks of songs (B, n)."""
-    return np.stack([distances(flat(songs[:, mask]), side) for mask in masks], axis=1)
+    return np.stack([distances(flat(units[:, mask]), side) for mask in masks], axis=1)
 
 
-def leave_out(songs: Array, group: NDArray[np.intp], side: Side) -> Array:
+def leave_out(units: Array, group: NDArray[np.intp], side: Side) -> Array:
     """Distances without each group of songs (R, G); group (n,) is the same in every repetition."""
-    if songs.shape[1] * songs.shape[2] <= side.factor.shape[1]:
-        return subset_distances(songs, groups_left(group), side)
-    rows = flat(songs)
+    if units.shape[1] * units.shape[2] <= side.factor.shape[1]:
+        return subset_distances(units, groups_left(group), side)
+    rows = flat(units)
     mean = rows.mean(1)
     centred = rows - mean[:, None]
     product = centred @ np.swapaxes(side.factor, 1, 2)
     squares, total = np.einsum("rik,rik->r", centred, centred), _products(product)
-    frame_group = np.repeat(group, songs.shape[2])
+    frame_group = np.repeat(group, units.shape[2])
     columns = []
     for g in range(group.max() + 1):
         # What is left is the whole less the group: sums change sign, for the whole sums to zero.
@@ -91,19 +91,19 @@ class OwnComponents:
     axes: Array
 
     @classmethod
-    def of_subsets(cls, songs: Array, masks: NDArray[np.bool_], count: int) -> list[OwnComponents]:
+    def of_subsets(cls, units: Array, masks: NDArray[np.bool_], count: int) -> list[OwnComponents]:
         """For each mask of songs (B, n)."""
-        rows = flat(songs)
+        rows = flat(units)
         total, products = rows.sum(1), _products(rows)
         found = []
         for mask in masks:
             # The smaller of what is left out and what is kept is multiplied out.
             mostly = mask.mean() > 0.5
-            few = flat(songs[:, ~mask if mostly else mask])
+            few = flat(units[:, ~mask if mostly else mask])
             sums, squares = few.sum(1), _products(few)
             if mostly:
                 sums, squares = total - sums, products - squares
-            n = int(mask.sum()) * songs.shape[2]
+            n = int(mask.sum()) * units.shape[2]
             mean = sums / n
             cov = (squares - n * mean[:, :, None] * mean[:, None, :]) / (n - 1)
             values, vectors = np.linalg.eigh(cov)
@@ -139,10 +139,10 @@ def groups_left(group: NDArray[np.intp]) -> NDArray[np.bool_]:
     return group != np.arange(group.max() + 1)[:, None]
 
 
-def dealing_of(songs: int) -> NDArray[np.intp]:
+def dealing_of(units: int) -> NDArray[np.intp]:
     """The groups into which `metrics.stats.resampling` deals this many songs without strata."""
-    (dealing,) = deal(EmbeddingSet(np.zeros((songs, 1)), np.arange(songs)))
-    return dealing
+    (folds,) = assign_folds(EmbeddingSet(np.zeros((units, 1)), np.arange(units)))
+    return folds
 
 
 def _distances_of_centred(centred: Array, mean: Array, side: Side) -> Array:

@@ -35,8 +35,8 @@ class Cell:
     """One set-up. `components` None is full dimension; `pairs` and `tests` switch the dearer columns on."""
 
     law: str
-    songs: int
-    reference_songs: int
+    units: int
+    reference_units: int
     components: int | None
     conditions: tuple[str, ...] = ("same", "other")
     estimators: tuple[str, ...] = ("fad",)
@@ -46,7 +46,7 @@ class Cell:
     @property
     def name(self) -> str:
         space = "full" if self.components is None else f"{self.components} components"
-        return f"{self.law}, {self.songs} songs against {self.reference_songs}, {space}"
+        return f"{self.law}, {self.units} songs against {self.reference_units}, {space}"
 
 
 # The song counts of a study, against a reference as small as the shipped ones and one of a good size.
@@ -101,8 +101,8 @@ FULL = [
 ]
 CELLS = [*COMPONENTS, *HARDER, *TAILS, *EMBEDDERS, *TESTS_OF_EQUALITY, *KERNEL, *FULL]
 CONFIRMED = [
-    *(cell for cell in COMPONENTS if (cell.songs, cell.reference_songs) in ((16, 50), (24, 50), (24, 60), (60, 60))),
-    *(cell for cell in FULL if (cell.law, cell.songs) in (("musicnn, 16 axes", 24), ("musicnn, 48 axes", 100))),
+    *(cell for cell in COMPONENTS if (cell.units, cell.reference_units) in ((16, 50), (24, 50), (24, 60), (60, 60))),
+    *(cell for cell in FULL if (cell.law, cell.units) in (("musicnn, 16 axes", 24), ("musicnn, 48 axes", 100))),
     TESTS_OF_EQUALITY[0],
     *KERNEL[1:3],
 ]
@@ -136,9 +136,9 @@ def simulate(cell: Cell, repetitions: int, seed: int = 0) -> dict[str, Any]:
     spectra: list[Array] = []
     heavy: list[bool] = []
     for at in range(0, repetitions, CHUNK):
-        made, music = draw(law, cell.songs, cell.reference_songs, min(CHUNK, repetitions - at), rng)
+        made, music = draw(law, cell.units, cell.reference_units, min(CHUNK, repetitions - at), rng)
         reference = Reference(music, cell.components)
-        samples = {name: Sample(songs, reference) for name, songs in made.items()}
+        samples = {name: Sample(units, reference) for name, units in made.items()}
         heavy += list(heavy_tails(samples["same"]))
         spectra = spectra or list(_spectra(music))
         for condition in cell.conditions:

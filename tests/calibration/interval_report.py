@@ -29,7 +29,7 @@ def failures(row: dict[str, Any]) -> list[str]:
 def refused(result: dict[str, Any], metric: str, difference: bool) -> bool:
     """Whether the rules call this interval unreliable in a cell."""
     cell = result["cell"]
-    doubts = doubts_of_interval(metric, cell["songs"], cell["reference_songs"], difference=difference)
+    doubts = doubts_of_interval(metric, cell["songs"], cell["reference_units"], difference=difference)
     return bool(doubts) or (minds_tails(metric) and result["heavy_tails"] > MOST_FLAGGED)
 
 
@@ -59,7 +59,7 @@ def interval_section(results: dict[str, Any]) -> list[str]:
         "reference, which counts as fixed; the others meet a new one in each repetition. *same* and *again* are of",
         "the reference's law, so that their difference is 0. All figures are in `intervals.json`.",
         "",
-        f"Shown from so many clips on, against {rules['reference_songs']} tracks where there is a reference "
+        f"Shown from so many clips on, against {rules['reference_units']} tracks where there is a reference "
         "(`metrics/data/interval_reliability.json`):",
         "",
         "| metric | clips, one condition | clips, difference | heavy tails |",
@@ -95,5 +95,5 @@ def _tails(rule: dict[str, Any]) -> str:
     return "refused" if rule.get("tails") else "pass"
 
 
-def _least(songs: int | None) -> str:
-    return "never" if songs is None else str(songs)
+def _least(units: int | None) -> str:
+    return "never" if units is None else str(units)

@@ -31,7 +31,7 @@ from metrics.sets.mmd import Side as KernelSide
 from metrics.sets.sides import Replicates
 from metrics.sets.similarity import centroid_similarities
 from metrics.stats.reliability import doubts_of_tails
-from metrics.stats.resampling import Estimate, deal
+from metrics.stats.resampling import Estimate, assign_folds
 from tests.calibration.cells import REPETITIONS
 from tests.calibration.laws import CONDITIONS, LAWS, Array, Law, draw
 
@@ -49,18 +49,18 @@ class IntervalCell:
     """A law, and how many songs of a condition and of the reference; `mad` is that metric alone, which is dear."""
 
     law: str
-    songs: int
-    reference_songs: int = REFERENCE_SONGS
+    units: int
+    reference_units: int = REFERENCE_SONGS
     mad: bool = False
     repetitions: int = REPETITIONS
 
     @property
     def name(self) -> str:
-        return f"{self.law}, {self.songs} songs against {self.reference_songs}{', MAD' if self.mad else ''}"
+        return f"{self.law}, {self.units} songs against {self.reference_units}{', MAD' if self.mad else ''}"
 
 
 CELLS = [
-    *(IntervalCell(law, songs) for law in ("musicnn, 48 axes", "musicnn, 48 axes, t5") for songs in SONGS),
+    *(IntervalCell(law, units) for law in ("musicnn, 48 axes", "musicnn, 48 axes, t5") for units in SONGS),
     IntervalCell("musicnn, 48 axes", 60, mad=True, repetitions=200),
 ]
 
@@ -87,7 +87,7 @@ def simulate(cell: IntervalCell, repetitions: int, seed: int = 0) -> dict[str, A
     """
     law = LAWS[cell.law]
     rng = np.random.default_rng(zlib.crc32(f"intervals of {cell.name}, seed {seed}".encode()))
-    centre = as_set(draw(law, 1, cell.reference_songs, 1, rng)[1][0])
+    centre = as_set(draw(law, 1, cell.reference_units, 1, rng)[1][0])
     found: dict[tuple[str, str], list[Estimate]] = {}
     heavy = 0
     for _ in range(repetitions):
@@ -126,16 +126,16 @@ def mad_estimates(conditions: dict[str, EmbeddingSet], reference: EmbeddingSet) 
 
 def draw_sets(law: Law, cell: IntervalCell, rng: np.random.Generator) -> tuple[dict[str, EmbeddingSet], EmbeddingSet]:
     """Conditions that share half of their songs' variance: "same" and "again" of the reference's law, "other"."""
-    made, music = draw(law, cell.songs, cell.reference_songs, 1, rng)
+    made, music = draw(law, cell.units, cell.reference_units, 1, rng)
     # "warm" differs from the reference by its spread alone.
-    songs = {"same": made["same"], "again": made["warm"] / np.float32(CONDITIONS["warm"].scale), "other": made["other"]}
-    return {name: as_set(drawn[0]) for name, drawn in songs.items()}, as_set(music[0])
+    units = {"same": made["same"], "again": made["warm"] / np.float32(CONDITIONS["warm"].scale), "other": made["other"]}
+    return {name: as_set(drawn[0]) for name, drawn in units.items()}, as_set(music[0])
 
 
 def replicates(law: Law, data: EmbeddingSet, reference: EmbeddingSet, centre: EmbeddingSet) -> dict[str, Replicates]:
     """Every metric of one condition, and without each group of songs, by name."""
-    music, ours = KernelSide.of_set(reference, deal(reference)), KernelSide.of_set(data, deal(data))
-    bandwidth = median_distance(reference.frames, reference.songs)
+    music, ours = KernelSide.of_set(reference, assign_folds(reference)), KernelSide.of_set(data, assign_folds(data))
+    bandwidth = median_distance(reference.frames, reference.units)
     return {
         **_measure(_Side.of_set(reference), _Side.of_set(data), NEIGHBOURS, NAMES),
         "kad": mmd(Gaussian(bandwidth), ours, music),
@@ -148,17 +148,17 @@ def replicates(law: Law, data: EmbeddingSet, reference: EmbeddingSet, centre: Em
 def styled(law: Law, data: EmbeddingSet, centre: EmbeddingSet) -> tuple[EmbeddingSet, EmbeddingSet]:
     """The clips as of one style, and a reference of which every other song is of it: moved as *other* is moved."""
     shift = CONDITIONS["other"].mean(law.eigenvalues())
-    of_style = centre.songs % 2 == 0
+    of_style = centre.units % 2 == 0
     frames = centre.frames + np.where(of_style[:, None], shift, -shift).astype(np.float32)
     return (
-        EmbeddingSet(data.frames, data.songs, strata=np.full(len(data.songs), STYLE)),
-        EmbeddingSet(frames, centre.songs, strata=np.where(of_style, STYLE, "that")),
+        EmbeddingSet(data.frames, data.units, strata=np.full(len(data.units), STYLE)),
+        EmbeddingSet(frames, centre.units, strata=np.where(of_style, STYLE, "that")),
     )
 
 
-def as_set(songs: Array) -> EmbeddingSet:
+def as_set(units: Array) -> EmbeddingSet:
     """(songs, frames, D) as a set."""
-    return EmbeddingSet(songs.reshape(-1, songs.shape[-1]), np.repeat(np.arange(len(songs)), songs.shape[1]))
+    return EmbeddingSet(units.reshape(-1, units.shape[-1]), np.repeat(np.arange(len(units)), units.shape[1]))
 
 
 def _of_cosines(means: EmbeddingSet) -> dict[str, Replicates]:
@@ -170,8 +170,8 @@ def _of_cosines(means: EmbeddingSet) -> dict[str, Replicates]:
         shares = np.linalg.eigvalsh(gram / len(unit))
         return [*(effective_number(shares, order) for order in ORDERS.values()), diversity_of_rows(rows)]
 
-    (dealing,) = deal(means)
-    without = np.array([values(means.frames[dealing != group]) for group in range(dealing.max() + 1)]).T
+    (folds,) = assign_folds(means)
+    without = np.array([values(means.frames[folds != group]) for group in range(folds.max() + 1)]).T
     whole = values(means.frames)
     names = [*ORDERS, "diversity"]
     return {name: Replicates(value, [left]) for name, value, left in zip(names, whole, without, strict=True)}
@@ -179,8 +179,8 @@ def _of_cosines(means: EmbeddingSet) -> dict[str, Replicates]:
 
 def _of_means(values: Sequence[float], data: EmbeddingSet) -> Replicates:
     array = np.asarray(values)
-    (dealing,) = deal(data)
-    without = [array[dealing != group].mean() for group in range(dealing.max() + 1)]
+    (folds,) = assign_folds(data)
+    without = [array[folds != group].mean() for group in range(folds.max() + 1)]
     return Replicates(float(array.mean()), [np.array(without)])
 
 

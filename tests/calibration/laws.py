@@ -33,11 +33,11 @@ class Law:
     df: float | None = None
     share: Callable[[], float] = lambda: 1.0
 
-    def noise(self, songs: int, count: int, rng: np.random.Generator) -> Array:
+    def noise(self, units: int, count: int, rng: np.random.Generator) -> Array:
         """Uncorrelated coordinates of unit variance, float32 (count, songs, frames, D)."""
         dimensions = len(self.eigenvalues())
-        song = self._standard((count, songs, 1, dimensions), rng)
-        frame = self._standard((count, songs, FRAMES, dimensions), rng)
+        song = self._standard((count, units, 1, dimensions), rng)
+        frame = self._standard((count, units, FRAMES, dimensions), rng)
         return np.sqrt(np.float32(BETWEEN)) * song + np.sqrt(np.float32(1 - BETWEEN)) * frame
 
     def _standard(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -131,17 +131,17 @@ CONDITIONS = {
 
 
 def draw(
-    law: Law, songs: int, reference_songs: int, count: int, rng: np.random.Generator
+    law: Law, units: int, reference_units: int, count: int, rng: np.random.Generator
 ) -> tuple[dict[str, Array], Array]:
     """`count` samples of every condition (count, songs, frames, D) and of the reference, float32.
 
     Half of a song's variance is common to all conditions, as that of clips that share their seeds.
     """
     eigenvalues = law.eigenvalues()
-    shared, first, second = (law.noise(songs, count, rng) for _ in range(3))
+    shared, first, second = (law.noise(units, count, rng) for _ in range(3))
     half = np.sqrt(np.float32(0.5))
     made = {
         name: change.apply(half * (shared + (second if name in ("other", "warm") else first)), eigenvalues)
         for name, change in CONDITIONS.items()
     }
-    return made, CONDITIONS["same"].apply(law.noise(reference_songs, count, rng), eigenvalues)
+    return made, CONDITIONS["same"].apply(law.noise(reference_units, count, rng), eigenvalues)

@@ -62,13 +62,13 @@ def failures(row: Row) -> list[str]:
 def refused(result: dict[str, Any], kind: ScoreKind) -> bool:
     """Whether the rules call this kind of score unreliable in a cell: by its songs, its components or its tails."""
     cell = result["cell"]
-    songs, reference = cell["songs"], cell["reference_songs"]
+    units, reference = cell["songs"], cell["reference_units"]
     if cell["components"] is None:
         needed = songs_in_full(kind, result["effective_dimension"])
-        too_few = needed is None or min(songs, reference) < needed
+        too_few = needed is None or min(units, reference) < needed
     else:
         explained = result["explained_variance"] * LAWS[cell["law"]].share()
-        too_few = bool(doubts_in_components(kind, cell["components"], explained, songs, reference))
+        too_few = bool(doubts_in_components(kind, cell["components"], explained, units, reference))
     return too_few or result["heavy_tails"] > MOST_FLAGGED
 
 
@@ -87,7 +87,7 @@ def verdicts(results: dict[str, Any]) -> Iterator[tuple[str, str, list[str], boo
         rows = [row for row in result["rows"] if row["estimator"] == "kad"]
         if rows:
             found = [f"{row['condition']}: {failure}" for row in rows for failure in failures(row)]
-            doubts = doubts_of_interval("kad", result["cell"]["songs"], result["cell"]["reference_songs"])
+            doubts = doubts_of_interval("kad", result["cell"]["songs"], result["cell"]["reference_units"])
             yield name, "kad", found + few, bool(doubts)
         for row in result["rows"]:
             if row["estimator"] in TESTED and row["condition"] == "same":
@@ -131,7 +131,7 @@ def _markdown(results: dict[str, Any], again: dict[str, Any], others: dict[str, 
         "- in full dimension, on either side, and with no number of songs beyond:",
         *(
             f"  - {kind}: "
-            + ", ".join(f"{songs} songs up to an effective dimension of {largest}" for largest, songs in full[kind])
+            + ", ".join(f"{units} songs up to an effective dimension of {largest}" for largest, units in full[kind])
             + ";"
             for kind in INTERVALS.values()
         ),
@@ -201,7 +201,7 @@ def _shown(results: dict[str, Any]) -> list[tuple[str, str, list[str], bool]]:
 
 def _said(kind: str, needed: dict[str, float]) -> str:
     return (
-        f"  - {kind}: {needed['songs']} clips against {needed['reference_songs']} reference tracks, "
+        f"  - {kind}: {needed['songs']} clips against {needed['reference_units']} reference tracks, "
         f"and {needed['references_per_song']:g} times as many tracks as clips;"
     )
 

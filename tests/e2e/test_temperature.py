@@ -69,7 +69,7 @@ def test_the_folder_holds_scores_with_their_errors_and_provenance(first):
                 low, high = score["interval"]
                 assert low < score["value"] < high
             assert score["stderr"] > 0
-            assert score["n_songs"] == 12
+            assert score["n_units"] == 12
             assert score["provenance"]["embedder"]["name"] == "toy"
             assert score["provenance"]["preprocessing"]["lufs"] == -23.0
     assert len(result["differences"]) == 3
@@ -201,7 +201,7 @@ def test_mistakes_are_answered_in_one_message(mistake, tmp_path, toy_reference, 
     Path("file.txt").write_text("x")
     toy = EmbeddingSet.load(toy_reference)
     embedder = {**toy.provenance["embedder"], "name": "other"}
-    EmbeddingSet(toy.frames, toy.songs, {**toy.provenance, "embedder": embedder}, toy.strata).save("other.safetensors")
+    EmbeddingSet(toy.frames, toy.units, {**toy.provenance, "embedder": embedder}, toy.strata).save("other.safetensors")
     before = contents(tmp_path)
     extra, code, message = MISTAKES[mistake]
     result = CliRunner().invoke(app, arguments(tmp_path / "results", toy_reference, *extra))

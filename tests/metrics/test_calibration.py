@@ -14,14 +14,14 @@ from tests.calibration.cells import CELLS, CONFIRMED, Cell, kad_truth, run, trut
 from tests.calibration.laws import CONDITIONS, LAWS, draw
 
 
-def as_set(songs):
-    return EmbeddingSet(songs.reshape(-1, songs.shape[-1]), np.repeat(np.arange(len(songs)), songs.shape[1]))
+def as_set(units):
+    return EmbeddingSet(units.reshape(-1, units.shape[-1]), np.repeat(np.arange(len(units)), units.shape[1]))
 
 
-@pytest.mark.parametrize(("songs", "reference_songs"), [(6, 25), (25, 9)])
+@pytest.mark.parametrize(("units", "reference_units"), [(6, 25), (25, 9)])
 @pytest.mark.parametrize("components", [None, 5])
-def test_the_batched_estimators_are_those_of_the_library(songs, reference_songs, components):
-    made, music = draw(LAWS["musicnn, 48 axes"], songs, reference_songs, 2, np.random.default_rng(0))
+def test_the_batched_estimators_are_those_of_the_library(units, reference_units, components):
+    made, music = draw(LAWS["musicnn, 48 axes"], units, reference_units, 2, np.random.default_rng(0))
     reference = estimators.Reference(music, components)
     first, second = (estimators.Sample(made[name], reference) for name in ("cold", "other"))
     x1, x2, y = as_set(made["cold"][1]), as_set(made["other"][1]), as_set(music[1])

@@ -69,9 +69,9 @@ def excerpt(corpus, track, place):
     return np.asarray(soundfile.read(path, dtype="float32", start=start, frames=round(SECONDS * RATE))[0], np.float32)
 
 
-def embedded(embedder, clips, songs=None):
-    songs = list(range(len(clips))) if songs is None else songs
-    return EmbeddingSet.from_clips([embed_clip(embedder, clip, RATE) for clip in clips], songs, {})
+def embedded(embedder, clips, units=None):
+    units = list(range(len(clips))) if units is None else units
+    return EmbeddingSet.from_clips([embed_clip(embedder, clip, RATE) for clip in clips], units, {})
 
 
 def styled(corpus, style):

@@ -75,7 +75,7 @@ def scores_table(measured: Measured) -> Table:
     table.add_column("unit")
     table.add_column("n", justify="right")
     for name, score in measured.scores.items():
-        table.add_row(titled(name, score), *value_cells(score), score.unit, str(score.n_songs))
+        table.add_row(titled(name, score), *value_cells(score), score.unit, str(score.n_units))
     for name in measured.unmeasured:
         table.add_row(name, *(Text("–", style="dim") for _ in range(2)), "", "")
     return table

@@ -212,17 +212,17 @@ class JukeboxModel:
         if stop >= self.levels:
             raise UsageError(f"the level to stop at was {stop}: {self.name} has levels 0 to {self.levels - 1}.")
         paths = unfinished or [None] * len(seeds)
-        songs = [self._begin(c.data, seed, path) for c, seed, path in zip(conditionings, seeds, paths, strict=True)]
-        counter = Counter(sum(song.missing(level) for song in songs for level in range(stop, self.levels)), progress)
+        units = [self._begin(c.data, seed, path) for c, seed, path in zip(conditionings, seeds, paths, strict=True)]
+        counter = Counter(sum(song.missing(level) for song in units for level in range(stop, self.levels)), progress)
         with torch.inference_mode():
             for level in reversed(range(stop, self.levels)):
-                unready = [song for song in songs if song.missing(level)]
+                unready = [song for song in units if song.missing(level)]
                 if unready:
                     config = self.folder.priors[level]
                     chosen, hop_fraction = sampling.at(level, self.levels), self.folder.hop_fractions[level]
                     with threads_for(config.width):
                         complete_level(self.prior(level), unready, self.width, chosen, hop_fraction, counter)
-            return [self._clip(c, song, stop) for c, song in zip(conditionings, songs, strict=True)]
+            return [self._clip(c, song, stop) for c, song in zip(conditionings, units, strict=True)]
 
     def _begin(self, request: Request, seed: int, path: Path | None) -> Song:
         draws = Draws.from_seed(seed, self._totals(request.samples))

@@ -144,7 +144,7 @@ def test_json_carries_where_every_figure_came_from(music):
     [made] = told["sets"]
     assert list(made["scores"]) == ["kad", "loudness"]
     kad = made["scores"]["kad"]
-    assert kad["n_songs"] == made["n"] == 8
+    assert kad["n_units"] == made["n"] == 8
     assert kad["estimand"] == "population"
     provenance = kad["provenance"]
     assert provenance["embedder"]["name"] == "toy"
@@ -267,5 +267,5 @@ def test_figures_and_likelihood_in_one_go(music):
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert len(told["likelihood"]["files"]) == 8
-    assert told["likelihood"]["scores"]["bits_per_second"]["n_songs"] == 8
+    assert told["likelihood"]["scores"]["bits_per_second"]["n_units"] == 8
     assert all(float(row["nats_per_token"]) > 0 for row in rows_of(music / "files.csv"))

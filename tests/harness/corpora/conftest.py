@@ -162,7 +162,7 @@ class Songs:
 
 
 @pytest.fixture
-def songs(world: World) -> Songs:
+def units(world: World) -> Songs:
     """The package `songs` in the registry, with a manifest of its three tracks."""
     stems = [tone(300, 0.8), tone(500, 1.2)]
     inside = tone(700)

@@ -18,8 +18,8 @@ from harness.corpora.manifest import load_manifest, write_tracks
 from .conftest import Songs, World
 
 
-def test_a_corpus_opens_with_its_labels(songs: Songs) -> None:
-    build(songs.manifest)
+def test_a_corpus_opens_with_its_labels(units: Songs) -> None:
+    build(units.manifest)
     corpus = open_corpus("sines")
     assert corpus.styles == ["sine"]
     assert corpus.artists == ["ada"]
@@ -77,13 +77,13 @@ def test_the_corpora_are_listed_and_shown() -> None:
 
 
 def test_build_from_the_command_line_with_a_manifest_and_packages_of_ones_own(
-    world: World, songs: Songs, tmp_path: Path
+    world: World, units: Songs, tmp_path: Path
 ) -> None:
     (tmp_path / "own.toml").write_text(
         'name = "own"\ndescription = "Mine."\nseed = 0\nshippable = true\n'
         '[[packages]]\nname = "songs"\nversion = "1-1"\nsize = 1\nsource = "x"\nevidence = "x"\n'
     )
-    (tmp_path / "own.csv").write_text(write_tracks(songs.manifest.tracks))
+    (tmp_path / "own.csv").write_text(write_tracks(units.manifest.tracks))
     arguments = ("build", str(tmp_path / "own.toml"), "--packages", str(world.registry), "--quiet")
     assert "3 converted now, 0 were there" in run(*arguments)
     assert "0 converted now, 3 were there" in run(*arguments)

@@ -65,7 +65,7 @@ def test_a_reference_set_says_where_it_is_from(corpus, monkeypatch):
 
     monkeypatch.setattr(reference, "open_corpus", lambda name: corpus)
     embedded = reference.embed_corpus("small", ["calm"], 3, 4.0, "toy")
-    assert embedded.n_songs == 3
+    assert embedded.n_units == 3
     assert embedded.strata is not None
     assert set(embedded.strata) == {"calm"}
     assert embedded.provenance["corpus"] == "small"

@@ -79,9 +79,9 @@ def test_the_reference_sets_that_ship_are_of_the_tracks_declared(name: str) -> N
     assert reference.strata is not None
     styles = set(reference.strata.tolist())
     tracks = [track for track in load_manifest("heldout").tracks if track.style in styles]
-    held = set(zip(reference.songs.tolist(), reference.strata.tolist(), strict=True))
+    held = set(zip(reference.units.tolist(), reference.strata.tolist(), strict=True))
     assert held <= {(track.file, track.style) for track in tracks}
-    assert reference.n_songs == len(tracks) - (name == "others")  # one of romantic's 31 tracks is left over by 30 clips
+    assert reference.n_units == len(tracks) - (name == "others")  # one of romantic's 31 tracks is left over by 30 clips
     versions = {track.package: track.version for track in tracks}
     assert reference.provenance["packages"] == versions
     assert set(reference.provenance["licences"]) == {track.licence for track in tracks}

@@ -32,7 +32,7 @@ def test_frames_are_those_of_the_embedder(folder):
     embedded = sounds.embedded()
     for file in sounds.files:
         expected = embed_clip(load_embedder("toy"), *load(file.clip.path))
-        assert np.allclose(embedded.frames[embedded.songs == file.clip.id], expected, atol=2e-3)
+        assert np.allclose(embedded.frames[embedded.units == file.clip.id], expected, atol=2e-3)
     assert embedded.strata is None
 
 
@@ -41,7 +41,7 @@ def test_suffixes_make_two_clips_and_copies_count_twice(folder):
     shutil.copy(folder / "01.wav", folder / "copy.wav")
     sounds = read(folder)
     assert [file.clip.path.name for file in sounds.files] == ["00.flac", "00.wav", "01.wav", "02.wav", "copy.wav"]
-    assert sounds.embedded().n_songs == 5
+    assert sounds.embedded().n_units == 5
 
 
 def test_sub_folders_are_styles_and_a_file_is_found_once(folder):
@@ -58,7 +58,7 @@ def test_silent_and_short_files_are_embedded_at_their_own_level(folder):
         sounds = read(folder, seconds)
         assert [file.clip.path.name for file in sounds.files if file.own_level] == ["short.wav", "silent.wav"]
         assert not sounds.failed
-        assert sounds.embedded().n_songs == 5
+        assert sounds.embedded().n_units == 5
         assert len(sounds.embedded().provenance["own_level"]) == 2
         [short] = sounds.embedded().provenance["padded"]
         assert short.endswith("short.wav")
@@ -79,13 +79,13 @@ def test_what_was_embedded_is_not_embedded_again(folder, monkeypatch):
     read(folder)
     monkeypatch.setattr("metrics.embeddings.toy.ToyEmbedder.embed", lambda *_: pytest.fail("embedded again"))
     (folder / "00.wav").rename(folder / "other.wav")
-    assert read(folder).embedded().n_songs == 3
+    assert read(folder).embedded().n_units == 3
 
 
 def test_a_folder_is_a_reference_whose_songs_are_known_by_their_paths(folder):
     (folder / "broken.wav").write_bytes(b"no sound")
     measures, left_out = measures_against(str(folder), "toy", 1.0, Quiet())
-    assert sorted(set(measures.reference.songs.tolist())) == [str(folder / f"0{n}.wav") for n in range(3)]
+    assert sorted(set(measures.reference.units.tolist())) == [str(folder / f"0{n}.wav") for n in range(3)]
     assert measures.recipe.excerpt_seconds == 1.0
     assert list(left_out) == [str(folder / "broken.wav")]
 

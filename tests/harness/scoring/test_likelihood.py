@@ -119,7 +119,7 @@ def test_scores_are_means_over_files_with_their_errors(model, folder):
         assert found[name]["all"].stderr == pytest.approx(np.std(values, ddof=1) / np.sqrt(3), rel=1e-4)
     level = [one.levels[1].bits_per_second for one in likely]
     assert found["bits_per_second"][1].value == pytest.approx(np.mean(level))
-    assert json.loads(as_json(scored))["scores"]["bits_per_second"]["n_songs"] == 3
+    assert json.loads(as_json(scored))["scores"]["bits_per_second"]["n_units"] == 3
     assert scores(scored[:2]) == {}
 
 

@@ -41,7 +41,7 @@ def test_values_are_those_of_the_metrics(tmp_path, measures):
     for song, values in measured.values.items():
         assert values["fad"] == distances[song]
         assert values["neighbour_percentile"] == percentiles[song]
-        assert values["nearest"] in reference.songs
+        assert values["nearest"] in reference.units
 
 
 def test_figures_of_single_files_are_means_over_files(tmp_path, measures):

@@ -73,12 +73,12 @@ def test_a_folder_becomes_a_set_that_is_taken_by_name(music):
     assert "mine" in reference_names()
     found = load_reference("mine")
     names = ["d.wav", "folk/a.flac", "folk/a.wav", "metal/b.wav", "metal/deep/c.ogg"]
-    assert sorted(set(found.songs.tolist())) == names == [entry.file for entry in manifest.files]
-    assert np.asarray(found.song_strata()).tolist() == ["music", "folk", "folk", "metal", "metal"]
+    assert sorted(set(found.units.tolist())) == names == [entry.file for entry in manifest.files]
+    assert np.asarray(found.unit_strata()).tolist() == ["music", "folk", "folk", "metal", "metal"]
     assert found.provenance["licences"] == ["CC0-1.0"]
     for name in names:
         expected = embed_clip(load_embedder("toy"), *audio.load(music / name))
-        assert np.allclose(found.frames[found.songs == name], expected, atol=2e-3)
+        assert np.allclose(found.frames[found.units == name], expected, atol=2e-3)
 
 
 def test_it_is_accepted_where_a_reference_is(music):
@@ -91,8 +91,8 @@ def test_it_is_accepted_where_a_reference_is(music):
 def test_files_of_one_name_and_two_suffixes_are_two_songs_and_copies_are_one(music):
     shutil.copy(music / "folk" / "a.wav", music / "metal" / "z.wav")
     manifest = build(music)
-    assert {"folk/a.wav", "folk/a.flac"} <= set(load_reference("mine").songs.tolist())
-    assert "metal/z.wav" not in load_reference("mine").songs
+    assert {"folk/a.wav", "folk/a.flac"} <= set(load_reference("mine").units.tolist())
+    assert "metal/z.wav" not in load_reference("mine").units
     [entry] = [entry for entry in manifest.files if entry.file == "folk/a.wav"]
     assert entry.same_as == ("metal/z.wav",)
 
@@ -126,7 +126,7 @@ def test_excerpts_are_levelled_each_and_silent_ones_left_out(music):
     manifest = build(music, seconds=2.0)
     assert {entry.file: entry.frames for entry in manifest.files}["folk/half.wav"] == 6
     found = load_reference("mine")
-    loud, quiet = found.frames[found.songs == "folk/half.wav"].reshape(2, 3, -1)
+    loud, quiet = found.frames[found.units == "folk/half.wav"].reshape(2, 3, -1)
     assert np.abs(loud.max(axis=1) - quiet.max(axis=1)).max() < 0.1
     assert found.provenance["excerpt_seconds"] == 2.0
 

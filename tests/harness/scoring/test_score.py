@@ -13,15 +13,15 @@ from harness.scoring.score import differences, measure
 from metrics.api.score import EmbeddingSet
 
 
-def songs(seed: int, shift: float = 0.0, provenance: dict[str, Any] | None = None) -> EmbeddingSet:
+def units(seed: int, shift: float = 0.0, provenance: dict[str, Any] | None = None) -> EmbeddingSet:
     rows = np.random.default_rng(seed).standard_normal((80, 20)) + shift
     return EmbeddingSet(rows, np.arange(80) // 2, provenance or {}, np.repeat(["folk", "jazz"], 40))
 
 
 @pytest.mark.parametrize(("stored", "components"), [({}, 16), ({"components": 3}, 3)])
 def test_components_are_those_that_the_reference_stores(stored, components):
-    measures: Any = SimpleNamespace(reference=songs(0, provenance=stored))
-    first, second = songs(1), songs(1, shift=1.0)
+    measures: Any = SimpleNamespace(reference=units(0, provenance=stored))
+    first, second = units(1), units(1, shift=1.0)
     row: Any = (None, None, Embedded(first.frames[:2], None, False, False))
     scores, unmeasured = measure(first, [row], measures)
     assert (scores["fad16"].name, scores["fad16"].provenance["components"]) == (f"fad{components}", components)

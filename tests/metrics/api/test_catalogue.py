@@ -95,7 +95,7 @@ def test_the_minimum_is_enough_and_one_less_is_not(row):
 
     def measured(clips):
         evaluated, reference = (styled(seed, "probabilities" in row.needs) for seed in (0, 1))
-        few = [data.select(data.songs < clips) for data in (evaluated, reference)]
+        few = [data.select(data.units < clips) for data in (evaluated, reference)]
         # KLD in pairs takes counterparts of the same clips.
         given = row.needs & {"reference", "known"}
         against = [few[1] if "probabilities" in row.needs else reference] if given else []

@@ -23,7 +23,7 @@ from metrics.stats.resampling import p_value
 MADE = {"embedder": {"name": "toy"}, "preprocessing": {"rate": 16000}}
 
 
-def songs(n, seed, shift=0.0, scale=1.0, frames=2, provenance=MADE):
+def units(n, seed, shift=0.0, scale=1.0, frames=2, provenance=MADE):
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((n, 1, 4)) + 0.4 * rng.standard_normal((n, frames, 4))
     styles = np.repeat(np.char.add("s", (np.arange(n) % 2).astype(str)), frames)
@@ -34,10 +34,10 @@ def mean(data, reference=None):
     return float(data.frames.mean(dtype=np.float64))
 
 
-REFERENCE = songs(24, 1)
-FIRST = songs(16, 2)
+REFERENCE = units(24, 1)
+FIRST = units(16, 2)
 SECOND = EmbeddingSet(
-    FIRST.frames + 0.2 + 0.2 * songs(16, 3).frames, FIRST.songs, FIRST.provenance, FIRST.strata
+    FIRST.frames + 0.2 + 0.2 * units(16, 3).frames, FIRST.units, FIRST.provenance, FIRST.strata
 )  # fmt: skip
 
 
@@ -74,15 +74,15 @@ def test_a_function_that_gives_a_score_is_taken_at_its_plain_value():
 
 
 def test_what_differs_is_named():
-    other = songs(16, 2, provenance=MADE | {"embedder": {"name": "other"}})
+    other = units(16, 2, provenance=MADE | {"embedder": {"name": "other"}})
     with pytest.raises(UsageError, match=r"embedder\.name is 'other' against 'toy'"):
         paired_difference("kad", FIRST, other, REFERENCE)
-    other = songs(16, 2, provenance=MADE | {"preprocessing": {"rate": 44100}})
+    other = units(16, 2, provenance=MADE | {"preprocessing": {"rate": 44100}})
     with pytest.raises(UsageError, match=r"preprocessing\.rate is 44100 against 16000"):
         paired_difference("vendi", FIRST, other)
     with pytest.raises(UsageError, match="number of clips is 16 against 12"):
-        paired_difference("kad", FIRST, songs(12, 2), REFERENCE)
-    moved = EmbeddingSet(FIRST.frames, FIRST.songs + 1, FIRST.provenance)
+        paired_difference("kad", FIRST, units(12, 2), REFERENCE)
+    moved = EmbeddingSet(FIRST.frames, FIRST.units + 1, FIRST.provenance)
     with pytest.raises(UsageError, match="same songs"):
         paired_difference("vendi", FIRST, moved)
     with pytest.raises(UsageError, match="give a reference"):
@@ -113,7 +113,7 @@ def test_a_contrast_is_that_of_the_values_with_the_jackknife_s_error():
 
 def test_a_contrast_of_a_distance():
     sets = [
-        EmbeddingSet(FIRST.frames + shift, FIRST.songs, FIRST.provenance, FIRST.strata) for shift in (-0.9, 0.0, 0.9)
+        EmbeddingSet(FIRST.frames + shift, FIRST.units, FIRST.provenance, FIRST.strata) for shift in (-0.9, 0.0, 0.9)
     ]
     values = [kad(data, REFERENCE).value for data in sets]
     slope = contrast("kad", sets, [0, 1, 2], REFERENCE)
@@ -148,7 +148,7 @@ def test_swapping_conditions_tests_any_metric():
     assert paired_permutation_test("vendi", FIRST, FIRST, permutations=9).p == 1
     found = paired_permutation_test(mean, FIRST, SECOND, permutations=199)
     assert found.p <= 0.05
-    small = [data.select(data.songs < 6) for data in (FIRST, SECOND)]
+    small = [data.select(data.units < 6) for data in (FIRST, SECOND)]
     found = paired_permutation_test("kad", small[0], small[1], REFERENCE, bandwidth=2.0)
     assert found.relabellings == 64
     assert found.statistic == pytest.approx(paired_kad(small[0], small[1], REFERENCE, bandwidth=2.0).value, abs=1e-6)
@@ -194,11 +194,11 @@ def test_independent_scores_add_their_errors_and_refuse_what_differs():
     assert p_value(difference) > p_value(paired_kad(FIRST, SECOND, REFERENCE))
     with pytest.raises(UsageError, match="metric is 'kad' against 'fad'"):
         check_scores(scores[0], fad(FIRST, REFERENCE))
-    with pytest.raises(UsageError, match="reference_songs is 24 against 20"):
-        check_scores(scores[0], kad(FIRST, songs(20, 1), bandwidth=scores[0].provenance["bandwidth"]))
+    with pytest.raises(UsageError, match="reference_units is 24 against 20"):
+        check_scores(scores[0], kad(FIRST, units(20, 1), bandwidth=scores[0].provenance["bandwidth"]))
     with pytest.raises(UsageError, match="estimand"):
         check_scores(scores[0], kad(FIRST, REFERENCE, estimand="fixed reference"))
     with pytest.raises(UsageError, match="number of clips is 16 against 12"):
-        check_scores(vendi(FIRST), vendi(songs(12, 5)))
-    check_scores(vendi(FIRST, clips=12), vendi(songs(12, 5)))
-    check_scores(kad(FIRST, REFERENCE), kad(songs(12, 5), REFERENCE))
+        check_scores(vendi(FIRST), vendi(units(12, 5)))
+    check_scores(vendi(FIRST, clips=12), vendi(units(12, 5)))
+    check_scores(kad(FIRST, REFERENCE), kad(units(12, 5), REFERENCE))

@@ -11,10 +11,10 @@ from metrics.stats.permutation import swap_test
 MADE = {"embedder": {"name": "toy"}, "preprocessing": {"rate": 16000}}
 
 
-def random_set(seed, songs, shift=0.0):
+def random_set(seed, units, shift=0.0):
     rng = np.random.default_rng(seed)
-    clips = [rng.normal(shift, 1, (rng.integers(2, 5), 4)) + rng.normal(size=4) for _ in range(songs)]
-    return EmbeddingSet.from_clips(clips, [f"{n:02d}" for n in range(songs)], MADE)
+    clips = [rng.normal(shift, 1, (rng.integers(2, 5), 4)) + rng.normal(size=4) for _ in range(units)]
+    return EmbeddingSet.from_clips(clips, [f"{n:02d}" for n in range(units)], MADE)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_excerpts_of_a_track_share_its_song():
     made = build_reference(music(), TOY, about={"licence": "CC0"})
     assert made.provenance["components"] == 16
     assert build_reference(music(), TOY, components=8).provenance["components"] == 8
-    assert made.n_songs == 3
+    assert made.n_units == 3
     assert len(made.frames) == 18
     assert made.provenance["licence"] == "CC0"
     assert made.provenance["preprocessing"]["lufs"] == -23.0
@@ -73,12 +73,12 @@ def test_every_shipped_set_loads_with_styles_and_provenance():
         reference = load_reference(path.stem)
         assert {"embedder", "preprocessing"} <= reference.provenance.keys()
         assert reference.strata is not None
-        assert reference.n_songs >= 16
+        assert reference.n_units >= 16
 
 
 def test_the_default_reference_is_large_enough_for_the_headline_distance():
     reference = load_reference("heldout")
-    assert reference.n_songs >= rules()["components"]["fad"]["reference_songs"]
+    assert reference.n_units >= rules()["components"]["fad"]["reference_units"]
     assert compute(reference, 16).explained >= rules()["components"]["explained_variance"]
-    tracks = [reference.frames[reference.songs == track].mean(0) for track in np.unique(reference.songs)]
+    tracks = [reference.frames[reference.units == track].mean(0) for track in np.unique(reference.units)]
     assert doubts_of_tails(tracks) == []

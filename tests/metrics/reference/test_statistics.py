@@ -15,7 +15,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 def a_set(seed=0, n=60, dim=8, **changes):
     frames = np.random.default_rng(seed).normal(size=(n, dim)) * np.arange(1, dim + 1)
-    return EmbeddingSet(**{"frames": frames, "songs": np.arange(n) // 3, "provenance": {"embedder": "x"}} | changes)
+    return EmbeddingSet(**{"frames": frames, "units": np.arange(n) // 3, "provenance": {"embedder": "x"}} | changes)
 
 
 def test_the_moments_are_numpys_and_the_components_scikit_learns():
@@ -51,7 +51,7 @@ def test_a_damaged_file_is_made_again(tmp_path):
 def test_every_part_of_a_set_counts_for_its_hash():
     base = a_set()
     changes = [
-        {"frames": base.frames + 1}, {"songs": np.arange(60)}, {"strata": np.array(["a"] * 60)}, {"provenance": {}},
+        {"frames": base.frames + 1}, {"units": np.arange(60)}, {"strata": np.array(["a"] * 60)}, {"provenance": {}},
     ]  # fmt: skip
     hashes = {content_sha256(a_set(**change)) for change in changes}
     assert len(hashes) == 4

@@ -48,8 +48,8 @@ def test_the_mean_and_its_error_are_over_prompts_or_over_clips_within_prompts():
     score = text_audio_similarity(leaning)
     assert score.value == pytest.approx(mine.mean())
     assert score.stderr == pytest.approx(mine.mean(axis=1).std(ddof=1) / math.sqrt(8), rel=1e-3)
-    assert (score.n_songs, score.n_frames) == (8, 40)
-    assert text_audio_similarity(pairs(0.5, by="clip")).n_songs == 40
+    assert (score.n_units, score.n_frames) == (8, 40)
+    assert text_audio_similarity(pairs(0.5, by="clip")).n_units == 40
 
 
 def test_leaning_clips_stand_out_of_shuffled_pairs_and_unrelated_ones_do_not():
@@ -119,7 +119,7 @@ def test_what_cannot_be_paired_is_refused():
         TextAudioPairs(np.zeros((2, 2)), np.eye(2))
     with pytest.raises(DegenerateInput, match='by="clip"'):
         text_audio_similarity(pairs(1.0, prompts=2))
-    assert text_audio_similarity(pairs(1.0, prompts=2, by="clip")).n_songs == 10
+    assert text_audio_similarity(pairs(1.0, prompts=2, by="clip")).n_units == 10
 
 
 def test_accuracy_is_given_with_chance_and_each_label():

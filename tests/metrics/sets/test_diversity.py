@@ -71,7 +71,7 @@ def test_vendi_is_compared_at_equal_numbers():
     usual = np.mean([vendi(clips([9, i], n=15, dimensions=12)).value for i in range(10)])
     assert vendi(many).value > usual + 1
     assert drawn.value == pytest.approx(usual, rel=0.1)
-    assert (drawn.n_songs, drawn.provenance["drawn_songs"]) == (60, 15)
+    assert (drawn.n_units, drawn.provenance["drawn_units"]) == (60, 15)
     assert "of 15 clips: drawn of 60" in drawn.note
     assert vendi(few, clips=15).value == vendi(few).value
     with pytest.raises(DegenerateInput, match="30 clips were to be drawn of 15"):
@@ -102,7 +102,7 @@ def test_scores_are_of_clips_not_of_frames():
     twice = data.concat(data)  # every clip twice as long
     assert vendi(twice).value == pytest.approx(vendi(data).value)
     assert cosine_diversity(twice).value == pytest.approx(cosine_diversity(data).value)
-    assert (vendi(data).n_songs, vendi(data).n_frames) == (12, 36)
+    assert (vendi(data).n_units, vendi(data).n_frames) == (12, 36)
 
 
 def test_what_is_more_varied_scores_higher():
@@ -123,12 +123,12 @@ def test_the_error_of_diversity_is_that_of_repeated_samples():
 
 def test_a_reference_gives_the_point_to_look_from():
     reference = clips(4, n=40)
-    off = EmbeddingSet(clips(5).frames + 50, clips(5).songs)
+    off = EmbeddingSet(clips(5).frames + 50, clips(5).units)
     assert cosine_diversity(off).value < 0.01
-    moved = EmbeddingSet(reference.frames + 50, reference.songs)
+    moved = EmbeddingSet(reference.frames + 50, reference.units)
     assert cosine_diversity(off, moved).value == pytest.approx(cosine_diversity(clips(5), reference).value, abs=1e-4)
     assert cosine_diversity(off, moved).value > 0.5
-    other = EmbeddingSet(moved.frames, moved.songs, {"embedder": {"name": "other"}})
+    other = EmbeddingSet(moved.frames, moved.units, {"embedder": {"name": "other"}})
     with pytest.raises(UsageError, match="embedder"):
         vendi(off, other)
 

@@ -62,7 +62,7 @@ def test_what_fadtk_makes_nan_of_is_refused():
     x = EmbeddingSet.from_clips([np.zeros((1, 24)), np.ones((2, 24))], ["a", "b"], {})
     with pytest.raises(DegenerateInput, match="song a is a single frame"):
         fadtk_fad(x, files(9, 5))
-    there = EmbeddingSet(x.frames, x.songs, {"embedder": {"name": "musicnn"}})
+    there = EmbeddingSet(x.frames, x.units, {"embedder": {"name": "musicnn"}})
     with pytest.raises(UsageError, match="embedder is"):
         fadtk_fad(there, files(9, 5))
 
@@ -95,14 +95,14 @@ def test_sound_files_are_embedded_from_the_audio_that_fadtk_makes_of_them(tmp_pa
         soundfile.write(tmp_path / name, rng.uniform(-0.5, 0.5, (88200, 2)), 44100)
     paths = sorted(tmp_path.iterdir())
     made = fadtk_files(paths, toy)
-    assert made.n_songs == 3
+    assert made.n_units == 3
     for path in paths:
         samples, rate = soundfile.read(path, dtype="float32")
-        assert (made.frames[made.songs == str(path)] == toy.embed(fadtk_audio(samples, rate, 16000))).all()
+        assert (made.frames[made.units == str(path)] == toy.embed(fadtk_audio(samples, rate, 16000))).all()
     assert fad(made, made, compat="fadtk").value == pytest.approx(0, abs=1e-9)
     ours = embedding_provenance(toy, Preprocessing(rate=toy.rate))
     with pytest.raises(UsageError, match=r"preprocessing\.resampler is 'fadtk 1\.1' against 'soxr HQ'"):
-        fad(made, EmbeddingSet(made.frames, made.songs, ours))
+        fad(made, EmbeddingSet(made.frames, made.units, ours))
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16000)
     with pytest.raises(AudioError, match=r"empty\.wav holds no samples"):
         fadtk_files([tmp_path / "empty.wav"], toy)

@@ -34,22 +34,22 @@ def clips(n, seed, frames=3, dimensions=5, pull=0.0, prompts=None):
 def test_pairs_of_one_song_are_left_out():
     data = clips(7, 1)
     unit = unit_rows(data.frames)
-    other = data.songs[:, None] != data.songs
-    assert diversity_across_songs(data.frames, data.songs) == pytest.approx(1 - (unit @ unit.T)[other].mean())
-    assert frame_diversity(data).value == pytest.approx(diversity_across_songs(data.frames, data.songs))
+    other = data.units[:, None] != data.units
+    assert diversity_across_songs(data.frames, data.units) == pytest.approx(1 - (unit @ unit.T)[other].mean())
+    assert frame_diversity(data).value == pytest.approx(diversity_across_songs(data.frames, data.units))
 
 
 def test_its_expectation_does_not_depend_on_the_number_of_frames():
     """Frames that are all alike within a song: one frame or nine of it say the same."""
     means = clips(12, 2, frames=1)
-    nine = EmbeddingSet(np.repeat(means.frames, 9, axis=0), np.repeat(means.songs, 9))
+    nine = EmbeddingSet(np.repeat(means.frames, 9, axis=0), np.repeat(means.units, 9))
     assert frame_diversity(nine).value == pytest.approx(frame_diversity(means).value, rel=1e-6)
 
 
 @pytest.mark.parametrize("n", [9, 33])
 def test_leaving_songs_out_is_measuring_without_them(n):
     data = clips(n, 3)
-    part = jackknife(lambda some: diversity_across_songs(some.frames, some.songs), data)
+    part = jackknife(lambda some: diversity_across_songs(some.frames, some.units), data)
     assert frame_diversity(data).stderr == pytest.approx(np.sqrt(part.variance), rel=1e-6)
     part = jackknife(lambda some: vendi_of_rows(some.frames), data)
     assert vendi_frames(data).value == pytest.approx(vendi_of_rows(data.frames))
@@ -58,8 +58,8 @@ def test_leaving_songs_out_is_measuring_without_them(n):
 
 def test_a_reference_gives_the_point_to_look_from():
     reference = clips(30, 4)
-    far = EmbeddingSet(clips(10, 5).frames + 50, clips(10, 5).songs)
-    moved = EmbeddingSet(reference.frames + 50, reference.songs)
+    far = EmbeddingSet(clips(10, 5).frames + 50, clips(10, 5).units)
+    moved = EmbeddingSet(reference.frames + 50, reference.units)
     for metric in (frame_diversity, vendi_frames):
         assert metric(far, moved).value == pytest.approx(metric(clips(10, 5), reference).value, rel=1e-3)
         assert metric(far, moved).value > 1.5 * metric(far).value
@@ -67,7 +67,7 @@ def test_a_reference_gives_the_point_to_look_from():
 
 def test_pairs_of_conditions():
     first, second = clips(12, 6), clips(12, 6)
-    wider = EmbeddingSet(second.frames - 0.9, second.songs)
+    wider = EmbeddingSet(second.frames - 0.9, second.units)
     difference = paired_frame_diversity(first, wider)
     assert difference.value == pytest.approx(frame_diversity(wider).value - frame_diversity(first).value)
     assert difference.value > 2 * difference.stderr
@@ -100,7 +100,7 @@ def test_within_and_across_are_means_over_prompts_of_means_over_pairs():
 
 def test_prompts_can_be_given_by_clip():
     data = clips(12, 9, prompts=4)
-    plain = EmbeddingSet(data.frames, data.songs)
+    plain = EmbeddingSet(data.frames, data.units)
     given = within_prompt_diversity(plain, prompts={song: f"p{song % 4}" for song in range(12)})
     assert given.value == within_prompt_diversity(data).value
     with pytest.raises(UsageError, match="without prompts"):

@@ -10,7 +10,7 @@ from metrics.sets.frechet_variants import fad_infinity, fad_per_song, nested_sub
 from metrics.sets.gaussians import frechet_distance
 
 
-def songs(n, seed, shift=0.0, frames=4, dimensions=6, strata=None):
+def units(n, seed, shift=0.0, frames=4, dimensions=6, strata=None):
     rng = np.random.default_rng(seed)
     rows = 2 * rng.standard_normal((n, 1, dimensions)) + rng.standard_normal((n, frames, dimensions)) + shift
     strata = None if strata is None else np.repeat(strata, frames)
@@ -18,7 +18,7 @@ def songs(n, seed, shift=0.0, frames=4, dimensions=6, strata=None):
 
 
 def test_extrapolation_removes_most_of_the_bias_and_claims_no_interval():
-    scores = [fad_infinity(songs(40, [1, i]), songs(40, [2, i])) for i in range(20)]
+    scores = [fad_infinity(units(40, [1, i]), units(40, [2, i])) for i in range(20)]
     values, plain = (np.array([getattr(score, kind) for score in scores]) for kind in ("value", "plain"))
     assert abs(values.mean()) < 0.25 * plain.mean()
     assert all(score.interval is None and not score.reliable for score in scores)
@@ -26,7 +26,7 @@ def test_extrapolation_removes_most_of_the_bias_and_claims_no_interval():
 
 
 def test_extrapolation_follows_a_straight_line_in_one_over_n():
-    x, y = songs(20, 3), songs(30, 4, shift=1.0)
+    x, y = units(20, 3), units(30, 4, shift=1.0)
     score = fad_infinity(x, y, 3, estimand="fixed reference")
     (line,) = score.provenance["points"]
     assert [n for n, _ in line] == [10, 12, 14, 16, 18, 20]
@@ -39,9 +39,9 @@ def test_extrapolation_follows_a_straight_line_in_one_over_n():
 
 
 def test_subsets_are_nested_and_keep_the_share_of_each_stratum():
-    data = songs(24, 5, strata=np.repeat(["a", "b"], [16, 8]))
+    data = units(24, 5, strata=np.repeat(["a", "b"], [16, 8]))
     sizes, masks = nested_subsets(data, np.random.default_rng(0))
-    strata = data.song_strata()
+    strata = data.unit_strata()
     assert strata is not None
     for before, after in itertools.pairwise(masks):
         if before.sum() < after.sum():
@@ -52,21 +52,21 @@ def test_subsets_are_nested_and_keep_the_share_of_each_stratum():
 
 
 def test_the_distance_of_a_song_is_that_of_its_frames():
-    x, y = songs(5, 6), songs(30, 7)
+    x, y = units(5, 6), units(30, 7)
     found = fad_per_song(x, y)
     assert list(found) == [0, 1, 2, 3, 4]
     for song, value in found.items():
-        assert value == pytest.approx(frechet_distance(x.frames[x.songs == song], y.frames), rel=1e-9)
+        assert value == pytest.approx(frechet_distance(x.frames[x.units == song], y.frames), rel=1e-9)
     assert fad_per_song(x, y, 2)[0] < found[0]
 
 
 def test_a_song_of_one_frame_has_no_distance():
     x = EmbeddingSet.from_clips([np.zeros((1, 6)), np.ones((2, 6))], ["a", "b"], {})
-    assert list(fad_per_song(x, songs(30, 8))) == ["b"]
+    assert list(fad_per_song(x, units(30, 8))) == ["b"]
     with pytest.raises(DegenerateInput, match="no song has two frames"):
-        fad_per_song(x.select(x.songs == "a"), songs(30, 8))
+        fad_per_song(x.select(x.units == "a"), units(30, 8))
 
 
 def test_two_songs_are_too_few():
     with pytest.raises(DegenerateInput, match="at least 3"):
-        fad_infinity(songs(2, 9), songs(9, 10))
+        fad_infinity(units(2, 9), units(9, 10))

@@ -16,7 +16,7 @@ from metrics.stats.resampling import jackknife
 GOLDEN = Path(__file__).parents[2] / "golden" / "metrics"
 
 
-def songs(n, seed, frames=1, dimensions=6, shift=0.0, scale=1.0, between=0.8, first=0):
+def units(n, seed, frames=1, dimensions=6, shift=0.0, scale=1.0, between=0.8, first=0):
     """n songs whose frames share `between` of their unit variance."""
     rng = np.random.default_rng(seed)
     rows = np.sqrt(between) * rng.standard_normal((n, 1, dimensions))
@@ -45,8 +45,8 @@ def test_gaussians_have_a_closed_form():
     truth = overlap(2) + overlap(0.5) - 2 * overlap(1.25, shift)
     found = [
         kad_of_rows(
-            songs(300, [1, i], dimensions=3).frames,
-            songs(300, [2, i], dimensions=3, shift=shift, scale=0.5).frames,
+            units(300, [1, i], dimensions=3).frames,
+            units(300, [2, i], dimensions=3, shift=shift, scale=0.5).frames,
             sigma,
         )
         for i in range(30)
@@ -68,40 +68,40 @@ def test_other_programs_say_the_same():
 @settings(max_examples=20)
 @given(n=st.integers(3, 9), m=st.integers(3, 9), frames=st.integers(1, 4), seed=st.integers(0, 2**32))
 def test_it_is_the_mean_over_pairs_of_different_songs(n, m, frames, seed):
-    x, y = songs(n, [seed, 1], frames), songs(m, [seed, 2], frames + 1, shift=0.3)
-    order = np.random.default_rng(seed).permutation(len(x.songs))
-    x = EmbeddingSet(x.frames[order], x.songs[order])  # frames of a song need not be neighbours
+    x, y = units(n, [seed, 1], frames), units(m, [seed, 2], frames + 1, shift=0.3)
+    order = np.random.default_rng(seed).permutation(len(x.units))
+    x = EmbeddingSet(x.frames[order], x.units[order])  # frames of a song need not be neighbours
     gaussian = written_out(
-        x.frames, y.frames, lambda a, b: np.exp(-np.sum((a - b) ** 2) / 2 / 1.5**2), x.songs, y.songs
+        x.frames, y.frames, lambda a, b: np.exp(-np.sum((a - b) ** 2) / 2 / 1.5**2), x.units, y.units
     )
-    cubic = written_out(x.frames, y.frames, lambda a, b: (a @ b / 6 + 1) ** 3, x.songs, y.songs)
-    assert kad_of_rows(x.frames, y.frames, 1.5, x.songs, y.songs) == pytest.approx(gaussian, abs=1e-6)
-    assert kid_of_rows(x.frames, y.frames, x.songs, y.songs) == pytest.approx(cubic, rel=1e-6, abs=1e-9)
-    assert kad_of_rows(y.frames, x.frames, 1.5, y.songs, x.songs) == pytest.approx(gaussian, abs=1e-6)
+    cubic = written_out(x.frames, y.frames, lambda a, b: (a @ b / 6 + 1) ** 3, x.units, y.units)
+    assert kad_of_rows(x.frames, y.frames, 1.5, x.units, y.units) == pytest.approx(gaussian, abs=1e-6)
+    assert kid_of_rows(x.frames, y.frames, x.units, y.units) == pytest.approx(cubic, rel=1e-6, abs=1e-9)
+    assert kad_of_rows(y.frames, x.frames, 1.5, y.units, x.units) == pytest.approx(gaussian, abs=1e-6)
 
 
 def test_many_tiles_are_one_tile():
-    x, y = songs(240, 3, 10), songs(130, 4, 9, shift=0.1)
+    x, y = units(240, 3, 10), units(130, 4, 9, shift=0.1)
     by_hand = []
-    for a, ids_a, b, ids_b in ((x.frames, x.songs, x.frames, x.songs), (y.frames, y.songs, y.frames, y.songs)):
+    for a, ids_a, b, ids_b in ((x.frames, x.units, x.frames, x.units), (y.frames, y.units, y.frames, y.units)):
         kernel = np.exp(-np.sum((a[:, None] - b) ** 2, axis=2, dtype=np.float64) / 2 / 9)
         by_hand.append(kernel[ids_a[:, None] != ids_b].mean())
     cross = np.exp(-np.sum((x.frames[:, None] - y.frames) ** 2, axis=2, dtype=np.float64) / 2 / 9).mean()
-    found = kad_of_rows(x.frames, y.frames, 3.0, x.songs, y.songs)
+    found = kad_of_rows(x.frames, y.frames, 3.0, x.units, y.units)
     assert found == pytest.approx(sum(by_hand) - 2 * cross, abs=1e-8)
 
 
 def test_a_set_and_itself_differ_by_what_unbiasedness_costs():
     """Each row meets itself between the sets but not within: −2·(1 − mean k)/n exactly."""
-    x = songs(40, 5).frames
+    x = units(40, 5).frames
     kernel = np.exp(-np.sum((x[:, None] - x) ** 2, axis=2) / 2)
     mean = kernel[~np.eye(40, dtype=bool)].mean()
     assert kad_of_rows(x, x, 1.0) == pytest.approx(-2 * (1 - mean) / 40, abs=1e-6)
 
 
 def test_frames_of_one_song_do_not_pull_the_distance_from_zero():
-    found = [(songs(16, [6, i], 8), songs(16, [7, i], 8)) for i in range(40)]
-    scores = np.array([kad_of_rows(x.frames, y.frames, 3.0, x.songs, y.songs) for x, y in found])
+    found = [(units(16, [6, i], 8), units(16, [7, i], 8)) for i in range(40)]
+    scores = np.array([kad_of_rows(x.frames, y.frames, 3.0, x.units, y.units) for x, y in found])
     naive = np.array([kad_of_rows(x.frames, y.frames, 3.0) for x, y in found])
     assert abs(scores.mean()) < 3 * scores.std(ddof=1) / np.sqrt(40)
     assert naive.mean() > 6 * naive.std(ddof=1) / np.sqrt(40)
@@ -110,9 +110,9 @@ def test_frames_of_one_song_do_not_pull_the_distance_from_zero():
 @pytest.mark.parametrize("metric", [kad, kid])
 @pytest.mark.parametrize("strata", [None, 3])
 def test_leaving_songs_out_needs_no_kernel_computed_again(metric, strata):
-    x, y = songs(24, 8, 3), songs(30, 9, 2, shift=0.4)
+    x, y = units(24, 8, 3), units(30, 9, 2, shift=0.4)
     if strata is not None:
-        x, y = (EmbeddingSet(one.frames, one.songs, {}, (one.songs % strata).astype(str)) for one in (x, y))
+        x, y = (EmbeddingSet(one.frames, one.units, {}, (one.units % strata).astype(str)) for one in (x, y))
     options = {} if metric is kid else {"bandwidth": 2.0}
     score = metric(x, y, **options)
     part, other = (
@@ -130,14 +130,14 @@ def test_the_interval_covers_the_truth():
     """Against N(0.5, 1) in 6 dimensions at σ = 3. A 95 % interval misses more than 5 times in 40 once in 300."""
     variance, offset = 2 / 9, 6 * 0.5**2
     truth = 2 * (1 + variance) ** -3 * (1 - np.exp(-0.5 * offset / (9 + 2)))
-    made = [kad(songs(24, [10, i], 4, shift=0.5), songs(40, [11, i], 4), bandwidth=3.0) for i in range(40)]
+    made = [kad(units(24, [10, i], 4, shift=0.5), units(40, [11, i], 4), bandwidth=3.0) for i in range(40)]
     assert sum(score.covers(truth) for score in made) >= 35
     assert np.mean([score.value for score in made]) == pytest.approx(truth, rel=0.3)
 
 
 def test_pairs_cancel_what_two_conditions_share():
-    reference, first = songs(40, 12, 3), songs(30, 13, 3)
-    second = EmbeddingSet(first.frames + 0.4, first.songs)
+    reference, first = units(40, 12, 3), units(30, 13, 3)
+    second = EmbeddingSet(first.frames + 0.4, first.units)
     for paired, metric in ((paired_kad, kad), (paired_kid, kid)):
         difference = paired(first, second, reference)
         alone = [metric(data, reference) for data in (first, second)]
@@ -151,13 +151,13 @@ def test_the_bandwidth_is_the_median_of_pairs_of_different_songs():
     rows, ids = np.array([[0.0], [0.1], [4.0], [10.0]]), ["a", "a", "b", "c"]
     distances = [4.0, 10.0, 3.9, 9.9, 6.0]
     assert median_distance(rows, ids) == pytest.approx(np.median(distances))
-    assert kad(songs(9, 14), songs(9, 15)).provenance["bandwidth"] == pytest.approx(
-        median_distance(songs(9, 15).frames)
+    assert kad(units(9, 14), units(9, 15)).provenance["bandwidth"] == pytest.approx(
+        median_distance(units(9, 15).frames)
     )
 
 
 def test_the_bandwidth_of_a_large_reference_is_nearly_that_of_all_its_pairs(monkeypatch):
-    rows = songs(900, 16).frames
+    rows = units(900, 16).frames
     whole = median_distance(rows)
     monkeypatch.setattr("metrics.sets.kernel.MEDIAN_FRAMES", 300)
     assert median_distance(rows) == pytest.approx(whole, rel=0.03)
@@ -165,13 +165,13 @@ def test_the_bandwidth_of_a_large_reference_is_nearly_that_of_all_its_pairs(monk
 
 
 def test_few_songs_are_said_to_be_few():
-    assert not kad(songs(5, 19), songs(60, 20)).reliable
-    assert "5 clips, and it takes 16" in kad(songs(5, 19), songs(60, 20)).note
-    assert kad(songs(16, 19), songs(60, 20)).reliable
+    assert not kad(units(5, 19), units(60, 20)).reliable
+    assert "5 clips, and it takes 16" in kad(units(5, 19), units(60, 20)).note
+    assert kad(units(16, 19), units(60, 20)).reliable
 
 
 def test_what_has_no_distance_is_refused():
-    rows = songs(4, 21).frames
+    rows = units(4, 21).frames
     with pytest.raises(DegenerateInput, match="one song"):
         kad_of_rows(rows, rows, 1.0, x_songs=[1, 1, 1, 1])
     with pytest.raises(DegenerateInput, match="same point"):

@@ -23,7 +23,7 @@ def test_a_score_is_the_mean_of_what_clips_cost(name, values):
     assert CLIPS.of_clips(name) == pytest.approx(values)
     assert score.value == pytest.approx(np.mean(values))
     assert score.stderr == pytest.approx(np.std(values, ddof=1) / np.sqrt(3))
-    assert (score.direction, score.n_songs, score.provenance["model"]) == ("none", 3, "toy")
+    assert (score.direction, score.n_units, score.provenance["model"]) == ("none", 3, "toy")
 
 
 def test_what_does_not_fit_is_refused():

@@ -18,7 +18,7 @@ from metrics.stats.resampling import jackknife
 GOLDEN = Path(__file__).parents[2] / "golden" / "metrics"
 
 
-def songs(n, seed, frames=1, dimensions=4, shift=0.0, between=0.8):
+def units(n, seed, frames=1, dimensions=4, shift=0.0, between=0.8):
     rng = np.random.default_rng(seed)
     rows = np.sqrt(between) * rng.standard_normal((n, 1, dimensions))
     rows = rows + np.sqrt(1 - between) * rng.standard_normal((n, frames, dimensions)) + shift
@@ -58,17 +58,17 @@ def test_prdc_says_the_same_to_the_tie(real, made, name):
     offset=st.sampled_from([0.0, 1000.0]),
 )  # fmt: skip
 def test_it_is_the_definition_ties_included(seed, frames, k, lattice, offset):
-    real, made = songs(14, [seed, 1], frames, 2), songs(11, [seed, 2], frames, 2)
+    real, made = units(14, [seed, 1], frames, 2), units(11, [seed, 2], frames, 2)
     rows = [np.round(one.frames) if lattice else one.frames for one in (real, made)]
     rows = [one + np.float32(offset) for one in rows]
-    expected = written_out(rows[0], rows[1], k, real.songs, made.songs)
-    assert prdc_of_rows(rows[0], rows[1], k, real.songs, made.songs) == pytest.approx(expected, abs=1e-12)
+    expected = written_out(rows[0], rows[1], k, real.units, made.units)
+    assert prdc_of_rows(rows[0], rows[1], k, real.units, made.units) == pytest.approx(expected, abs=1e-12)
 
 
 def test_many_tiles_are_one_tile():
-    real, made = songs(300, 1, 5, 8), songs(250, 2, 5, 8)
-    expected = written_out(real.frames, made.frames, 5, real.songs, made.songs)
-    assert prdc_of_rows(real.frames, made.frames, 5, real.songs, made.songs) == pytest.approx(expected, abs=1e-12)
+    real, made = units(300, 1, 5, 8), units(250, 2, 5, 8)
+    expected = written_out(real.frames, made.frames, 5, real.units, made.units)
+    assert prdc_of_rows(real.frames, made.frames, 5, real.units, made.units) == pytest.approx(expected, abs=1e-12)
 
 
 BOUNDS = ("none", "principal", "integer", "integer, given up")
@@ -115,18 +115,18 @@ HARD = {
 @pytest.mark.parametrize("frames", [1, 3])
 def test_hard_rows_are_measured_as_defined(kind, frames):
     rng = np.random.default_rng(40)
-    real, made = songs(60, 41, frames, 64), songs(50, 42, frames, 64, shift=0.05)
+    real, made = units(60, 41, frames, 64), units(50, 42, frames, 64, shift=0.05)
     rows = [HARD[kind](rng, one.frames).astype(np.float32) for one in (real, made)]
-    expected = written_out(rows[0], rows[1], 5, real.songs, made.songs)
-    assert prdc_of_rows(rows[0], rows[1], 5, real.songs, made.songs) == pytest.approx(expected, abs=1e-12)
+    expected = written_out(rows[0], rows[1], 5, real.units, made.units)
+    assert prdc_of_rows(rows[0], rows[1], 5, real.units, made.units) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.usefixtures("bounds")
 def test_a_set_covers_itself():
-    same = songs(40, 43, 2, 64)
-    values = prdc_of_rows(same.frames, same.frames, 5, same.songs, same.songs)
+    same = units(40, 43, 2, 64)
+    values = prdc_of_rows(same.frames, same.frames, 5, same.units, same.units)
     assert (values["precision"], values["recall"], values["coverage"]) == (1, 1, 1)
-    assert values == pytest.approx(written_out(same.frames, same.frames, 5, same.songs, same.songs))
+    assert values == pytest.approx(written_out(same.frames, same.frames, 5, same.units, same.units))
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -146,12 +146,12 @@ def test_bounds_change_nothing(bounds, seed, k, lengths, decay, lattice, scale):
 @pytest.mark.parametrize("styles", [None, 3])
 def test_leaving_songs_out_is_measuring_without_them(styles):
     """Exact, radii included: those that songs left out of either set would have had."""
-    real, made = songs(30, 3, 3), songs(24, 4, 2, shift=0.3)
+    real, made = units(30, 3, 3), units(24, 4, 2, shift=0.3)
     if styles is not None:
-        real, made = (EmbeddingSet(one.frames, one.songs, {}, (one.songs % styles).astype(str)) for one in (real, made))
+        real, made = (EmbeddingSet(one.frames, one.units, {}, (one.units % styles).astype(str)) for one in (real, made))
 
     def value(name, x, y):
-        return prdc_of_rows(y.frames, x.frames, 5, y.songs, x.songs)[name]
+        return prdc_of_rows(y.frames, x.frames, 5, y.units, x.units)[name]
 
     for name, score in prdc(made, real).items():
         own = jackknife(lambda some, name=name: value(name, some, real), made)
@@ -174,13 +174,13 @@ def test_neighbours_are_looked_for_further_where_the_nearest_are_left_out():
 
 
 def test_a_song_longer_than_a_tile_is_not_cut():
-    real, made = songs(8, 23, 2), songs(9, 24, 3)
+    real, made = units(8, 23, 2), units(9, 24, 3)
     long = EmbeddingSet(
-        np.concatenate([real.frames, songs(1, 25, 1500).frames, songs(700, 26).frames]),
-        np.concatenate([real.songs, np.full(1500, 90), np.arange(100, 800)]),
+        np.concatenate([real.frames, units(1, 25, 1500).frames, units(700, 26).frames]),
+        np.concatenate([real.units, np.full(1500, 90), np.arange(100, 800)]),
     )
-    expected = written_out(long.frames, made.frames, 3, long.songs, made.songs)
-    assert prdc_of_rows(long.frames, made.frames, 3, long.songs, made.songs) == pytest.approx(expected, abs=1e-12)
+    expected = written_out(long.frames, made.frames, 3, long.units, made.units)
+    assert prdc_of_rows(long.frames, made.frames, 3, long.units, made.units) == pytest.approx(expected, abs=1e-12)
 
 
 def test_frames_of_one_song_do_not_shrink_the_balls():
@@ -189,8 +189,8 @@ def test_frames_of_one_song_do_not_shrink_the_balls():
     def mean(frames, own):
         found = []
         for i in range(6):
-            real, made = songs(60, [6, i], frames, 16), songs(60, [7, i], frames, 16)
-            ids = (real.songs, made.songs) if own else (None, None)
+            real, made = units(60, [6, i], frames, 16), units(60, [7, i], frames, 16)
+            ids = (real.units, made.units) if own else (None, None)
             found.append(prdc_of_rows(real.frames, made.frames, 5, *ids)["precision"])
         return np.mean(found)
 
@@ -199,7 +199,7 @@ def test_frames_of_one_song_do_not_shrink_the_balls():
 
 
 def test_one_metric_is_that_of_all_four():
-    real, made = songs(20, 8, 2), songs(20, 9, 2, shift=0.2)
+    real, made = units(20, 8, 2), units(20, 9, 2, shift=0.2)
     together = prdc(made, real)
     assert tuple(together) == NAMES
     for metric in (precision, recall, density, coverage):
@@ -209,29 +209,29 @@ def test_one_metric_is_that_of_all_four():
 
 
 def test_two_samples_of_one_law_have_density_one():
-    found = [prdc(songs(60, [10, i], 2), songs(60, [11, i], 2))["density"] for i in range(8)]
+    found = [prdc(units(60, [10, i], 2), units(60, [11, i], 2))["density"] for i in range(8)]
     mean = np.mean([score.value for score in found])
     assert mean == pytest.approx(1, abs=4 * np.mean([score.stderr for score in found]) / np.sqrt(8))
 
 
 def test_far_sets_share_nothing_and_a_narrow_one_reaches_little():
-    real = songs(40, 12)
+    real = units(40, 12)
     assert all(value == 0 for value in prdc_of_rows(real.frames, real.frames + 100).values())
-    narrow = EmbeddingSet(0.1 * songs(40, 13).frames, np.arange(40))
+    narrow = EmbeddingSet(0.1 * units(40, 13).frames, np.arange(40))
     scores = prdc(narrow, real)
     assert scores["precision"].value == 1
     assert scores["recall"].value < 0.2
 
 
 def test_recall_is_compared_at_equal_numbers():
-    real, many = songs(60, 14, 2), songs(60, 16, 2, shift=0.2)
+    real, many = units(60, 14, 2), units(60, 16, 2, shift=0.2)
     drawn = recall(many, real, clips=15)
-    assert (drawn.n_songs, drawn.provenance["drawn_songs"], drawn.provenance["reference_songs"]) == (15, 15, 15)
+    assert (drawn.n_units, drawn.provenance["drawn_units"], drawn.provenance["reference_units"]) == (15, 15, 15)
 
 
 def test_a_paired_difference_is_that_of_the_values():
-    real, first = songs(40, 17, 2), songs(30, 18, 2)
-    second = EmbeddingSet(first.frames * np.float32(0.5), first.songs)
+    real, first = units(40, 17, 2), units(30, 18, 2)
+    second = EmbeddingSet(first.frames * np.float32(0.5), first.units)
     for name, metric in (("recall", recall), ("coverage", coverage), ("precision", precision)):
         difference = paired_manifold(name, first, second, real)
         assert difference.value == pytest.approx(metric(second, real).value - metric(first, real).value)
@@ -242,14 +242,14 @@ def test_a_paired_difference_is_that_of_the_values():
 
 def test_what_has_too_few_neighbours_is_refused():
     with pytest.raises(DegenerateInput, match="as few as 4 other songs"):
-        prdc(songs(6, 19), songs(30, 20))  # one of 6 is left out
-    assert not prdc(songs(7, 19), songs(30, 20))["recall"].reliable
+        prdc(units(6, 19), units(30, 20))  # one of 6 is left out
+    assert not prdc(units(7, 19), units(30, 20))["recall"].reliable
     with pytest.raises(DegenerateInput, match="as few as 1 other songs"):
-        prdc_of_rows(songs(4, 21).frames, songs(4, 22).frames, real_songs=[1, 1, 2, 2])
+        prdc_of_rows(units(4, 21).frames, units(4, 22).frames, real_songs=[1, 1, 2, 2])
     with pytest.raises(UsageError, match="at least 1"):
-        prdc_of_rows(songs(9, 21).frames, songs(9, 22).frames, k=0)
+        prdc_of_rows(units(9, 21).frames, units(9, 22).frames, k=0)
     with pytest.raises(UsageError, match="4 and 3 dimensions"):
-        prdc_of_rows(songs(9, 21).frames, songs(9, 22).frames[:, :3])
+        prdc_of_rows(units(9, 21).frames, units(9, 22).frames[:, :3])
 
 
 def test_rows_that_are_all_alike_have_balls_without_an_inside():

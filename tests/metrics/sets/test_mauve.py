@@ -8,7 +8,7 @@ from metrics.api.score import EmbeddingSet
 from metrics.sets.mauve import mad, mad_of_rows, mauve_of_histograms, paired_mad
 
 
-def songs(n, seed, frames=1, dimensions=8, shift=0.0):
+def units(n, seed, frames=1, dimensions=8, shift=0.0):
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((n, 1, dimensions)) + 0.5 * rng.standard_normal((n, frames, dimensions))
     rows[..., 0] += shift
@@ -32,8 +32,8 @@ def test_it_is_symmetric_between_its_bounds(seed, clusters):
 
 
 def test_a_shift_is_seen_and_its_absence_too():
-    real = songs(120, 1)
-    near, far = mad(songs(120, 2), real), mad(songs(120, 3, shift=2.5), real)
+    real = units(120, 1)
+    near, far = mad(units(120, 2), real), mad(units(120, 3, shift=2.5), real)
     assert far.value > near.value + 3 * far.stderr
     assert near.value < 0.1
     assert far.provenance["seed_sd"] > 0
@@ -41,7 +41,7 @@ def test_a_shift_is_seen_and_its_absence_too():
 
 
 def test_seeds_differ_and_are_always_the_same():
-    x, y = songs(60, 4).frames, songs(60, 5, shift=1.0).frames
+    x, y = units(60, 4).frames, units(60, 5, shift=1.0).frames
     values = mad_of_rows(x, y, clusters=12, seeds=4)
     assert len(set(values.tolist())) > 1
     assert values.tolist() == mad_of_rows(x, y, clusters=12, seeds=4).tolist()
@@ -51,21 +51,21 @@ def test_seeds_differ_and_are_always_the_same():
 
 
 def test_frames_of_a_song_do_not_fill_clusters_by_themselves():
-    x, y = songs(60, 6, 8), songs(60, 7, 8)
+    x, y = units(60, 6, 8), units(60, 7, 8)
     assert mad(x, y).value < 0.1
     assert mad(x, y, clusters=48).value > 0.3
 
 
 def test_pairs_of_conditions():
-    real, first = songs(60, 8), songs(60, 9)
-    second = EmbeddingSet(first.frames + np.float32(0.8), first.songs)
+    real, first = units(60, 8), units(60, 9)
+    second = EmbeddingSet(first.frames + np.float32(0.8), first.units)
     difference = paired_mad(first, second, real)
     assert difference.value == pytest.approx(mad(second, real).value - mad(first, real).value)
     assert paired_mad(first, first, real).value == 0
 
 
 def test_few_clips_are_said_to_be_few_and_alike_ones_are_alike():
-    assert not mad(songs(20, 10), songs(60, 11)).reliable
+    assert not mad(units(20, 10), units(60, 11)).reliable
     alike = EmbeddingSet(np.ones((60, 3)), np.arange(60))
     assert mad(alike, alike).value == 0
     apart = EmbeddingSet(np.tile([-1.0, 0, 0], (60, 1)), np.arange(60))

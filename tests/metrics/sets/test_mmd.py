@@ -5,7 +5,7 @@ from metrics.api.score import EmbeddingSet
 from metrics.sets.mmd import Cubic, Gaussian, Side, mmd, song_sums
 
 
-def songs(n, seed, frames=1, dimensions=6):
+def units(n, seed, frames=1, dimensions=6):
     rows = np.random.default_rng(seed).standard_normal((n * frames, dimensions))
     return EmbeddingSet(rows, np.repeat(np.arange(n), frames))
 
@@ -21,18 +21,18 @@ def test_a_kernel_of_other_values_is_computed_in_its_own_precision():
 
 
 def test_without_dealings_there_is_only_the_value():
-    sides = [Side.of_set(songs(9, seed), []) for seed in (1, 2)]
+    sides = [Side.of_set(units(9, seed), []) for seed in (1, 2)]
     found = mmd(Gaussian(2.0), *sides)
     assert (found.evaluated, found.reference) == ([], [])
 
 
 def test_sums_between_songs():
-    x = songs(5, 17, 3)
+    x = units(5, 17, 3)
     kernel = np.exp(-np.sum((x.frames[:, None] - x.frames) ** 2, axis=2) / 2 / 4)
     expected = kernel.reshape(5, 3, 5, 3).sum((1, 3)) * (1 - np.eye(5))
-    assert song_sums(Gaussian(2.0), x.frames, x.songs) == pytest.approx(expected, rel=1e-5)
-    many = songs(500, 18, 5)
-    sums = song_sums(Gaussian(2.0), many.frames, many.songs)
+    assert song_sums(Gaussian(2.0), x.frames, x.units) == pytest.approx(expected, rel=1e-5)
+    many = units(500, 18, 5)
+    sums = song_sums(Gaussian(2.0), many.frames, many.units)
     assert sums == pytest.approx(sums.T)
     i, j = 3, 460
     pair = np.exp(-np.sum((many.frames[15:20, None] - many.frames[2300:2305]) ** 2, axis=2) / 8).sum()

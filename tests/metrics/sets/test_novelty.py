@@ -10,7 +10,7 @@ from metrics.sets.novelty import nearest_songs, neighbour_percentile, neighbour_
 DIM, FRAMES = 16, 4
 
 
-def songs(count, seed=0, first=0, within=0.3):
+def units(count, seed=0, first=0, within=0.3):
     """Songs at random places, whose frames are alike."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(count, DIM))
@@ -18,11 +18,11 @@ def songs(count, seed=0, first=0, within=0.3):
     return EmbeddingSet(frames.reshape(-1, DIM), np.repeat(np.arange(first, first + count), FRAMES))
 
 
-KNOWN = songs(60)
+KNOWN = units(60)
 
 
 def test_music_of_the_same_kind_is_at_the_middle():
-    values = [neighbour_percentile(songs(40, seed, first=100), KNOWN).value for seed in range(1, 9)]
+    values = [neighbour_percentile(units(40, seed, first=100), KNOWN).value for seed in range(1, 9)]
     assert np.mean(values) == pytest.approx(50, abs=8)
 
 
@@ -30,7 +30,7 @@ def test_the_interval_covers_the_middle():
     """Also the error from the known songs: of 95 % intervals over new sets of both kinds, most hold 50."""
     covered = []
     for seed in range(60):
-        score = neighbour_percentile(songs(30, 2 * seed, first=100), songs(40, 2 * seed + 1))
+        score = neighbour_percentile(units(30, 2 * seed, first=100), units(40, 2 * seed + 1))
         covered.append(score.covers(50))
     assert np.mean(covered) > 0.85
 
@@ -41,9 +41,9 @@ def test_copies_are_nearer_than_any_two_songs_and_noise_is_farther():
     assert score.value == 100
     assert score.provenance["above_95"] == 1.0
     # Music in the first half of the dimensions, noise in the second: no cosine is far from 0.
-    flat = EmbeddingSet(KNOWN.frames * (np.arange(DIM) < DIM // 2), KNOWN.songs)
-    noise = songs(10, 5, first=100)
-    strange = EmbeddingSet(noise.frames * (np.arange(DIM) >= DIM // 2), noise.songs)
+    flat = EmbeddingSet(KNOWN.frames * (np.arange(DIM) < DIM // 2), KNOWN.units)
+    noise = units(10, 5, first=100)
+    strange = EmbeddingSet(noise.frames * (np.arange(DIM) >= DIM // 2), noise.units)
     assert neighbour_percentile(strange, flat).value < 5
 
 
@@ -64,16 +64,16 @@ def test_the_nearest_song_is_named():
 @settings(max_examples=20)
 @given(st.floats(0.1, 100), st.integers(0, 100))
 def test_the_scale_of_the_space_does_not_matter(scale, seed):
-    clips = songs(5, seed, first=100)
+    clips = units(5, seed, first=100)
     left = neighbour_percentiles(clips, KNOWN)
     right = neighbour_percentiles(
-        EmbeddingSet(clips.frames * scale, clips.songs), EmbeddingSet(KNOWN.frames * scale, KNOWN.songs)
+        EmbeddingSet(clips.frames * scale, clips.units), EmbeddingSet(KNOWN.frames * scale, KNOWN.units)
     )
     assert left == pytest.approx(right, abs=100 / 60)
 
 
 def test_known_songs_that_are_fixed_have_no_error_of_their_own():
-    clips = songs(20, 1, first=100)
+    clips = units(20, 1, first=100)
     fixed = neighbour_percentile(clips, KNOWN, estimand="fixed reference")
     drawn = neighbour_percentile(clips, KNOWN)
     values = np.array(list(neighbour_percentiles(clips, KNOWN).values()))
@@ -83,17 +83,17 @@ def test_known_songs_that_are_fixed_have_no_error_of_their_own():
 
 
 def test_small_sets_are_unreliable_or_refused():
-    clips = songs(5, 1, first=100)
-    score = neighbour_percentile(clips, songs(10))
+    clips = units(5, 1, first=100)
+    score = neighbour_percentile(clips, units(10))
     assert not score.reliable
     assert "take 20" in score.note
     with pytest.raises(DegenerateInput, match="2 known songs"):
-        neighbour_percentile(clips, songs(2))
+        neighbour_percentile(clips, units(2))
     with pytest.raises(DegenerateInput, match="at least 3"):
-        neighbour_percentile(songs(2, 1, first=100), KNOWN)
+        neighbour_percentile(units(2, 1, first=100), KNOWN)
     with pytest.raises(UsageError, match="made differently"):
-        neighbour_percentile(EmbeddingSet(clips.frames, clips.songs, {"embedder": "other"}), KNOWN)
+        neighbour_percentile(EmbeddingSet(clips.frames, clips.units, {"embedder": "other"}), KNOWN)
     with pytest.raises(UsageError, match="8 dimensions"):
-        neighbour_percentile(EmbeddingSet(clips.frames[:, :8], clips.songs), KNOWN)
+        neighbour_percentile(EmbeddingSet(clips.frames[:, :8], clips.units), KNOWN)
     with pytest.raises(DegenerateInput, match="point nowhere"):
         neighbour_percentile(clips, EmbeddingSet(np.ones((20, DIM)), np.arange(20)))

@@ -29,8 +29,8 @@ def styled(pull, seed=0, per_style=4, offset=10.0):
     frames = (
         offset + pull * np.array([AXES[style] for style in styles])[:, None] + rng.normal(0, 0.3, (len(styles), 3, 3))
     )
-    songs = np.repeat(np.arange(len(styles)), 3)
-    return EmbeddingSet(frames.reshape(-1, 3), songs, {}, np.repeat(styles, 3))
+    units = np.repeat(np.arange(len(styles)), 3)
+    return EmbeddingSet(frames.reshape(-1, 3), units, {}, np.repeat(styles, 3))
 
 
 REFERENCE = styled(3.0, seed=1, per_style=20)
@@ -48,21 +48,21 @@ def test_without_a_centre_every_clip_would_be_alike():
     """The reason for the centre: about an offset, raw cosines saturate."""
     folk = styled(3.0).select(np.asarray(styled(3.0).strata) == "folk")
     jazz = styled(3.0).select(np.asarray(styled(3.0).strata) == "jazz")
-    jazz = EmbeddingSet(jazz.frames, folk.songs, {})
-    folk = EmbeddingSet(folk.frames, folk.songs, {})
+    jazz = EmbeddingSet(jazz.frames, folk.units, {})
+    folk = EmbeddingSet(folk.frames, folk.units, {})
     assert prompt_similarity(jazz, folk).value > 0.95
     assert prompt_similarity(jazz, folk, REFERENCE).value < 0
 
 
 def test_the_value_is_the_mean_over_clips_and_its_error_that_of_a_mean():
-    data = EmbeddingSet(styled(1.0).frames, styled(1.0).songs)
-    prompts = EmbeddingSet(styled(1.0, seed=2).frames, data.songs)
+    data = EmbeddingSet(styled(1.0).frames, styled(1.0).units)
+    prompts = EmbeddingSet(styled(1.0, seed=2).frames, data.units)
     by_song = prompt_similarities(data, prompts, REFERENCE)
     score = prompt_similarity(data, prompts, REFERENCE)
     values = np.array(list(by_song.values()))
     assert score.value == pytest.approx(values.mean())
     assert score.stderr == pytest.approx(values.std(ddof=1) / np.sqrt(12), rel=1e-4)
-    assert (score.n_songs, score.n_frames) == (12, 36)
+    assert (score.n_units, score.n_frames) == (12, 36)
 
 
 def test_a_pulled_condition_is_nearer_in_pairs():
@@ -86,13 +86,13 @@ def test_a_prompt_is_cut_off_its_continuation():
 def test_what_has_no_counterpart_is_refused():
     data = styled(1.0)
     with pytest.raises(UsageError, match="strata"):
-        centroid_similarity(EmbeddingSet(data.frames, data.songs), REFERENCE)
+        centroid_similarity(EmbeddingSet(data.frames, data.units), REFERENCE)
     with pytest.raises(DegenerateInput, match="no music of style 'rock': it has folk, jazz"):
         centroid_similarity(data, REFERENCE.select(np.asarray(REFERENCE.strata) != "rock"))
     with pytest.raises(UsageError, match="same songs"):
-        prompt_similarity(data, data.select(data.songs > 3))
+        prompt_similarity(data, data.select(data.units > 3))
     with pytest.raises(DegenerateInput, match="at least 3"):
-        prompt_similarity(data.select(data.songs < 2), data.select(data.songs < 2))
+        prompt_similarity(data.select(data.units < 2), data.select(data.units < 2))
 
 
 def harmonies(transposed=0):
@@ -105,7 +105,7 @@ def test_the_same_harmony_is_found_and_another_is_not():
     score = chroma_similarity(harmonies(), harmonies())
     assert score.value == pytest.approx(1.0)
     assert score.provenance["unrelated"] < 0.5
-    assert (score.n_songs, score.direction) == (4, "higher")
+    assert (score.n_units, score.direction) == (4, "higher")
 
 
 @pytest.mark.parametrize(("moved", "back"), [(3, -3), (-4, 4), (6, 6)])

@@ -12,7 +12,7 @@ from metrics.stats.limits import limits_of, within_limits
 from metrics.waves.clips import mean_score
 
 
-def songs(n, seed, scale=1.0):
+def units(n, seed, scale=1.0):
     rng = np.random.default_rng(seed)
     return EmbeddingSet(scale * rng.standard_normal((n, 4)), np.arange(n))
 
@@ -30,8 +30,8 @@ def test_the_limits_of_what_the_catalogue_lists_are_known(name):
 
 
 def test_an_interval_is_cut_and_the_error_stays():
-    wide = songs(25, 0, 1.2)
-    score = prdc(wide, songs(25, 1))["precision"]
+    wide = units(25, 0, 1.2)
+    score = prdc(wide, units(25, 1))["precision"]
     assert score.interval is not None
     assert score.value + 2 * score.stderr > 1 >= score.interval[1] > score.value
     difference = Kind("precision", score.unit, "higher").score(Estimate(-0.9, 0.2, (-1.3, -0.5), 9), (wide, wide))
@@ -42,8 +42,8 @@ def test_an_interval_is_cut_and_the_error_stays():
 
 
 def test_vendi_is_at_most_the_clips_it_was_drawn_at():
-    score = vendi(songs(12, 2), clips=5)
-    wide = Kind("vendi", "clips", "higher").score(Estimate(4, 9, (-20, 30), 3), songs(12, 2), drawn_songs=5)
+    score = vendi(units(12, 2), clips=5)
+    wide = Kind("vendi", "clips", "higher").score(Estimate(4, 9, (-20, 30), 3), units(12, 2), drawn_units=5)
     assert score.interval is not None
     assert 1 <= score.interval[0] < score.interval[1] <= 5
     assert wide.interval == (1, 5)

@@ -6,7 +6,7 @@ from metrics.api.score import EmbeddingSet
 from metrics.stats.permutation import sign_flip_test, swap_test
 
 
-def songs(n, seed, frames=1, shift=0.0, strata=None, dimensions=4):
+def units(n, seed, frames=1, shift=0.0, strata=None, dimensions=4):
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((n, 1, dimensions)) + 0.4 * rng.standard_normal((n, frames, dimensions)) + shift
     styles = None if strata is None else np.repeat(strata, frames)
@@ -29,13 +29,13 @@ def test_signs_are_all_flipped_where_they_are_few():
 
 
 def test_swapping_conditions_is_flipping_the_signs_of_a_mean():
-    first, second = songs(7, 14), songs(7, 15, shift=0.3)
+    first, second = units(7, 14), units(7, 15, shift=0.3)
     differences = second.means()[1].mean(1) - first.means()[1].mean(1)
     by_set, by_sign = swap_test(mean, first, second), sign_flip_test(differences)
     assert by_set.statistic == pytest.approx(by_sign.statistic, abs=1e-6)
     assert (by_set.p, by_set.relabellings) == (by_sign.p, 128)
     with pytest.raises(UsageError, match="same songs"):
-        swap_test(mean, first, songs(8, 16))
+        swap_test(mean, first, units(8, 16))
 
 
 def test_what_cannot_be_tested_is_refused():

@@ -16,27 +16,27 @@ def numbered(n, frames=2, strata=None):
 @given(n=st.integers(1, 30), wanted=st.integers(1, 40), seed=st.integers(0, 100))
 def test_songs_are_drawn_whole_and_once(n, wanted, seed):
     drawn = draw_songs(numbered(n), wanted, seed)
-    assert drawn.n_songs == min(n, wanted)
-    assert set(np.bincount(drawn.songs).tolist()) <= {0, 2}
+    assert drawn.n_units == min(n, wanted)
+    assert set(np.bincount(drawn.units).tolist()) <= {0, 2}
 
 
 def test_every_style_keeps_its_share():
     styles = np.repeat(["folk", "jazz", "rock"], [20, 10, 10])
     for seed in range(5):
         drawn = draw_songs(numbered(40, strata=styles), 12, seed)
-        counts = dict(zip(*np.unique(np.asarray(drawn.song_strata()), return_counts=True), strict=True))
+        counts = dict(zip(*np.unique(np.asarray(drawn.unit_strata()), return_counts=True), strict=True))
         assert counts == {"folk": 6, "jazz": 3, "rock": 3}
 
 
 def test_draws_differ_and_are_always_the_same():
-    assert draw_songs(numbered(30), 10, 1).songs.tolist() == draw_songs(numbered(30), 10, 1).songs.tolist()
-    assert draw_songs(numbered(30), 10, 1).songs.tolist() != draw_songs(numbered(30), 10, 2).songs.tolist()
+    assert draw_songs(numbered(30), 10, 1).units.tolist() == draw_songs(numbered(30), 10, 1).units.tolist()
+    assert draw_songs(numbered(30), 10, 1).units.tolist() != draw_songs(numbered(30), 10, 2).units.tolist()
     with pytest.raises(UsageError, match="at least one"):
         draw_songs(numbered(30), 0)
 
 
 def test_a_rarefied_mean_is_the_mean_and_a_count_is_the_number():
     data = numbered(30)
-    assert rarefied(lambda some: float(some.n_songs), data, 10) == 10
-    assert rarefied(lambda some: float(some.n_songs), data, 90) == 30
+    assert rarefied(lambda some: float(some.n_units), data, 10) == 10
+    assert rarefied(lambda some: float(some.n_units), data, 90) == 30
     assert rarefied(lambda some: float(some.frames.mean()), data, 25) == pytest.approx(14.5, abs=1)

@@ -34,17 +34,17 @@ def test_equal_eigenvalues_count_fully_and_small_ones_by_their_roots():
 
 def test_songs_needed_grow_with_the_effective_dimension():
     for score, table in rules()["full"].items():
-        assert [songs_in_full(score, dimension) for dimension, _ in table] == [songs for _, songs in table]
+        assert [songs_in_full(score, dimension) for dimension, _ in table] == [units for _, units in table]
         assert songs_in_full(score, table[-1][0] + 1) is None
         assert all(before <= after for before, after in itertools.pairwise(table))
 
 
 def test_what_is_too_little_is_named():
     needed = rules()["components"]["fad"]
-    assert doubts_in_components("fad", 16, 0.9, needed["songs"], needed["reference_songs"]) == []
+    assert doubts_in_components("fad", 16, 0.9, needed["songs"], needed["reference_units"]) == []
     assert doubts_in_components("fad", 16, 0.9, needed["songs"] - 1, 40) == [
         f"{needed['songs'] - 1} clips, and it takes {needed['songs']}",
-        f"40 reference tracks, and it takes {needed['reference_songs']}",
+        f"40 reference tracks, and it takes {needed['reference_units']}",
     ]
     assert doubts_in_components("fad", 16, 0.9, 300, 60) == ["60 reference tracks, and it takes 300"]
     assert doubts_in_components("paired fad", 16, 0.9, 120, 60) == []
@@ -83,8 +83,8 @@ def test_every_rule_was_found_on_cells_that_pass_under_it():
     results = json.loads((RESULTS / "fad.json").read_text())
     shown = {(name, what) for name, what, failed, out in verdicts(results) if not out and not failed}
     for score, table in rules()["full"].items():
-        for _, songs in table:
-            assert any(results[name]["cell"]["songs"] == songs for name, what in shown if what == score)
+        for _, units in table:
+            assert any(results[name]["cell"]["songs"] == units for name, what in shown if what == score)
     for score in ("fad", "paired fad"):
         least = rules()["components"][score]["songs"]
         cells = [results[name]["cell"] for name, what in shown if what == score]
@@ -109,10 +109,10 @@ def test_an_interval_is_shown_from_the_fewest_songs_that_pass():
             cells: dict[int, bool] = {}
             for name, what, is_difference, failed, _ in interval_verdicts(results):
                 if (what, is_difference) == (metric, difference) and not (rule.get("tails") and "t5" in name):
-                    songs = results[name]["cell"]["songs"]
-                    cells[songs] = cells.get(songs, True) and not failed
-            most_failing = max((songs for songs, passes in cells.items() if not passes), default=0)
-            least = min((songs for songs in cells if songs > most_failing), default=None)
+                    units = results[name]["cell"]["songs"]
+                    cells[units] = cells.get(units, True) and not failed
+            most_failing = max((units for units, passes in cells.items() if not passes), default=0)
+            least = min((units for units in cells if units > most_failing), default=None)
             assert least == rule["difference" if difference else "one"], metric
 
 
@@ -121,7 +121,7 @@ def some(n, seed):
 
 
 def test_too_few_clips_or_tracks_are_marked_with_what_it_takes():
-    least, tracks = interval_rules()["metrics"]["kad"]["one"], interval_rules()["reference_songs"]
+    least, tracks = interval_rules()["metrics"]["kad"]["one"], interval_rules()["reference_units"]
     assert kad(some(least, 0), some(tracks, 1)).reliable
     score = kad(some(least - 1, 0), some(tracks - 1, 1))
     assert not score.reliable

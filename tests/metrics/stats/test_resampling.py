@@ -3,7 +3,7 @@ import pytest
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Score
-from metrics.stats.resampling import deal, delete_groups, estimate, jackknife, p_value, paired_difference
+from metrics.stats.resampling import assign_folds, delete_groups, estimate, jackknife, p_value, paired_difference
 
 
 def one_frame_each(values, strata=None):
@@ -15,37 +15,37 @@ def mean(data):
 
 
 def test_up_to_twenty_songs_are_left_out_one_at_a_time():
-    (dealing,) = deal(one_frame_each(range(17)))
-    assert sorted(dealing.tolist()) == list(range(17))
+    (folds,) = assign_folds(one_frame_each(range(17)))
+    assert sorted(folds.tolist()) == list(range(17))
 
 
 def test_more_songs_are_left_out_in_twenty_groups_of_nearly_equal_size():
-    (dealing,) = deal(one_frame_each(range(50)))
-    assert set(np.bincount(dealing).tolist()) == {2, 3}
-    assert len(np.bincount(dealing)) == 20
+    (folds,) = assign_folds(one_frame_each(range(50)))
+    assert set(np.bincount(folds).tolist()) == {2, 3}
+    assert len(np.bincount(folds)) == 20
 
 
 def test_every_group_takes_its_share_of_each_stratum_and_few_groups_are_dealt_again():
     strata = np.repeat(["folk", "jazz", "rock"], [5, 10, 5])
-    dealings = deal(one_frame_each(range(20), strata))
-    assert len(dealings) == 4
-    for dealing in dealings:
-        assert dealing.max() == 4
+    all_folds = assign_folds(one_frame_each(range(20), strata))
+    assert len(all_folds) == 4
+    for folds in all_folds:
+        assert folds.max() == 4
         for group in range(5):
-            assert [int((strata[dealing == group] == style).sum()) for style in ("folk", "jazz", "rock")] == [1, 2, 1]
-    assert any(not np.array_equal(dealings[0], other) for other in dealings[1:])
+            assert [int((strata[folds == group] == style).sum()) for style in ("folk", "jazz", "rock")] == [1, 2, 1]
+    assert any(not np.array_equal(all_folds[0], other) for other in all_folds[1:])
 
 
 def test_strata_of_fewer_than_four_songs_are_pooled():
     strata = np.repeat(["a", "b", "c"], [1, 2, 9])
-    assert all(dealing.max() == 11 for dealing in deal(one_frame_each(range(12), strata)))
+    assert all(folds.max() == 11 for folds in assign_folds(one_frame_each(range(12), strata)))
     strata = np.repeat(["a", "b", "c"], [2, 2, 8])
-    assert all(dealing.max() == 3 for dealing in deal(one_frame_each(range(12), strata)))
+    assert all(folds.max() == 3 for folds in assign_folds(one_frame_each(range(12), strata)))
 
 
 def test_two_songs_are_too_few():
     with pytest.raises(DegenerateInput, match="2 clips were given: an error bar takes at least 3"):
-        deal(one_frame_each([1, 2]))
+        assign_folds(one_frame_each([1, 2]))
 
 
 @pytest.mark.parametrize("n", [12, 20])
@@ -77,7 +77,7 @@ def test_a_bias_of_order_one_over_n_is_removed_exactly_also_with_unequal_groups(
 
     # F(n) = 3 + 5/n without noise, 50 songs in groups of 2 and 3.
     def law(some):
-        return 3 + 5 / some.n_songs
+        return 3 + 5 / some.n_units
 
     assert law(one_frame_each(range(50))) - jackknife(law, one_frame_each(range(50))).bias == pytest.approx(3, abs=1e-3)
 

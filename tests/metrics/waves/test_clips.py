@@ -7,8 +7,8 @@ from metrics.api.errors import DegenerateInput, UsageError
 from metrics.waves.clips import AudioSet, Figure, figure_score, mean_score
 
 
-def mean(values, songs, strata=None):
-    return mean_score("x", values, songs, unit="dB", direction="higher", strata=strata)
+def mean(values, units, strata=None):
+    return mean_score("x", values, units, unit="dB", direction="higher", strata=strata)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=20))
@@ -21,7 +21,7 @@ def test_one_clip_a_song_gives_the_mean_and_its_textbook_error(values):
 
 def test_excerpts_of_one_song_count_once():
     score = mean([0.0, 0.0, 0.0, 1.0, 2.0], ["a", "a", "a", "b", "c"])
-    assert (score.value, score.n_songs, score.n_frames) == (1.0, 3, 5)
+    assert (score.value, score.n_units, score.n_frames) == (1.0, 3, 5)
 
 
 def test_what_strata_share_is_no_error():
@@ -33,7 +33,7 @@ def test_what_strata_share_is_no_error():
 
 def test_a_clip_without_a_value_is_left_out_counted_and_makes_the_score_unreliable():
     score = mean([1.0, 2.0, None, 3.0], range(4))
-    assert (score.value, score.n_songs, score.reliable) == (2.0, 3, False)
+    assert (score.value, score.n_units, score.reliable) == (2.0, 3, False)
     assert "1 of 4 clips have no value" in score.note
     assert mean([1.0] * 19 + [None], range(20)).reliable
 
@@ -57,7 +57,7 @@ def test_audio_sets_are_checked():
         AudioSet([np.zeros((2, 8))], 16000, [0])
     with pytest.raises(UsageError, match="0 Hz"):
         AudioSet([clip], 0, [0])
-    with pytest.raises(UsageError, match="1 clips came with 2 songs"):
+    with pytest.raises(UsageError, match="1 clips came with 2 units"):
         AudioSet([clip], 16000, [0, 1])
     with pytest.raises(UsageError, match="two strata"):
         AudioSet([clip, clip], 16000, [0, 0], ["a", "b"])

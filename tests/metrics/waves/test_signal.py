@@ -207,6 +207,6 @@ def test_a_broken_clip_is_a_share_of_broken_clips_and_leaves_the_other_means():
     clips = AudioSet([noise(), noise(), noise(), np.full(RATE, np.nan)], RATE, range(4))
     assert signal_score("non_finite", clips).value == 0.25
     loudness = signal_score("loudness", clips)
-    assert (loudness.n_songs, loudness.reliable) == (3, False)
+    assert (loudness.n_units, loudness.reliable) == (3, False)
     with pytest.raises(DegenerateInput, match="no value for any of 3"):
         signal_score("loudness", AudioSet([np.zeros(RATE)] * 3, RATE, range(3)))

@@ -102,9 +102,9 @@ def test_scores_are_means_over_clips_that_have_the_figure():
     clips = AudioSet([synthetic.clicks(bpm, 6.0) for bpm in (100, 120, 140)] + [np.zeros(RATE)], RATE, list("abcd"))
     measured = clips.measure(measure_structure)
     tempo = structure_score("tempo", clips, measured)
-    assert (tempo.value, tempo.n_songs, tempo.direction) == (pytest.approx(120, abs=1), 3, "none")
+    assert (tempo.value, tempo.n_units, tempo.direction) == (pytest.approx(120, abs=1), 3, "none")
     assert "1 of 4" in tempo.note
-    assert structure_score("onset_density", clips, measured).n_songs == 4
+    assert structure_score("onset_density", clips, measured).n_units == 4
     assert {structure_score(name, clips, measured).name for name in FIGURES} == set(FIGURES)
     with pytest.raises(DegenerateInput, match="no value for any"):
         structure_score("tempo", AudioSet([np.zeros(RATE)] * 3, RATE, range(3)))

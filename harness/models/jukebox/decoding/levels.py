@@ -78,15 +78,15 @@ def slices(there: int, total: int, count: int, overlap: int, ratio: int) -> list
 
 
 def complete_level(
-    prior: Prior, songs: Sequence[Song], width: int, sampling: Sampling, hop_fraction: float, counter: Counter
+    prior: Prior, units: Sequence[Song], width: int, sampling: Sampling, hop_fraction: float, counter: Counter
 ) -> None:
     """Complete the level of `prior` in every song; of the level above all codes are there."""
     level, window = prior.config.level, window_length(prior, sampling)
     hop = max(1, int(scalar(sampling.hop_fraction or hop_fraction) * window))
     parallel = sampling.slices() if prior.config.conditioner is not None else None
     if parallel is None:
-        parts = [_part(song, level, prior, Slice(0, 0, len(song.uniforms[level]))) for song in songs]
-        for song, part in zip(songs, parts, strict=True):
+        parts = [_part(song, level, prior, Slice(0, 0, len(song.uniforms[level]))) for song in units]
+        for song, part in zip(units, parts, strict=True):
             part.kept = lambda song=song, part=part: _kept(song, level, part.codes, counter)
         counter.begin(level, sum(len(part.windows(window, hop)) for part in parts))
         sample_parts(prior, parts, width, sampling, hop, counter.step)
@@ -94,7 +94,7 @@ def complete_level(
     number, overlap = parallel
     cuts = [
         (song, cut)
-        for song in songs
+        for song in units
         for cut in slices(
             len(song.codes[level]), len(song.uniforms[level]), number, int(overlap * window), prior.config.ratio
         )
@@ -103,9 +103,9 @@ def complete_level(
     for part in parts:
         part.kept = counter.window
     counter.begin(level, sum(len(part.windows(window, hop)) for part in parts))
-    counter.total += sum(part.missing for part in parts) - sum(song.missing(level) for song in songs)
+    counter.total += sum(part.missing for part in parts) - sum(song.missing(level) for song in units)
     sample_parts(prior, parts, width, sampling, hop, counter.step)
-    for song in songs:
+    for song in units:
         own = [(cut, part) for (owner, cut), part in zip(cuts, parts, strict=True) if owner is song]
         song.codes[level] = torch.cat([part.codes[cut.begin - cut.first :] for cut, part in own])
         song.keep()

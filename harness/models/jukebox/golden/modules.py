@@ -70,8 +70,8 @@ def _check_derived(config: PriorConfig, derived: dict[str, Any], report: Report)
 def _check_labels(case: Case, labels: str, report: Report) -> None:
     with report.part(f"y_{labels}"):
         start = case.values["window_starts"][labels]
-        songs = song_labels(case.labeller, case.values[f"metas_{labels}"])
-        y = torch.stack([torch.from_numpy(case.labeller.window(song, start)) for song in songs])
+        units = song_labels(case.labeller, case.values[f"metas_{labels}"])
+        y = torch.stack([torch.from_numpy(case.labeller.window(song, start)) for song in units])
         report.equal(f"y_{labels}", y, case.vectors[f"y_{labels}"])
 
 

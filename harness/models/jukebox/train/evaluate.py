@@ -147,7 +147,7 @@ def conditioning(sets: Sets, permutations: int = 9999) -> dict[str, Any]:
     from sklearn.preprocessing import StandardScaler
 
     samples = sets.evaluated["samples"]
-    per_clip = len(samples.frames) // samples.n_songs  # frames; all clips are of one length
+    per_clip = len(samples.frames) // samples.n_units  # frames; all clips are of one length
 
     def clip_means(found: EmbeddingSet) -> tuple[NDArray, NDArray]:
         assert found.strata is not None

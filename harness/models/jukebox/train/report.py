@@ -67,9 +67,9 @@ def markdown(figures: Mapping[str, Any], distances: Mapping[str, Mapping[str, Sc
     for name, found in distances.items():
         head, full = found["fad16"], found["fad"]
         interval = "–" if head.interval is None else f"{head.interval[0]:.1f} … {head.interval[1]:.1f}"
-        songs = f"{head.n_songs}, {head.provenance['reference_songs']}"
+        units = f"{head.n_units}, {head.provenance['reference_units']}"
         value = f"{'' if head.reliable else '~'}{head.value:.1f} ± {head.stderr:.1f}"
-        lines.append(f"| {name} | {songs} | {value} | {interval} | {full.plain:.1f} |")
+        lines.append(f"| {name} | {units} | {value} | {interval} | {full.plain:.1f} |")
         if not head.reliable:
             notes.setdefault(head.note, []).append(name)
     lines += ["", *(f"~ {', '.join(names)}: {note}." for note, names in notes.items())]

@@ -119,8 +119,8 @@ def _write_prior(path: Path, name: str, hps: dict[str, Any]) -> None:
     vectors = {"z": z, "cached_positions": positions} | ({} if above is None else {"z_cond": above})
     labeller = Folder(path).case(name).labeller
     for labels, start in values["window_starts"].items():
-        songs = song_labels(labeller, values[f"metas_{labels}"])
-        y = torch.stack([torch.from_numpy(labeller.window(song, start)) for song in songs])
+        units = song_labels(labeller, values[f"metas_{labels}"])
+        y = torch.stack([torch.from_numpy(labeller.window(song, start)) for song in units])
         y_cond, x_cond = prior.conditioning(y, above)
         encoded = prior.encode_lyrics(y)
         vectors |= {} if encoded is None else {f"encoder_kv_{labels}": encoded}

@@ -76,11 +76,11 @@ SONGS = [
 def test_each_row_hears_its_own_lyrics_at_its_own_offset(name: str):
     """Songs that differ in one thing each, together and alone: the same logits, and none alike."""
     case = FOLDER.case(name)
-    songs = song_labels(case.labeller, SONGS)
-    y = torch.stack([torch.from_numpy(case.labeller.window(song, 8)) for song in songs])
-    z = case.codes("z")[:1].expand(len(songs), -1)
+    units = song_labels(case.labeller, SONGS)
+    y = torch.stack([torch.from_numpy(case.labeller.window(song, 8)) for song in units])
+    z = case.codes("z")[:1].expand(len(units), -1)
     together = case.prior(z, y)
-    for row in range(len(songs)):
+    for row in range(len(units)):
         alone = case.prior(z[row : row + 1], y[row : row + 1])
         torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=0)
         for other in range(row):
@@ -91,18 +91,18 @@ def test_each_row_hears_its_own_lyrics_at_its_own_offset(name: str):
 @torch.inference_mode()
 def test_each_row_of_a_sampling_has_its_own_labels_in_every_window(name: str):
     case = FOLDER.case(name)
-    songs, prior = song_labels(case.labeller, SONGS), case.prior
+    units, prior = song_labels(case.labeller, SONGS), case.prior
     pieces = Pieces(FOLDER.case(name.replace("prior", "orchestration")))
     n_ctx = prior.config.n_ctx
 
     def greedy(rows: list[int]) -> Tensor:
-        told = [songs[row] for row in rows]
+        told = [units[row] for row in rows]
         return sample_level(
             prior, lambda start: torch.from_numpy(np.stack([case.labeller.window(song, start) for song in told])), None,
             torch.zeros(len(rows), 0, dtype=torch.long), torch.zeros(len(rows), n_ctx + 9, dtype=torch.float64),
             pieces.sampling(pieces.top), 3,
         )  # fmt: skip
 
-    together = greedy(list(range(len(songs))))
-    for row in range(len(songs)):
+    together = greedy(list(range(len(units))))
+    for row in range(len(units)):
         assert torch.equal(together[row : row + 1], greedy([row])), row

@@ -42,8 +42,8 @@ def uniforms(total: int, seed: int = 0) -> Tensor:
 @torch.inference_mode()
 def sample(case: Case, total: int, codes: Tensor = NOTHING, sampling: Sampling = GREEDY, hop: int = 6) -> Tensor:
     """Codes (2, total) of the songs of a case; an upsampler's codes above are zeros."""
-    songs = song_labels(case.labeller, case.values["metas_a"])
-    labels_at = lambda start: torch.from_numpy(np.stack([case.labeller.window(s, start) for s in songs]))  # noqa: E731
+    units = song_labels(case.labeller, case.values["metas_a"])
+    labels_at = lambda start: torch.from_numpy(np.stack([case.labeller.window(s, start) for s in units]))  # noqa: E731
     above = torch.zeros(2, total, dtype=torch.long) if case.prior.config.conditioner else None
     return sample_level(case.prior, labels_at, above, codes, uniforms(total), sampling, hop)
 
@@ -237,8 +237,8 @@ def test_upsamplers_read_v2_labels_under_a_v3_prior():
 def test_alignment_of_overlapping_windows_may_exceed_1():
     case = FOLDER.case("orchestration_5b_lyrics")
     top = FOLDER.case(case.hparams["modules"]["level_2"])
-    songs = song_labels(top.labeller, case.values["metas"])
-    weights = align(top.prior, top.labeller, songs, case.codes("ancestral.codes_level_2"), 3, 18, 1)
+    units = song_labels(top.labeller, case.values["metas"])
+    weights = align(top.prior, top.labeller, units, case.codes("ancestral.codes_level_2"), 3, 18, 1)
     expected = [case.vectors[f"ancestral.alignment_{row}"] for row in (0, 1)]
     for ours, theirs in zip(weights, expected, strict=True):
         assert ours.sum(1).max() == pytest.approx(theirs.sum(1).max().item(), abs=1e-4)

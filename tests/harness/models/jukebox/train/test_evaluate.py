@@ -17,13 +17,13 @@ STYLES, DIM, FRAMES = ("calm", "fast", "loud"), 24, 4
 
 def embedded(rng, centres, per_style=8, shift: float | np.ndarray = 0.0, spread=1.0):
     """`per_style` clips around each of the styles' centres, styles in turn."""
-    clips, songs, styles = [], [], []
+    clips, units, styles = [], [], []
     for style, centre in zip(STYLES, centres, strict=True):
         for n in range(per_style):
             clips.append((centre + shift + spread * rng.standard_normal((FRAMES, DIM))).astype(np.float32))
-            songs.append(f"{style}-{n}")
+            units.append(f"{style}-{n}")
             styles.append(style)
-    return EmbeddingSet.from_clips(clips, songs, {}, styles)
+    return EmbeddingSet.from_clips(clips, units, {}, styles)
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def test_distances_rank_what_is_further_away(sets):
 
 
 def test_real_clips_are_measured_against_tracks_that_they_are_not_from(sets):
-    against = {name: found["fad16"].provenance["reference_songs"] for name, found in distances(sets).items()}
-    assert {name for name, songs in against.items() if songs == 24} == {"real", "round trip"}
-    assert {songs for name, songs in against.items() if name not in OF_TRACKS} == {48}
+    against = {name: found["fad16"].provenance["reference_units"] for name, found in distances(sets).items()}
+    assert {name for name, units in against.items() if units == 24} == {"real", "round trip"}
+    assert {units for name, units in against.items() if name not in OF_TRACKS} == {48}
 
 
 def test_styles_that_sound_as_asked_are_heard(sets):

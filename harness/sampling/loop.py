@@ -52,7 +52,7 @@ class Execution:
 
     def __post_init__(self) -> None:
         kind, _ = parse(self.executor)
-        if self.address is not None and kind != "ray":
+        if self.address is not None and kind in ("local", "processes"):
             raise UsageError(f"an address was given to the executor {self.executor!r}: expected --executor ray.")
         for name, possible in (("reuse", get_args(Reuse)), ("on_error", get_args(OnError))):
             if getattr(self, name) not in possible:

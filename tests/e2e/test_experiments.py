@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.models.toy import ToyModel
-from harness.planning.installed import declarations
+from harness.planning.registry import declarations
 from harness.prompts.prompt import Prompt
 
 ASKED_OF_LISTENERS = ([], ["music from the prompt", "other music"])

@@ -6,7 +6,7 @@ import pytest
 
 from harness.cli.run import command_for, common
 from harness.planning.experiment import Experiment
-from harness.planning.installed import declarations
+from harness.planning.registry import declarations
 from harness.scoring.score import PRIMARIES
 
 

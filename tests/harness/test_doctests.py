@@ -6,7 +6,7 @@ import pytest
 MODULES = [
     "harness.cli.store",
     "harness.cli.tables.run",
-    "harness.identity",
+    "harness.core.identity",
     "harness.listening.make.blinding",
     "harness.listening.design.blocks",
     "harness.listening.design.assignment",
@@ -20,6 +20,7 @@ MODULES = [
     "harness.listening.design.williams",
     "harness.reporting.mlflow_run",
     "harness.core.progress",
+    "harness.models.registry",
     "harness.scoring.results",
 ]
 

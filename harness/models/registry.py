@@ -86,7 +86,7 @@ def doors(model: str) -> list[str]:
 
 
 def plugin_states() -> dict[str, str]:
-    """"installed" or "broken" for each model that another distribution brings.
+    """ "installed" or "broken" for each model that another distribution brings.
 
     Installed is not ready: that its entry point loads does not say that its weights are there.
     """

@@ -82,9 +82,11 @@ class RootGroup(LazyGroup):
 
     def invoke(self, ctx: typer.Context) -> Any:
         from harness.core.errors import HarnessError
+        from metrics.io.files import strict_umask
 
         try:
-            return super().invoke(ctx)
+            with strict_umask():
+                return super().invoke(ctx)
         except HarnessError as error:
             _fail(str(error), error.exit_code)
         except OSError as error:

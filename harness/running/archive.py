@@ -31,7 +31,7 @@ from harness.reporting.projection import link_clip
 from harness.store.clips import Store, checked_record, refusal, rename
 from harness.store.listing import read_rows
 from metrics.api.registry import unknown_name
-from metrics.io.files import atomic_writer
+from metrics.io.files import atomic_writer, owned
 
 SCHEMA = 1
 MANIFEST, MANIFEST_BYTES = "manifest.json", 1 << 28
@@ -229,7 +229,7 @@ def _take(archive: tarfile.TarFile, name: str, entry: Mapping[str, Any], target:
         found = "its end" if member is None else f"{member.name!r} of {member.size} bytes"
         raise StoreError(f"{name!r} of {entry['bytes']} bytes was expected, found was {found}.")
     source, sha256 = _open(archive, member), hashlib.sha256()
-    with target.open("xb") as file:
+    with open(target, "xb", opener=owned) as file:
         while block := source.read(1 << 20):
             sha256.update(block)
             file.write(block)

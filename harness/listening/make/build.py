@@ -34,7 +34,7 @@ from harness.listening.make.workers import Workers
 from harness.listening.package import Exported, export_all
 from harness.listening.package.stimulus_set import Stimulus, StimulusSet
 from harness.listening.settings import StudySettings
-from metrics.io.files import abandoned, sync_all, unsynced, write_bytes
+from metrics.io.files import abandoned, strict_umask, sync_all, unsynced, write_bytes
 from metrics.io.weights import file_sha256
 
 STUDIO_VERSION = 1
@@ -66,6 +66,7 @@ class Job:
     folder: Path
 
 
+@strict_umask()
 def build(settings: StudySettings, progress: Progress | None = None) -> Built:
     """Make the study's folder, or what is missing of it.
 

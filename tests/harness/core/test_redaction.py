@@ -97,6 +97,7 @@ def test_ui_gives_its_server_no_password_that_others_can_read(tracked, monkeypat
 
     class Popen:
         pid = 0
+        stdout = ("no such address: http://me:s3cret@x\n",)
 
         def __init__(self, command, env, **options):
             started.append((command, env))

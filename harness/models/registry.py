@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from harness.core import registry as groups
 from harness.core.errors import UsageError
+from harness.core.foreign import foreign
 from harness.models.base import Model
 from metrics.api.registry import Registry
 
@@ -86,7 +87,7 @@ def doors(model: str) -> list[str]:
 
 
 def plugin_states() -> dict[str, str]:
-    """ "installed" or "broken" for each model that another distribution brings.
+    """The state ("installed" or "broken") of each model that another distribution brings.
 
     Installed is not ready: that its entry point loads does not say that its weights are there.
     """
@@ -105,7 +106,7 @@ def load_model(name: str, **options: Any) -> Model:
     Raises:
         UsageError: for an unknown name or an option that the model does not take.
         BrokenPlugin: for a plug-in that does not load, or is no model when it has.
-        ModelError: for missing weights.
+        ModelError: for missing weights, and for a model that ends the program.
     """
     load = MODELS.get(name)
     try:
@@ -114,7 +115,7 @@ def load_model(name: str, **options: Any) -> Model:
         raise UsageError(f"{name} takes no {', '.join(options)}: leave it out, or choose another model.") from None
     except ValueError:  # a signature that cannot be read, as some compiled functions have
         pass
-    with MODELS.blamed(name):
+    with foreign(f"the model {name}"), MODELS.blamed(name):
         model = load(**options)
         _check(model)
     return model

@@ -20,7 +20,7 @@ from functools import lru_cache
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from typing import Any, TypeVar
 
-from metrics.api.errors import HarnessError
+from metrics.api.errors import HarnessError, Stopped
 
 T = TypeVar("T")
 
@@ -107,12 +107,12 @@ def run_foreign(action: Callable[[], T]) -> T:
     """The result of `action`, which runs code of another distribution.
 
     What it prints to standard output goes to standard error, where it cannot spoil JSON. Raises `PluginFailure` for
-    whatever it raises, an exit of the program included. A person's Ctrl-C stays one.
+    whatever it raises, an exit of the program included. A person's Ctrl-C stays one, and so does `Stopped`.
     """
     with _stdout_to_stderr(), _noting_interrupts() as interrupts:
         try:
             return action()
-        except PluginFailure:
+        except (PluginFailure, Stopped):
             raise
         except KeyboardInterrupt as error:
             if interrupts:

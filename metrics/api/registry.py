@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from metrics.api.errors import BrokenPlugin, HarnessError, UsageError
+from metrics.api.errors import BrokenPlugin, HarnessError, Stopped, UsageError
 from metrics.api.plugins import OWN, Plugin, PluginFailure, find_plugins, own_version, reason_of, resolve, run_foreign
 
 T = TypeVar("T")
@@ -174,7 +174,7 @@ class Registry(Generic[T]):
         """
         try:
             yield
-        except (HarnessError, OSError, MemoryError, KeyboardInterrupt):
+        except (HarnessError, OSError, MemoryError, KeyboardInterrupt, Stopped):
             raise
         except BaseException as error:  # an exit of the program is one as well
             broken = None if type(error).__name__ == "OutOfMemoryError" else self.failed(name, error)

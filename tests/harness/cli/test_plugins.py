@@ -140,7 +140,7 @@ def clash(clips: Sequence[float] = (1.0,)) -> list[Condition]:
     return [Condition("one")]
 
 @experiment(varies="x")
-def odd(x: dict[int, complex] = {}) -> list[Condition]:
+def odd(x: Sequence[Sequence[float]]) -> list[Condition]:
     "No option can be made of it."
     return [Condition("one")]
 

@@ -144,6 +144,16 @@ def odd(x: Sequence[Sequence[float]]) -> list[Condition]:
     "No option can be made of it."
     return [Condition("one")]
 
+@experiment(varies="x")
+def raises(x: float = 1.0) -> list[Condition]:
+    "It cannot say what its conditions are."
+    raise ZeroDivisionError("by zero")
+
+@experiment(varies="x")
+def lists(x: float = 1.0) -> list[Condition]:
+    "Its conditions are none."
+    return ["hot", "cold"]
+
 @experiment(varies="width")
 def marked(width: Sequence[float] = (1.0,)) -> list[Condition]:
     "Is [/it] marked [up]?"
@@ -151,14 +161,14 @@ def marked(width: Sequence[float] = (1.0,)) -> list[Condition]:
 """
 
 
-def test_an_experiment_that_no_options_can_be_made_of_is_broken_when_it_is_run(tmp_path, monkeypatch):
-    points = {name: f"experiments_of_others:{name}" for name in ("clash", "odd", "marked")}
+def test_an_experiment_that_turns_out_broken_when_it_is_run_is_told_with_whose_it_is(tmp_path, monkeypatch):
+    points = {name: f"experiments_of_others:{name}" for name in ("clash", "odd", "raises", "lists", "marked")}
     install(tmp_path, "plug", {"music_harness.experiments": points}, {"experiments_of_others.py": EXPERIMENTS})
     monkeypatch.syspath_prepend(tmp_path)
     listed = CliRunner().invoke(app, ["run", "--help"])
     assert listed.exit_code == 0
     assert "[/it] marked [up]" in listed.stdout
-    for name in ("clash", "odd"):
+    for name in ("clash", "odd", "raises", "lists"):
         result = CliRunner().invoke(app, ["run", name, "--dry-run"])
         assert result.exit_code == 2
         assert "plug 1.0" in result.stderr

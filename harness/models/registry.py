@@ -7,6 +7,7 @@ nothing else depends on how it is built.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, cast
@@ -117,7 +118,8 @@ def load_model(name: str, **options: Any) -> Model:
         pass
     with foreign(f"the model {name}"), MODELS.blamed(name):
         model = load(**options)
-        _check(model)
+        if not MODELS.origin(name).built_in:
+            _check(model)
     return model
 
 
@@ -132,6 +134,9 @@ def _check(model: Any) -> None:
         if not isinstance(value, Integral) or value < 1:
             raise TypeError(f"its {name} is {value!r:.60}: a whole number of {unit} was expected")
     list(model.styles)
+    if not isinstance(fingerprint := model.fingerprint(), dict):
+        raise TypeError(f"its fingerprint is {fingerprint!r:.60}: a dictionary was expected")
+    json.dumps(fingerprint)
 
 
 def _names_of(family: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -61,4 +62,6 @@ def load_embedder(name: str, **options: Any) -> Embedder:
         embedder = make(*arguments, **options)
         if lacking := [attribute for attribute in ATTRIBUTES if not hasattr(embedder, attribute)]:
             raise AttributeError(f"the embedder has no {', '.join(lacking)}")
+        if not EMBEDDERS.origin(name).built_in:
+            json.dumps(embedder.provenance())
     return embedder

@@ -22,6 +22,11 @@ class NoFingerprint:
     encode, sample = ToyModel.encode, ToyModel.sample
 
 
+class OddFingerprint(ToyModel):
+    def fingerprint(self) -> dict[str, object]:
+        return {"weights": object()}
+
+
 def no_fingerprint() -> NoFingerprint:
     return NoFingerprint()
 
@@ -42,7 +47,14 @@ def asks(pitch: int = 1) -> ToyModel:
     return ToyModel()
 
 
-BROKEN = {"width": "NoWidth", "class": "NoFingerprint", "made": "no_fingerprint", "exits": "exits", "fails": "fails"}
+BROKEN = {
+    "odd": "OddFingerprint",
+    "width": "NoWidth",
+    "class": "NoFingerprint",
+    "made": "no_fingerprint",
+    "exits": "exits",
+    "fails": "fails",
+}
 GOOD = {"good": "asks", "machine": "machine", "toy": "asks", "compiled": ""}
 
 

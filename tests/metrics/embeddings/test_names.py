@@ -21,6 +21,13 @@ class Mute:
     """An embedder that cannot embed."""
 
 
+class Unsaid(ToyEmbedder):
+    """An embedder that does not say what made its numbers."""
+
+    def provenance(self) -> dict[str, object]:
+        return {"weights": object()}
+
+
 def mute() -> Mute:
     return Mute()
 
@@ -31,7 +38,14 @@ def exit_when_made() -> None:
 
 @pytest.fixture(autouse=True)
 def _plugins(tmp_path, monkeypatch):
-    points = {"family": "Made", "whole:name": "Made", "class": "Mute", "made": "mute", "exits": "exit_when_made"}
+    points = {
+        "family": "Made",
+        "whole:name": "Made",
+        "class": "Mute",
+        "made": "mute",
+        "exits": "exit_when_made",
+        "unsaid": "Unsaid",
+    }
     targets = {name: f"{__name__}:{target}" for name, target in points.items()}
     install(tmp_path, "families", {GROUP: {**targets, "toy": f"{__name__}:Made"}})
     monkeypatch.syspath_prepend(tmp_path)
@@ -66,7 +80,7 @@ def test_what_an_embedder_does_not_take_is_said():
         load_embedder("family:x", hop=1)
 
 
-@pytest.mark.parametrize("name", ["class", "made", "exits"])
+@pytest.mark.parametrize("name", ["class", "made", "exits", "unsaid"])
 def test_a_plug_in_that_gives_no_embedder_is_broken(name):
     with pytest.raises(BrokenPlugin) as caught:
         load_embedder(name)

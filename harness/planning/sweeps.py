@@ -74,11 +74,6 @@ class Range:
         return math.floor(value) if whole else float(f"{value:.6g}")  # digits that a name can say
 
 
-def prompted_and_other() -> list[Condition]:
-    """Music from the prompts, and other music by the same model, which is given none of their words."""
-    return [Condition("music from the prompt"), Condition("other music", prompt=dict.fromkeys(WORDS))]
-
-
 def grid(**values: Iterable[Any]) -> list[Condition]:
     """Every combination of the values, the last varying fastest."""
     lists = {name: _values(name, given) for name, given in _named(values).items()}

@@ -114,6 +114,18 @@ def test_ranges_are_drawn_from(tmp_path, way):
     )
 
 
+def test_an_ablation_is_compared_with_its_baseline(tmp_path):
+    text = study("ablate: {baseline: {top_k: 64, top_p: 0.9}, top_p: off, style: off, temperature: 1.1}")
+    declaration = read_study(written(tmp_path, text))
+    experiment = declaration()
+    assert [one.name for one in experiment.conditions] == ["baseline", "top_p=0", "no style", "temperature=1.1"]
+    assert experiment.varies == "top_k, top_p, style, temperature"
+    assert experiment.contrast == "against the first"
+    assert [first.name for first, _ in experiment.contrasts()] == ["baseline"] * 3
+    every = read_study(written(tmp_path, text + "contrast: every pair\n"))()
+    assert len(every.contrasts()) == 6
+
+
 @pytest.mark.parametrize("case", MALFORMED)
 def test_a_mistake_is_answered_with_its_line_and_its_entry(case, tmp_path):
     text, line, field, *near = MALFORMED[case]

@@ -16,5 +16,6 @@ def experiments() -> None:
     width = max(map(len, installed), default=0)
     for name, declaration in installed.items():
         typer.echo(f"{name:<{width}}  {declaration.headline}")
-        declared = f"{declaration.primary}, {declaration.contrast}, {declaration.family}"
-        typer.echo(f"{'':<{width}}  declares: {declared}; unit: {declaration.unit}")
+        claims = declaration.claims
+        declared = f"{claims.primary}, {claims.contrast}, {claims.family}"
+        typer.echo(f"{'':<{width}}  declares: {declared}; unit: {claims.unit}")

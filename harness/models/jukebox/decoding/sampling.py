@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from harness.models.base import Sampling, scalar
-from harness.models.jukebox.decoding.decoding import CHUNK
+from harness.models.jukebox.decoding.incremental import CHUNK
 from harness.models.jukebox.network.prior import Prior
 
 ENGINE_VERSION = 2

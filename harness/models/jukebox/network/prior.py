@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.models.jukebox.decoding.decoding import CHUNK, Decoding
+from harness.models.jukebox.decoding.incremental import CHUNK, Decoding
 from harness.models.jukebox.network.affine import Conv1D
 from harness.models.jukebox.network.config import PriorConfig
 from harness.models.jukebox.network.transformer import Autoregressive

@@ -24,7 +24,7 @@ from harness.models.jukebox.network.attention import FactoredAttention, Pattern
 from harness.models.jukebox.network.transformer import MLP, Autoregressive, ResAttnBlock, quick_gelu, residual_block
 
 CHUNK = 1024
-"""Positions that a prompt is taken in by: the activations of a whole window of the largest model would need 3 GB."""
+"""Positions that a prompt is taken in by: a whole window's activations would need gigabytes in a large model."""
 
 
 class StepAttention:

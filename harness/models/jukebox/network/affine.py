@@ -1,19 +1,9 @@
 """Affine maps, y = x @ w + b, and the ways to compute them for a few rows at a time.
 
 Sampling multiplies every weight with a handful of rows, over and over: it is bound by how fast weights are read, and
-BLAS libraries differ there by a factor of four. Measured on two cores of an AMD EPYC (Zen 4), one thread, twelve layers
-of the shapes of a prior, in µs for all of their products:
-
-    width  rows   torch (MKL)   numpy (OpenBLAS)   oneDNN, packed   oneDNN, packed, bfloat16
-      256     1           343                182              974                        826
-      256     8           838                418             1140                        917
-      512     1          3274               2211             3424                       1329
-      512     8          5102               4924             3548                       2164
-     1920     1         28672              23104            31428                      19716
-     1920     8         73528              68868            36368                      17580
-
-So in float32 one row, and any few rows of a small matrix, go to numpy; a few rows of a large one to oneDNN, which wants
-its weights packed. Lower precision always goes to oneDNN. On a GPU, torch's own product is the fast one.
+BLAS libraries differ there by a factor of four. In float32 one row, and any few rows of a small matrix, go to numpy; a
+few rows of a large one to oneDNN, which wants its weights packed. Lower precision always goes to oneDNN. On a GPU,
+torch's own product is the fast one. The measurements are in results/benchmarks/engine.md.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from harness.models.jukebox.train.prior import train_prior
 from harness.models.jukebox.train.report import kept_likelihood, spectrograms, write_report
 from harness.models.jukebox.weights.checkpoint import ModelFolder, save_weights
 from harness.prompts.prompt import Prompt
-from harness.reporting.plots import write_png
+from harness.core.png import write_png
 from metrics.embeddings import load_embedder
 
 

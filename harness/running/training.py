@@ -1,32 +1,45 @@
-"""Training figures in MLflow: one run per trained part, taken up again when the training resumes."""
+"""A training's log in MLflow: one run per trained part, continued when the training resumes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.models.training import LogStep
 from harness.reporting.mlflow import connection
 
 EXPERIMENT = "train jukebox:mini"
 
 
 @contextmanager
-def training_log(name: str, params: dict[str, Any], results: Path) -> Iterator[Callable[[dict[str, float], int], None]]:
-    """Gives `log(figures, step)`; a run of the same name is continued. Obeys MLFLOW_TRACKING_URI."""
+def training_log(results: Path, name: str, settings: Mapping[str, Any]) -> Iterator[LogStep]:
+    """Log a part's training in MLflow; with `results` bound it is a `TrainingLog`. Obeys MLFLOW_TRACKING_URI.
+
+    Args:
+        results: the folder that the database lies in, unless MLFLOW_TRACKING_URI names another.
+        name: of the part; a run of that name is continued.
+        settings: logged as the parameters of a new run.
+
+    Yields:
+        log(values, step).
+
+    Raises:
+        TrackingError: a server that cannot be reached.
+    """
     from mlflow.entities import Metric
 
     with connection(results, EXPERIMENT) as (client, experiment):
         earlier = client.search_runs([experiment], f"attributes.run_name = '{name}'", max_results=1)
         run = earlier[0] if earlier else client.create_run(experiment, run_name=name)
-        for key, value in ({} if earlier else params).items():
+        for key, value in ({} if earlier else settings).items():
             client.log_param(run.info.run_id, key, value)
 
-    def log(figures: dict[str, float], step: int) -> None:
+    def log(values: Mapping[str, float], step: int) -> None:
         now = int(time.time() * 1000)
-        metrics = [Metric(key, value, now, step) for key, value in figures.items()]
+        metrics = [Metric(key, value, now, step) for key, value in values.items()]
         client.log_batch(run.info.run_id, metrics)
 
     client.update_run(run.info.run_id, status="RUNNING")

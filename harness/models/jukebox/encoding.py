@@ -17,7 +17,7 @@ CHUNK = 2**19
 """Samples encoded at a time, so that memory does not grow with the piece."""
 
 CODES_AT_ONCE = {"cpu": 2048, "cuda": 32768}
-"""Windows of a piece are batched up to so many codes. Pieces are not batched with one another, so that the scores of one
+"""Windows of a clip are batched up to so many codes. Clips are not batched with one another, so that the scores of one
 do not depend on what else is read; on a CPU that costs nothing (results/benchmarks/engine.md)."""
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds
+from harness.models.base import Clip, Conditioning, Sampling, SamplingProgress, check_seeds
 from harness.models.codes import read_codes, unfinished_codes
 from harness.models.jukebox.conditioning.labels import Labels, clean_lyrics
 from harness.models.jukebox.conditioning.transliteration import engine
@@ -203,7 +203,7 @@ class JukeboxModel:
         conditionings: Sequence[Conditioning],
         seeds: Sequence[int],
         sampling: Sampling | None = None,
-        progress: Progress | None = None,
+        progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
         check_seeds(conditionings, seeds)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from harness.models.base import Progress, Sampling, scalar
+from harness.models.base import Sampling, SamplingProgress, scalar
 from harness.models.codes import write_codes
 from harness.models.jukebox.decoding.sampling import Part, sample_parts, window_length
 from harness.models.jukebox.network.prior import Prior
@@ -133,7 +133,7 @@ def _kept(song: Song, level: int, codes: Tensor, counter: Counter) -> None:
 class Counter:
     """Counts sampled codes and windows, and tells `progress`."""
 
-    def __init__(self, total: int, progress: Progress | None) -> None:
+    def __init__(self, total: int, progress: SamplingProgress | None) -> None:
         self.done, self.total, self.progress = 0, total, progress
         self.level, self.windows_done, self.windows = 0, 0, 0
 

@@ -14,8 +14,8 @@ from harness.core.errors import UsageError
 from harness.prompts.prompt import Prompt
 
 
-class Progress(Protocol):
-    """Told how many steps are done of how many, and perhaps where: "level 1, window 3/6"."""
+class SamplingProgress(Protocol):
+    """Called with how many steps are done, of how many, and perhaps where: "level 1, window 3/6"."""
 
     def __call__(self, done: int, total: int, detail: str = "", /) -> None: ...
 
@@ -169,7 +169,7 @@ class Model(Protocol):
         conditionings: Sequence[Conditioning],
         seeds: Sequence[int],
         sampling: Sampling | None = None,
-        progress: Progress | None = None,
+        progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
         """One clip per conditioning, each drawn from its own seed.

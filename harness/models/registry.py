@@ -52,8 +52,8 @@ DOORS: Mapping[str, Registry[Any]] = {
             "convert": "harness.models.jukebox.weights.convert:convert",
             "files": "harness.models.jukebox.weights.inventory",
             "likelihood": "harness.models.jukebox.likelihood",
-            "pull": "harness.models.jukebox.weights.pull:pull",
-            "train": "harness.models.jukebox.train.recipe:Recipe",
+            "pull": "harness.models.jukebox.weights.pull:pull_released",
+            "train": "harness.models.jukebox.train.recipe:recipe",
         },
     ),
 }

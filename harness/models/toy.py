@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.core.errors import UsageError
-from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds, scalar
+from harness.models.base import Clip, Conditioning, Sampling, SamplingProgress, check_seeds, scalar
 from harness.prompts.prompt import Prompt
 
 RATE = 16_000
@@ -88,7 +88,7 @@ class ToyModel:
         conditionings: Sequence[Conditioning],
         seeds: Sequence[int],
         sampling: Sampling | None = None,
-        progress: Progress | None = None,
+        progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
         check_seeds(conditionings, seeds)

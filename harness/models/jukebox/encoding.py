@@ -14,12 +14,11 @@ from harness.models.jukebox.network.vqvae import VQVAE, dilations
 from metrics.io.audio import normalise, resample
 
 CHUNK = 2**19
-"""Samples encoded at a time, so that memory does not grow with the piece: mini's widest activation takes 32 MB."""
+"""Samples encoded at a time, so that memory does not grow with the piece."""
 
 CODES_AT_ONCE = {"cpu": 2048, "cuda": 32768}
-"""Windows of a piece are batched up to so many codes. On a CPU a window of mini costs the same alone as among 8 (65 ms
-of 512 codes, 95 ms of 1024, one thread): pieces are not batched with one another, so that the figures of one do not
-depend on what else is read."""
+"""Windows of a clip are batched up to so many codes. Clips are not batched with one another, so that the scores of one
+do not depend on what else is read; on a CPU that costs nothing (results/benchmarks/engine.md)."""
 
 
 def windows_at_once(prior: Prior, length: int) -> int:

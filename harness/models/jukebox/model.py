@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds
+from harness.models.base import Clip, Conditioning, Sampling, SamplingProgress, check_seeds
 from harness.models.codes import read_codes, unfinished_codes
 from harness.models.jukebox.conditioning.labels import Labels, clean_lyrics
 from harness.models.jukebox.conditioning.transliteration import engine
-from harness.models.jukebox.decoding.levels import Counter, Draws, Song, complete_level
+from harness.models.jukebox.decoding.levels import Draws, TokenCounter, UnfinishedClip, complete_level
 from harness.models.jukebox.decoding.sampling import ENGINE_VERSION
 from harness.models.jukebox.decoding.threads import threads_for
 from harness.models.jukebox.network.prior import Prior
@@ -40,9 +40,9 @@ MINI = Path(__file__).parent / "mini"
 
 
 @dataclass(frozen=True)
-class Request:
+class ClipLabels:
     """What a clip is conditioned on. `codes` (codes,) by level are its beginning; it lies `offset` samples into a piece
-    of `piece` samples, or where its own generator says."""
+    of `piece` samples, by default where its own generator draws."""
 
     style: str
     artist: str
@@ -129,7 +129,7 @@ class JukeboxModel:
                 )
             codes = self.encode_audio(normalise(prompt.excerpt(self.rate)[0], self.rate))
             record["prompt_seconds"] = len(codes[-1]) * self.folder.vqvae.hops[-1] / self.rate
-        request = Request(
+        request = ClipLabels(
             choice.style or "",
             choice.artist or "",
             prompt.lyrics or "",
@@ -185,7 +185,7 @@ class JukeboxModel:
         return tuple(found.get(level, np.zeros(0, np.int64)) for level in range(self.levels))
 
     def tokens(self, conditioning: Conditioning, sampling: Sampling) -> int:
-        request: Request = conditioning.data
+        request: ClipLabels = conditioning.data
         totals = self._totals(request.samples)
         return sum(totals[level] - len(request.codes[level]) for level in range(sampling.stop_level, self.levels))
 
@@ -203,7 +203,7 @@ class JukeboxModel:
         conditionings: Sequence[Conditioning],
         seeds: Sequence[int],
         sampling: Sampling | None = None,
-        progress: Progress | None = None,
+        progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
         check_seeds(conditionings, seeds)
@@ -212,19 +212,21 @@ class JukeboxModel:
         if stop >= self.levels:
             raise UsageError(f"the level to stop at was {stop}: {self.name} has levels 0 to {self.levels - 1}.")
         paths = unfinished or [None] * len(seeds)
-        units = [self._begin(c.data, seed, path) for c, seed, path in zip(conditionings, seeds, paths, strict=True)]
-        counter = Counter(sum(song.missing(level) for song in units for level in range(stop, self.levels)), progress)
+        clips = [self._begin(c.data, seed, path) for c, seed, path in zip(conditionings, seeds, paths, strict=True)]
+        counter = TokenCounter(
+            sum(clip.missing(level) for clip in clips for level in range(stop, self.levels)), progress
+        )
         with torch.inference_mode():
             for level in reversed(range(stop, self.levels)):
-                unready = [song for song in units if song.missing(level)]
+                unready = [clip for clip in clips if clip.missing(level)]
                 if unready:
                     config = self.folder.priors[level]
                     chosen, hop_fraction = sampling.at(level, self.levels), self.folder.hop_fractions[level]
                     with threads_for(config.width):
                         complete_level(self.prior(level), unready, self.width, chosen, hop_fraction, counter)
-            return [self._clip(c, song, stop) for c, song in zip(conditionings, units, strict=True)]
+            return [self._clip(c, clip, stop) for c, clip in zip(conditionings, clips, strict=True)]
 
-    def _begin(self, request: Request, seed: int, path: Path | None) -> Song:
+    def _begin(self, request: ClipLabels, seed: int, path: Path | None) -> UnfinishedClip:
         draws = Draws.from_seed(seed, self._totals(request.samples))
         offset = request.offset
         if offset is None:
@@ -233,9 +235,9 @@ class JukeboxModel:
             partial(self._window_labels, level, self._labels(level, request, offset)) for level in range(self.levels)
         ]
         codes = [torch.from_numpy(codes).to(self.device) for codes in unfinished_codes(path, request.codes)]
-        return Song(labels, [u.to(self.device) for u in draws.uniforms], codes, path, offset)
+        return UnfinishedClip(labels, [u.to(self.device) for u in draws.uniforms], codes, path, offset)
 
-    def _labels(self, level: int, request: Request, offset: int) -> Labels:
+    def _labels(self, level: int, request: ClipLabels, offset: int) -> Labels:
         lyrics = request.lyrics if self.folder.priors[level].n_tokens else ""
         return self.labellers[level].label(request.artist, request.style, lyrics, request.piece, offset)
 
@@ -248,15 +250,15 @@ class JukeboxModel:
         covered = -(-samples // hops[-1]) * hops[-1]
         return [covered // hop for hop in hops]
 
-    def _clip(self, conditioning: Conditioning, song: Song, level: int) -> Clip:
+    def _clip(self, conditioning: Conditioning, clip: UnfinishedClip, level: int) -> Clip:
         """Decode the codes of a level, one clip at a time so that its audio is its own."""
-        request: Request = conditioning.data
+        request: ClipLabels = conditioning.data
         with threads_for(self.folder.vqvae.width):
-            audio = self.vqvae.decode(song.codes[level].unsqueeze(0), level)[0].cpu().numpy()
+            audio = self.vqvae.decode(clip.codes[level].unsqueeze(0), level)[0].cpu().numpy()
         audio = audio[: request.samples]
         gain = min(1.0, PEAK / max(float(np.abs(audio).max()), 1e-9))
         record = conditioning.record | {
-            "offset_seconds": song.offset / self.rate,
+            "offset_seconds": clip.offset / self.rate,
             "piece_seconds": request.piece / self.rate,
             "gain": gain,
         }
@@ -266,7 +268,7 @@ class JukeboxModel:
             record["licence"] = self.folder.licence
         if self.folder.notice:
             record["notice"] = self.folder.notice
-        codes = {n: codes.cpu().numpy() for n, codes in enumerate(song.codes) if n >= level}
+        codes = {n: codes.cpu().numpy() for n, codes in enumerate(clip.codes) if n >= level}
         return Clip(audio * np.float32(gain), self.rate, codes, record)
 
 

@@ -12,6 +12,7 @@ keys are made from it again, so that sampling is not slowed by keeping weights t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,13 +25,21 @@ from harness.models.jukebox.decoding.sampling import window_starts
 from harness.models.jukebox.network.attention import Pattern, layer_pattern
 from harness.models.jukebox.network.prior import Prior
 
-HEADS = {"5b_lyrics": (68, 2), "1b_lyrics": (63, 0)}
-"""Layer and head whose attention follows the lyrics, of the released priors that were given lyrics."""
+
+class AttentionHead(NamedTuple):
+    """A head of a layer, both counted from 0."""
+
+    layer: int
+    head: int
+
+
+HEADS = {"5b_lyrics": AttentionHead(68, 2), "1b_lyrics": AttentionHead(63, 0)}
+"""The head whose attention follows the lyrics, of the released priors that read lyrics."""
 
 
 @torch.inference_mode()
 def align(
-    prior: Prior, labeller: Labeller, labels: Sequence[Labels], codes: Tensor, hop: int, layer: int, head: int
+    prior: Prior, labeller: Labeller, labels: Sequence[Labels], codes: Tensor, hop: int, at: AttentionHead
 ) -> list[NDArray[np.float32]]:
     """Attention from each music code to each lyric character of a piece, one array (T, characters) per row.
 
@@ -46,14 +55,12 @@ def align(
     Raises:
         UsageError: a prior without lyrics, or a layer or head that does not read them.
     """
-    _check_reads_lyrics(prior, layer, head)
+    _check_reads_lyrics(prior, at)
     total, n_ctx = codes.shape[1], prior.config.n_ctx
     pieces = [np.zeros((total, len(row.full_tokens)), np.float32) for row in labels]
     for start in reversed(window_starts(total, n_ctx, hop)):  # earlier windows are written over later ones
         y = np.stack([labeller.window(row, start) for row in labels])
-        weights = window_attention(
-            prior, codes[:, start : start + n_ctx], torch.from_numpy(y).to(codes.device), layer, head
-        )
+        weights = window_attention(prior, codes[:, start : start + n_ctx], torch.from_numpy(y).to(codes.device), at)
         for piece, row, seen in zip(pieces, labels, weights.cpu().numpy(), strict=True):
             characters = labeller.window_characters(row, start)
             real = characters >= 0
@@ -62,23 +69,24 @@ def align(
 
 
 @torch.inference_mode()
-def window_attention(prior: Prior, z: Tensor, y: Tensor, layer: int, head: int) -> Tensor:
+def window_attention(prior: Prior, z: Tensor, y: Tensor, at: AttentionHead) -> Tensor:
     """Attention of one window: codes z (B, T) under labels y (B, len) -> float32 (B, T, n_tokens).
 
     Row t is the position that predicts code t, column c the label's lyric token c, padding included.
     """
-    _check_reads_lyrics(prior, layer, head)
-    block = prior.prior.transformer._attn_mods[layer]
-    x = block.ln_0(_layer_input(prior, block, z, y))  # type: ignore[operator]
+    _check_reads_lyrics(prior, at)
+    layer, head = at
+    block = prior.prior.transformer.blocks[layer]
+    x = block.ln_0(_layer_input(prior, block, z, y))
     attention = block.attn
     lyrics = prior.config.n_tokens
     if layer_pattern(prior.config.attn_order, layer) is Pattern.CROSS:
         encoded = prior.encode_lyrics(y)
         assert encoded is not None
-        q = _head(attention.c_attn(x), prior.config.heads, head)  # type: ignore[operator]
-        k = _head(attention.c_enc_kv(encoded).chunk(2, -1)[0], prior.config.heads, head)  # type: ignore[operator]
+        q = _head(attention.c_attn(x), prior.config.heads, head)
+        k = _head(attention.c_enc_kv(encoded).chunk(2, -1)[0], prior.config.heads, head)
         return _weights(q, k)
-    q, k, _ = (_head(part, prior.config.heads, head) for part in attention.c_attn(x).chunk(3, -1))  # type: ignore[operator]
+    q, k, _ = (_head(part, prior.config.heads, head) for part in attention.c_attn(x).chunk(3, -1))
     primed = prior.config.transformer.prime_len
     sees = torch.ones(x.shape[1], min(primed, x.shape[1]), dtype=torch.bool, device=x.device).tril()
     return _weights(q, k[:, :primed], sees)[:, lyrics:, :lyrics]  # music positions of lyric keys
@@ -118,8 +126,8 @@ def _weights(q: Tensor, k: Tensor, sees: Tensor | None = None) -> Tensor:
     return (scores if sees is None else scores.masked_fill(~sees, -torch.inf)).softmax(-1)
 
 
-def _check_reads_lyrics(prior: Prior, layer: int, head: int) -> None:
-    config = prior.config
+def _check_reads_lyrics(prior: Prior, at: AttentionHead) -> None:
+    (layer, head), config = at, prior.config
     reading = [
         n for n in range(config.depth) if layer_pattern(config.attn_order, n) in (Pattern.CROSS, Pattern.PRIME)
     ]  # fmt: skip

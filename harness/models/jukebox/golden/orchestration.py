@@ -17,8 +17,8 @@ from torch import Tensor
 
 from harness.models.base import Sampling
 from harness.models.jukebox.conditioning.labels import Labels
-from harness.models.jukebox.decoding.alignment import align
-from harness.models.jukebox.decoding.sampling import sample_level, truncate, window_starts
+from harness.models.jukebox.decoding.alignment import AttentionHead, align
+from harness.models.jukebox.decoding.sampling import LevelBatch, sample_level, truncate, window_starts
 from harness.models.jukebox.golden.case import Case, song_labels
 from harness.models.jukebox.golden.report import AUDIO, Report
 from harness.models.jukebox.network.config import PriorConfig
@@ -97,9 +97,8 @@ class Pieces:
     def sample(self, level: int, above: Tensor | None, codes: Tensor, total: int) -> Tensor:
         """Codes (B, total) of a level of which `codes` are there."""
         uniforms = torch.zeros(len(codes), total, dtype=torch.float64)  # greedy: any number draws the same code
-        return sample_level(
-            self.prior(level), self.labels_at(level), above, codes, uniforms, self.sampling(level), self.hop(level)
-        )
+        batch = LevelBatch(self.labels_at(level), above, codes, uniforms)
+        return sample_level(self.prior(level), batch, self.sampling(level), self.hop(level))
 
 
 @dataclass(frozen=True)
@@ -217,10 +216,9 @@ def _extend_level(pieces: Pieces, level: int, codes: Tensor, n: int) -> tuple[Te
     config, total = pieces.prior(level).config, codes.shape[1] + n
     start = max(0, total - config.n_ctx)
     labels_at = pieces.labels_at(level)
-    window = sample_level(
-        pieces.prior(level), lambda _: labels_at(start), None, codes[:, start:],
-        torch.zeros(len(codes), total - start, dtype=torch.float64), pieces.sampling(level), pieces.hop(level),
-    )  # fmt: skip
+    uniforms = torch.zeros(len(codes), total - start, dtype=torch.float64)
+    batch = LevelBatch(lambda _: labels_at(start), None, codes[:, start:], uniforms)
+    window = sample_level(pieces.prior(level), batch, pieces.sampling(level), pieces.hop(level))
     return torch.cat([codes[:, :start], window], 1), _window(level, config, start, codes.shape[1], total)
 
 
@@ -271,7 +269,7 @@ def _check_alignment(pieces: Pieces, report: Report) -> None:
         hps = module.hparams["prior"]
         weights = align(
             module.prior, module.labeller, pieces.labels[level], pieces.case.codes(f"ancestral.codes_level_{level}"),
-            pieces.hop(level), hps["alignment_layer"], hps["alignment_head"],
+            pieces.hop(level), AttentionHead(hps["alignment_layer"], hps["alignment_head"]),
         )  # fmt: skip
         for row, ours in enumerate(weights):
             report.close(f"ancestral.alignment_{row}", ours, pieces.case.vectors[f"ancestral.alignment_{row}"])

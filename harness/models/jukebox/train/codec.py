@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,7 +10,7 @@ from torch import Tensor, nn
 from harness.models.jukebox.network.config import VQVAEConfig
 from harness.models.jukebox.network.vqvae import VQVAE
 from harness.models.jukebox.train.data import Recordings
-from harness.models.jukebox.train.loop import Schedule, Trainer
+from harness.models.jukebox.train.loop import Job, Trainer
 from harness.models.jukebox.train.losses import spectral_distance
 
 EXCERPT = 16_384  # samples, about a second: a multiple of every hop
@@ -74,10 +72,9 @@ class LevelCodec(nn.Module):
         self.book.k[dead], self.sums[dead], self.usage[dead] = fresh, fresh * start, start
 
 
-def train_codec(
-    config: VQVAEConfig, level: int, schedule: Schedule, train: Recordings, valid: Recordings, folder: Path
-) -> LevelCodec:
-    """Train `level`; checkpoints and the best weights by validation loss lie in `folder`."""
+def train_codec(config: VQVAEConfig, level: int, job: Job, train: Recordings, valid: Recordings) -> LevelCodec:
+    """Train `level`; checkpoints and the best weights by validation loss lie in the job's folder."""
+    schedule = job.schedule
     torch.manual_seed(schedule.seed)
     codec = LevelCodec(config, level)
     held_out = torch.from_numpy(valid.excerpts(np.random.default_rng(1), 32, EXCERPT))
@@ -101,5 +98,5 @@ def train_codec(
         loss, figures, codes = losses(held_out)
         return {"loss": loss.item(), **figures, "codes_used": len(codes.unique()) / config.bins}
 
-    Trainer(f"codec-{level}", codec, schedule, folder).run(step, validate)
+    Trainer(f"codec-{level}", codec, job).run(step, validate)
     return codec

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.corpora import open_corpus
 from harness.corpora.excerpts import Excerpt, excerpts, halves
-from harness.models.base import Progress, Sampling
+from harness.models.base import Sampling, SamplingProgress
 from harness.models.jukebox.model import JukeboxModel
 from harness.models.jukebox.train.codes import CodedTrack
 from harness.models.jukebox.train.ngram import Trigram
@@ -54,7 +54,7 @@ def make_sets(
     embedder: Embedder,
     per_style: int,
     seconds: float,
-    progress: Progress | None = None,
+    progress: SamplingProgress | None = None,
 ) -> Sets:
     """Build and embed every set: `per_style` clips of each style, `seconds` long."""
     built = open_corpus(corpus)

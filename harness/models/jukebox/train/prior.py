@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 from harness.models.jukebox.conditioning.labels import Labels
 from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.train.codes import CodedTrack
-from harness.models.jukebox.train.loop import Schedule, Trainer
+from harness.models.jukebox.train.loop import Job, Trainer
 from harness.models.jukebox.weights.checkpoint import ModelFolder
 
 NO_ARTIST, NO_LABELS = 0.4, 0.1
@@ -90,10 +89,9 @@ def mean_bits(prior: Prior, windows: list[Window], batch: int = 8) -> float:
     return torch.cat(bits).mean().item()
 
 
-def train_prior(
-    folder: ModelFolder, level: int, schedule: Schedule, train: list[CodedTrack], valid: list[CodedTrack], out: Path
-) -> Prior:
-    """Train the prior of `level`; checkpoints and the best weights by validation bits lie in `out`."""
+def train_prior(folder: ModelFolder, level: int, job: Job, train: list[CodedTrack], valid: list[CodedTrack]) -> Prior:
+    """Train the prior of `level`; checkpoints and the best weights by validation bits lie in the job's folder."""
+    schedule = job.schedule
     torch.manual_seed(schedule.seed)
     prior = Prior(folder.priors[level])
     windows, checked = Windows(folder, level, train), Windows(folder, level, valid).grid(48)
@@ -103,5 +101,5 @@ def train_prior(
         bits = prior.bits(*stack([windows.pick(rng) for _ in range(schedule.batch)]))[0].mean()
         return bits, {}
 
-    Trainer(f"prior-{level}", prior, schedule, out).run(step, lambda: {"bits": mean_bits(prior, checked)})
+    Trainer(f"prior-{level}", prior, job).run(step, lambda: {"bits": mean_bits(prior, checked)})
     return prior

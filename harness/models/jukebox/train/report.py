@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import HarnessError
-from harness.reporting.plots import write_png
+from harness.core.png import write_png
 from metrics.api.score import Score
 from metrics.io.files import write_bytes
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import ModelError
 from harness.core.progress import Progress, Quiet
+from harness.models.files import Pulled, PullOptions
 from harness.models.jukebox.conditioning.labels import read_ids
 from harness.models.jukebox.weights.checkpoint import ModelFolder
 from harness.models.jukebox.weights.convert import PickleRefused, Wanted, convert
 from harness.models.jukebox.weights.download import NotServed, discard, download
+from harness.models.jukebox.weights.inventory import pullable
 from harness.models.jukebox.weights.pins import Pin, Pins
 from metrics.io.files import write_bytes
 from metrics.io.web import without_user_info
@@ -49,12 +51,15 @@ class Options:
         return None if self.source.startswith(("http://", "https://")) else Path(self.source).expanduser()
 
 
-@dataclass
-class Pulled:
-    """What a pull did, by the names of the files."""
+def pull_released(name: str, options: PullOptions, progress: Progress) -> Pulled:
+    """Bring what is missing of the released model `name`.
 
-    fetched: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
+    Raises:
+        UsageError: a model that is not pulled.
+        ModelError: as `pull` does.
+    """
+    chosen = Options(options.source or PUBLISHED, options.ids, options.trust_pickle)
+    return pull(pullable(name), chosen, progress)
 
 
 def pull(folder: ModelFolder, options: Options | None = None, progress: Progress | None = None) -> Pulled:

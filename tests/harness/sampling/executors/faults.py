@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.models.base import Clip, Conditioning, Progress, Sampling
+from harness.models.base import Clip, Conditioning, Sampling, SamplingProgress
 from harness.models.toy import ToyModel
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import Plan, make_plan
@@ -50,7 +50,7 @@ class Faulty(ToyModel):
         conditionings: Sequence[Conditioning],
         seeds: Sequence[int],
         sampling: Sampling | None = None,
-        progress: Progress | None = None,
+        progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
         log(self.folder, seeds)

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from harness.models.base import Sampling
-from harness.models.jukebox.decoding.sampling import ENGINE_VERSION, draw, sample_level, truncate, window_starts
+from harness.models.jukebox.decoding.sampling import (
+    ENGINE_VERSION,
+    LevelBatch,
+    draw,
+    sample_level,
+    truncate,
+    window_starts,
+)
 from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.weights.hparams import prior_config
 
@@ -75,7 +82,8 @@ def test_greedy_codes_over_windows_equal_teacher_forcing_step_by_step(prior_and_
     prompt = case.vectors["z"][:, :prompted].long()
     labels = lambda start: torch.cat([y[:, :1], y[:, 1:2] + start * prior.config.hop, y[:, 2:]], 1)  # noqa: E731
 
-    ours = sample_level(prior, labels, above, prompt, torch.zeros(2, total, dtype=torch.float64), GREEDY, hop)
+    level = LevelBatch(labels, above, prompt, torch.zeros(2, total, dtype=torch.float64))
+    ours = sample_level(prior, level, GREEDY, hop)
 
     codes = prompt
     for start in window_starts(total, n_ctx, hop):
@@ -98,6 +106,7 @@ def test_the_engine_version_changes_with_the_codes(golden):
     generator = torch.Generator().manual_seed(0)
     uniforms = torch.rand(2, 60, generator=generator, dtype=torch.float64)
     nothing = torch.zeros(2, 0, dtype=torch.long)
-    codes = sample_level(prior.eval(), lambda start: case.vectors["y_a"], None, nothing, uniforms, Sampling(), 12)
+    level = LevelBatch(lambda start: case.vectors["y_a"], None, nothing, uniforms)
+    codes = sample_level(prior.eval(), level, Sampling(), 12)
     digest = hashlib.sha256(codes.numpy().tobytes()).hexdigest()[:16]
     assert (ENGINE_VERSION, digest) == (2, "0f197b19dccf8d63")

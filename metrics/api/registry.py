@@ -14,8 +14,7 @@ broken is listed as broken, with its distribution and the reason, and stops noth
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
@@ -165,22 +164,13 @@ class Registry(Generic[T]):
             return None
         return self._broken(self._chosen(plugins), reason_of(why) if isinstance(why, BaseException) else why)
 
-    @contextmanager
-    def blamed(self, name: str) -> Iterator[None]:
-        """Say of an error in the block that the plug-in `name` is broken, and whose it is.
+    def blamed(self, name: str) -> Blamed:
+        """A context manager that says of an error in its block that the plug-in `name` is broken, and whose it is.
 
         Errors that a person or the machine can put right pass as they are (`HarnessError`, `OSError`, no memory), and
         so does everything under a built-in name.
         """
-        try:
-            yield
-        except (HarnessError, OSError, MemoryError, KeyboardInterrupt, Stopped):
-            raise
-        except BaseException as error:  # an exit of the program is one as well
-            broken = None if type(error).__name__ == "OutOfMemoryError" else self.failed(name, error)
-            if broken is None:
-                raise
-            raise broken from error
+        return Blamed(self, name)
 
     def _built_in(self) -> dict[str, str]:
         """Name → target; that of a row is empty."""
@@ -240,6 +230,23 @@ class Registry(Generic[T]):
             version=plugin.version,
             reason=reason,
         )
+
+
+class Blamed:
+    """What `Registry.blamed` gives. It is no generator: one that is thrown away in the middle of a Ctrl-C would take
+    its own end for an error of the plug-in."""
+
+    def __init__(self, registry: Registry[Any], name: str) -> None:
+        self.registry, self.name = registry, name
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        passing = HarnessError | OSError | MemoryError | KeyboardInterrupt | Stopped
+        if error is None or isinstance(error, passing) or type(error).__name__ == "OutOfMemoryError":
+            return
+        if (broken := self.registry.failed(self.name, error)) is not None:
+            raise broken from error
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> str:

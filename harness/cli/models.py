@@ -22,7 +22,7 @@ def models(ctx: typer.Context) -> None:
         return
     from harness.models.registry import MODELS
 
-    for name in MODELS.names():
+    for name in MODELS.working():
         typer.echo(name)
 
 
@@ -118,16 +118,18 @@ def pull(
 def list_models() -> None:
     """Every model with its size, its licence and whether it is here."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from harness.models.jukebox.weights.inventory import folder_of, take
-    from harness.models.registry import MODELS
+    from harness.models.registry import MODELS, plugin_states
 
     table = Table("model", "parameters", "disk", "state", "licence")
+    plugins = plugin_states()
     for name in MODELS.names():
-        folder = folder_of(name)
+        folder = None if name in plugins else folder_of(name)
         if folder is None:
-            table.add_row(name, "–", "–", "ready", "–")
+            table.add_row(escape(name), "–", "–", plugins.get(name, "ready"), "–")
             continue
         there = take(folder)
         disk = gigabytes(there.bytes) if there.state == "ready" else f"needs {gigabytes(there.needed)}"

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from harness.planning.experiment import Condition, check_choice, experiment
+from harness import Condition, experiment
+from harness.planning.experiment import check_choice
 
 TAKEN = {"style": ("style", "text"), "artist": ("artist",), "lyrics": ("lyrics",)}
 """A text is read as a style: without a style there is no text."""

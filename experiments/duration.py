@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from harness.planning.experiment import Condition, experiment
+from harness import Condition, experiment
 
 
 @experiment(varies="seconds", primary="fad16", unit="clip", contrast="every pair", family="all contrasts")

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
+from harness import Condition, experiment
 from harness.core.errors import UsageError
-from harness.planning.experiment import Condition, experiment
 
 
 @experiment(varies="replicate", primary="fad16", unit="clip", contrast="every pair", family="all contrasts")

@@ -13,7 +13,7 @@ def duration(
         12.0,
     ),
 ) -> list[Condition]:
-    """Does music get worse, or more varied, the longer the model goes on?
+    """Does music get worse, or more varied, the longer the model continues?
 
     Longer clips are measured in excerpts as long as those of the reference, so choose multiples of its length (6 s).
     """

@@ -1,7 +1,7 @@
 """From an experiment to the clips it needs: each with its prompt, its seed and its identity, in a fixed order.
 
 Clips are spread evenly over the prompts and are listed index by index, so that stopping early leaves the prompts
-balanced. The same request under two conditions has the same seed, unless independent seeds are asked for; only its
+balanced. The same request under two conditions has the same seed, unless independent seeds are requested; only its
 identity differs.
 """
 
@@ -26,7 +26,7 @@ from harness.prompts.prompt import Prompt
 class ClipRequest:
     """One clip that an experiment needs. `index` counts the clips of one prompt under one condition.
 
-    `prompt` is what the model is asked for, `listed` the prompt of the experiment that it comes from.
+    `prompt` is the one that the condition makes of `listed`, the prompt of the experiment.
     """
 
     condition: Condition
@@ -46,7 +46,7 @@ class ClipRequest:
 
     @property
     def asked(self) -> tuple[Prompt, float]:
-        """What the model is asked to encode: the prompt and the clip's length in seconds."""
+        """What the model encodes: the prompt and the clip's length in seconds."""
         return self.prompt, self.seconds
 
 
@@ -62,7 +62,7 @@ class Plan:
         return [request for request in self.requests if request.condition == condition]
 
     def encode(self, model: Model) -> dict[tuple[Prompt, float], Conditioning]:
-        """Everything that the model is asked for, read by it once. Raises what `Model.encode` does."""
+        """All prompts and lengths of the plan, each encoded once by the model. Raises what `Model.encode` does."""
         with foreign(f"the model {model.name}"):
             return {asked: model.encode(*asked) for asked in dict.fromkeys(request.asked for request in self.requests)}
 

@@ -5,7 +5,7 @@
     harness run study.yaml
 
 The file is run as Python runs a script, with its folder on the path. The SHA-256 of its bytes is recorded with what was
-found. Whatever goes wrong in it is a `UsageError` that says the line.
+found. Whatever goes wrong in it is a `UsageError` with the line.
 """
 
 from __future__ import annotations

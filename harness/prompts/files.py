@@ -24,7 +24,7 @@ from harness.core.yaml_document import Document, Place, decoded, read_content, r
 FORMATS = (".yaml", ".yml", ".csv", ".jsonl")
 LIST_FIELD, SEPARATOR = "tags", ";"
 PROMPT_PLACE = re.compile(r"^(prompts\.)?(\d+(\.|$))+")
-"""The place of a prompt in a file, which its line says better."""
+"""The place of a prompt in a file; messages give its line instead."""
 
 
 @dataclass(frozen=True)

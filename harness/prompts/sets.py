@@ -1,12 +1,12 @@
-"""Sets of prompts: those that come with the harness or another distribution, and a person's own files.
+"""Sets of prompts: those that come with the harness or another distribution, and the user's own files.
 
 A set is a file of rows (`harness.prompts.files`) with these fields, of which one of the first five must be there:
 
     text, style, artist, lyrics    as in a prompt
-    audio       a sound file to go on from, as seen from the prompt file, or corpus:NAME/PACKAGE/FILE.flac@SECOND: an
+    audio       a sound file to continue, relative to the prompt file, or corpus:NAME/PACKAGE/FILE.flac@SECOND: an
                 excerpt of a corpus that the user built ('harness corpus build NAME'); no music comes with the harness
     seconds     how much of the audio is the prompt
-    tags        what the prompt is for, such as lang:zh or valence:high: for people and grouping, never for a model
+    tags        labels such as lang:zh or valence:high, for users and grouping; no model sees them
 
 All mistakes of a file are reported at once, each with its line and field, before anything is sampled.
 """
@@ -79,7 +79,7 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class PromptRow:
-    """A prompt of a set as it was checked: its words, what it goes on from, its tags."""
+    """A prompt of a set, checked: its words, the sound that it continues, its tags."""
 
     line: int
     words: Mapping[str, Any]
@@ -116,7 +116,7 @@ class PromptSet:
 
 
 class _Shipped(Mapping[str, PromptSet]):
-    """The sets that come with the harness, each read when it is asked for."""
+    """The sets that come with the harness, each read when it is used."""
 
     def __getitem__(self, name: str) -> PromptSet:
         if name not in list(self):
@@ -307,7 +307,7 @@ def _track(excerpt: Excerpt) -> Track:
 
 @lru_cache(maxsize=8)
 def _tracks(corpus: str) -> dict[str, Track]:
-    """The tracks of a corpus by file, as declared: whether it is built is not asked."""
+    """The tracks of a corpus by file, as declared, whether or not it is built."""
     from harness.corpora.manifest import load_manifest
 
     return {track.file: track for track in load_manifest(corpus).tracks}

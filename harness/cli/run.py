@@ -162,7 +162,7 @@ def command_of_installed(name: str) -> Any:
     declaration = EXPERIMENTS.get(name)
     try:
         return command_of(command_for(declaration))
-    except Exception as error:  # whatever Typer says of a type that it does not know
+    except Exception as error:  # whatever Typer raises for a type that it does not know
         broken = EXPERIMENTS.failed(name, f"it cannot be given options: {error}")
         if broken is None:
             raise
@@ -179,7 +179,7 @@ def command_of_file(name: str) -> Any:
         return command_of(command_for(declaration))
     except HarnessError:
         raise
-    except Exception as error:  # whatever Typer says of a type that it does not know
+    except Exception as error:  # whatever Typer raises for a type that it does not know
         raise UsageError(f"{name}: {declaration.name} cannot be given options: {error}") from error
 
 
@@ -245,7 +245,7 @@ def _confirming(
 
 
 def _logged(outcome: Outcome, results: Path) -> str:
-    """Log a run to MLflow, and say where it is to be seen."""
+    """Log a run to MLflow. Returns a line on where to see it."""
     from harness.reporting.mlflow import log_or_postpone
 
     logged, problem = log_or_postpone(outcome, results)

@@ -1,4 +1,4 @@
-"""The experiments that are installed, by name. Each is found by entry point and imported only when it is asked for.
+"""The experiments that are installed, by name. Each is found by entry point and imported only when it is used.
 
 Those of this project are entry points as well, so that nothing here imports them.
 """

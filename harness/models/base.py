@@ -1,4 +1,4 @@
-"""What the harness asks of a model: labels in, seeded clips out."""
+"""The protocol of a model: labels in, seeded clips out."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class Model(Protocol):
 
     @property
     def styles(self) -> Sequence[str]:
-        """The styles that the model can be asked for; empty where it knows none."""
+        """The styles that can be requested of the model; empty where it knows none."""
         ...
 
     def fingerprint(self) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class Model(Protocol):
     ) -> list[Clip]:
         """One clip per conditioning, each drawn from its own seed.
 
-        `unfinished` names a file for each clip where a slow model keeps what it has so far, and finds it again when it
+        `unfinished` names a file for each clip where a slow model stores what it has so far, and finds it again when it
         was interrupted. The caller removes the files once the clips are safe. A quick model may ignore it.
         """
         ...

@@ -129,11 +129,11 @@ def load() -> ToyModel:
 
 def _walk(notes: int, generator: np.random.Generator, sampling: Sampling) -> np.ndarray:
     """int64 (notes,) in 0…NOTES−1: each note is near the last one, the nearer the colder."""
-    places = np.arange(NOTES)
+    steps = np.arange(NOTES)
     codes = np.empty(notes, np.int64)
     last = NOTES // 2
     for n in range(notes):
-        logits = -((places - last) ** 2) / 8.0 - np.abs(places - NOTES / 2) / 6.0
+        logits = -((steps - last) ** 2) / 8.0 - np.abs(steps - NOTES / 2) / 6.0
         last = codes[n] = _draw(logits / scalar(sampling.temperature), generator.random(), sampling)
     return codes
 

@@ -1,4 +1,4 @@
-"""What a model makes of sound that is there already: its codes, level by level, and the prior that knows them."""
+"""Existing audio as a model reads it: its codes, level by level, and how many windows a prior takes at once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def prepare(audio: ArrayLike, rate: int, model: JukeboxModel, lufs: float | None
 
 
 def reach(config: VQVAEConfig, level: int) -> int:
-    """Samples on either side of a code, at most, that have a say in it."""
+    """Samples on either side of a code, at most, that it depends on."""
     growth = dilations(config.depth * config.multipliers[level], config.dilation_growth, config.dilation_cycle)
     samples, step = 0, 1  # `step` samples lie between two positions of the layer at hand
     for block in range(level + 1):

@@ -1,12 +1,12 @@
-"""Where in the lyrics a prior looks while it makes the music: attention from music codes to lyric characters.
+"""Where in the lyrics a prior reads while it generates the music: attention from music codes to lyric characters.
 
 Of one layer and one head, over a whole piece. Two kinds of layer read the lyrics: those of pattern CROSS (a lyric
 encoder's output, 5b_lyrics) and those of pattern PRIME (the beginning of one shared sequence, 1b_lyrics). Which head of
 them follows the singing is an observation about trained weights: `HEADS` holds those of the released priors
 (Dhariwal et al. 2020, arXiv:2005.00341, section 5.3, figure 7).
 
-The weights come from one teacher-forced pass per window: the input of the layer is caught on its way, and queries and
-keys are made from it again, so that sampling is not slowed by keeping weights that it has no use for.
+The weights come from one teacher-forced pass per window: the input of the layer is captured, and queries and keys are
+computed from it again, so that sampling is not slowed by storing weights that it does not use.
 """
 
 from __future__ import annotations
@@ -132,8 +132,8 @@ def _check_reads_lyrics(prior: Prior, at: AttentionHead) -> None:
         n for n in range(config.depth) if layer_pattern(config.attn_order, n) in (Pattern.CROSS, Pattern.PRIME)
     ]  # fmt: skip
     if not config.n_tokens or not reading:
-        raise UsageError("this prior was not given lyrics, so that there is no attention to them.")
+        raise UsageError("this prior reads no lyrics, so that there is no attention to them.")
     if layer not in reading:
         raise UsageError(f"layer {layer} does not read the lyrics; those that do are {', '.join(map(str, reading))}.")
     if not 0 <= head < config.heads:
-        raise UsageError(f"head {head} was asked for; layer {layer} has heads 0 to {config.heads - 1}.")
+        raise UsageError(f"head {head} was requested; layer {layer} has heads 0 to {config.heads - 1}.")

@@ -20,7 +20,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Tensors(dict[str, Tensor]):
-    """Named tensors of a file; one that is not there is told with the file's name."""
+    """Named tensors of a file; a missing one is an error that names the file."""
 
     def __init__(self, path: Path) -> None:
         from safetensors import SafetensorError
@@ -41,7 +41,7 @@ class Tensors(dict[str, Tensor]):
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """Names of the tensors that nobody has asked for."""
+        """Names of the tensors that were never read."""
         return tuple(sorted(self.keys() - self.read))
 
     def __missing__(self, key: str) -> Tensor:
@@ -49,7 +49,7 @@ class Tensors(dict[str, Tensor]):
 
 
 class Values(dict[str, Any]):
-    """The object of a JSON file; a key that is not there is told with the file's name."""
+    """The object of a JSON file; a missing key is an error that names the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,7 +65,7 @@ class Values(dict[str, Any]):
 
 
 class Case:
-    """One case; its files are read when they are asked for."""
+    """One case; its files are read at their first use."""
 
     def __init__(self, folder: Folder, name: str) -> None:
         self.folder, self.name = folder, name

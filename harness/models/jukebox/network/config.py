@@ -119,7 +119,7 @@ class PriorConfig:
 
     @property
     def labelled(self) -> bool:
-        """Whether the prior is told artist, genre and time; without, it knows only the codes above."""
+        """Whether the prior is given artist, genre and time; without, only the codes above."""
         return self.artists > 0
 
     @property

@@ -75,7 +75,7 @@ def encode_track(vqvae: VQVAE, level: int, audio: np.ndarray, shift: float = 0.0
 def coded_tracks(
     vqvae: VQVAE, levels: tuple[int, ...], recordings: Recordings, out: Path, variants: tuple[Variant, ...]
 ) -> list[CodedTrack]:
-    """All variants of all recordings at the named levels; encoded once and kept in `out`."""
+    """All variants of all recordings at the named levels; encoded once and cached in `out`."""
     coded = []
     for variant in variants:
         by_level = {level: _coded_level(vqvae, level, recordings, out, variant) for level in levels}
@@ -88,13 +88,13 @@ def coded_tracks(
 def _coded_level(vqvae: VQVAE, level: int, recordings: Recordings, out: Path, variant: Variant) -> list[np.ndarray]:
     from safetensors.numpy import load_file, save
 
-    told = hashlib.sha256(repr([(track.sha256, variant) for track in recordings.tracks]).encode())
+    hasher = hashlib.sha256(repr([(track.sha256, variant) for track in recordings.tracks]).encode())
     for module in (vqvae.encoders[level], vqvae.codebook(level)):
         for tensor in module.state_dict().values():
-            told.update(tensor.numpy().tobytes())
-    kept = out / f"codes-{level}-{told.hexdigest()[:16]}.safetensors"
-    if not kept.exists():
+            hasher.update(tensor.numpy().tobytes())
+    cached = out / f"codes-{level}-{hasher.hexdigest()[:16]}.safetensors"
+    if not cached.exists():
         coded = [encode_track(vqvae, level, audio, *variant) for audio in recordings.audio]
-        write_bytes(kept, save({f"{i:05d}": codes for i, codes in enumerate(coded)}))
-    loaded = load_file(kept)
+        write_bytes(cached, save({f"{i:05d}": codes for i, codes in enumerate(coded)}))
+    loaded = load_file(cached)
     return [loaded[key] for key in sorted(loaded)]

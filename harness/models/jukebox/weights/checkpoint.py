@@ -9,7 +9,7 @@ another one (`base`), table by table; these tables are optional:
     [dtypes]            in what type a module's matrices are published, where that is not float32
     [licence]           the terms of the weights, and the notice that what they make must carry
 
-Weights may be stored in half precision; they run in float32 unless another type is asked for their products.
+Weights may be stored in half precision; they run in float32 unless another type is requested for their products.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class ModelFolder:
 
     @property
     def notice(self) -> str | None:
-        """What the licence wants said with everything that the model makes."""
+        """The notice that the licence requires with everything that the model makes."""
         return self._config.get("licence", {}).get("notice")
 
     @cached_property
@@ -180,16 +180,16 @@ class ModelFolder:
         most = self.priors[-1].max_genres
         if len(words) > most:
             raise UsageError(f"the style {name!r} has {len(words)} words, and {self.name} takes at most {most}.")
-        place = self.path / self._config["labels"][self.labels_version]["genres"]
+        listed_in = self.path / self._config["labels"][self.labels_version]["genres"]
         genres = known_names(self._ids[self.labels_version]["genres"])
-        return " ".join(find_name("style", name, genres, place, word) for word in words)
+        return " ".join(find_name("style", name, genres, listed_in, word) for word in words)
 
     def artist(self, name: str) -> str:
         """The artist `name` as this model writes it. Raises `UsageError` naming the nearest for an unknown one."""
         if "labels" not in self._config:
             return find_name("artist", name, self.artists, None)
-        place = self.path / self._config["labels"][self.labels_version]["artists"]
-        return find_name("artist", name, self.artists, place, normalise_name(name, self.labels_version))
+        listed_in = self.path / self._config["labels"][self.labels_version]["artists"]
+        return find_name("artist", name, self.artists, listed_in, normalise_name(name, self.labels_version))
 
     def labeller(self, level: int) -> Labeller:
         prior = self.priors[level]
@@ -223,7 +223,7 @@ class ModelFolder:
         return self.path / f"{self.file(module)}.safetensors"
 
     def file(self, module: str) -> str:
-        """A module's place below the folder, without the suffix."""
+        """A module's path below the folder, without the suffix."""
         return self._config.get("files", {}).get(module, module)
 
     def load_vqvae(self) -> VQVAE:
@@ -245,7 +245,7 @@ class ModelFolder:
         return read_tensors(path, read_header(path))
 
     def check(self, module: str) -> None:
-        """Raises `ModelError` unless the weights are there, have the module's shapes and were kept as this module's:
+        """Raises `ModelError` unless the weights exist, have the module's shapes and were stored as this module's:
         upsamplers of two levels have the same shapes. Values are not looked at (see `inventory.verify`)."""
         path = self.weights(module)
         again = f"harness models pull {self.name}" if self.name else "Restore the folder, or install the package again"
@@ -262,9 +262,9 @@ class ModelFolder:
             ) from error
         if wrong := differences(header.tensors, self.manifest(module)):
             raise ModelError(f"{path} does not hold the weights that the configuration describes: {wrong}. {again}.")
-        kept_as = header.metadata.get("module", self.file(module))
-        if kept_as != self.file(module):
-            raise ModelError(f"{path} holds {kept_as}: {self.file(module)} was expected. Delete it, then {again}.")
+        stored_as = header.metadata.get("module", self.file(module))
+        if stored_as != self.file(module):
+            raise ModelError(f"{path} holds {stored_as}: {self.file(module)} was expected. Delete it, then {again}.")
 
     @cached_property
     def sha256(self) -> str:

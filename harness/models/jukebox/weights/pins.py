@@ -50,12 +50,12 @@ class Pins:
         return self.read().get(name)
 
     def add(self, found: dict[str, Pin]) -> None:
-        kept = {name: asdict(pin) for name, pin in sorted((self.read() | found).items())}
-        write_bytes(self.path, json.dumps(kept, indent=1).encode())
+        pinned = {name: asdict(pin) for name, pin in sorted((self.read() | found).items())}
+        write_bytes(self.path, json.dumps(pinned, indent=1).encode())
 
     def check(self, name: str, found: Pin, source: str) -> None:
         """Raises `ModelError` when `found` is not what is pinned under `name`, or is pinned under another name: two
-        modules of one shape would load in each other's place."""
+        modules of one shape would load as each other."""
         pins = self.read()
         pinned = pins.get(name)
         if pinned is not None and pinned != found:
@@ -68,5 +68,5 @@ class Pins:
         if twins:
             raise ModelError(
                 f"{source} has the bytes of {twins[0]} (SHA-256 {found.sha256}): {name} was expected, which is another "
-                "file. One of the two stands in the wrong place: put it right there and pull again."
+                "file. One of the two has the wrong name: correct that and pull again."
             )

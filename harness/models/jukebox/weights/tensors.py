@@ -102,7 +102,7 @@ def read_header(path: Path) -> Header:
             for key, entry in ordered:
                 spec = Spec(tuple(entry["shape"]), DTYPES[entry["dtype"]])
                 if entry["data_offsets"] != [end, end + spec.bytes]:
-                    raise ValueError(f"the place of {key} is not that of its shape")
+                    raise ValueError(f"the offsets of {key} do not fit its shape")
                 specs[key], end = spec, end + spec.bytes
             if size != 8 + length + end:
                 raise ValueError(f"it has {size:,} bytes and announces {8 + length + end:,}")
@@ -114,7 +114,7 @@ def read_header(path: Path) -> Header:
 
 
 def read_tensors(path: Path, header: Header) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in the order of the file, each read when it is asked for."""
+    """Every tensor in the order of the file, each read at its turn."""
     with path.open("rb", buffering=0) as file:
         file.seek(header.start)
         for key, spec in header.tensors.items():

@@ -42,6 +42,6 @@ def _load(name: str, **options: Any) -> JukeboxModel:
     from harness.models.jukebox.model import JukeboxModel
 
     folder = released(name)
-    for module in reversed(folder.modules):  # what is missing is said before gigabytes are read
+    for module in reversed(folder.modules):  # report what is missing before reading gigabytes
         folder.check(module)
     return JukeboxModel(name, folder, **options)

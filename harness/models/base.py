@@ -119,6 +119,7 @@ class Clip:
 
     @property
     def seconds(self) -> float:
+        """Length of the audio."""
         return len(self.audio) / self.rate
 
     def save(self, path: str | Path) -> Path:
@@ -174,8 +175,16 @@ class Model(Protocol):
     ) -> list[Clip]:
         """One clip per conditioning, each drawn from its own seed.
 
-        `unfinished` names a file for each clip where a slow model stores what it has so far, and finds it again when it
-        was interrupted. The caller removes the files once the clips are safe. A quick model may ignore it.
+        Args:
+            conditionings: from `encode`.
+            seeds: one for each.
+            sampling: how codes are drawn; by default `Sampling()`.
+            progress: called after every step.
+            unfinished: a file for each clip, where a slow model stores what it has so far and finds it again after an
+                interruption. The caller removes the files once the clips are safe. A quick model may ignore it.
+
+        Returns:
+            The clips in order.
         """
         ...
 

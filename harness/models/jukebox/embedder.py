@@ -99,8 +99,17 @@ class JukeboxEmbedder:
 
 
 def hidden_after(prior: Prior, z: Tensor, y: Tensor, layer: int) -> Tensor:
-    """What the first `layer` layers of a top prior make of music codes z (B, T ≤ n_ctx) under labels y: (B, T, width),
-    at each position from the codes before it."""
+    """Hidden states of a top prior.
+
+    Args:
+        prior: without a level above.
+        z: music codes (B, T), T ≤ n_ctx.
+        y: label rows (B, y).
+        layer: how many layers to run.
+
+    Returns:
+        (B, T, width), at each position from the codes before it.
+    """
     start, x_cond = prior.conditioning(y, None)
     tokens = prior.sequence_prompt(z, y)
     lyrics = tokens.shape[1] - z.shape[1]  # where lyrics share the sequence they come first

@@ -90,9 +90,11 @@ class JukeboxModel:
 
     @property
     def styles(self) -> Sequence[str]:
+        """The names of the style cards, sorted."""
         return sorted(self.folder.cards)
 
     def fingerprint(self) -> dict[str, Any]:
+        """Name, engine version, weights, dtype, width and labels: all of the model that changes the sound."""
         return {
             "name": self.name,
             "engine_version": ENGINE_VERSION,
@@ -147,7 +149,7 @@ class JukeboxModel:
         return resolve_labels(prompt, self.folder.cards, self.folder.style, self.folder.artist)
 
     def _place(self, prompt: Prompt, seconds: float) -> tuple[int, int | None]:
-        """In samples: the length of the piece that a clip is an excerpt of, and where the clip begins, if that is given."""
+        """Length of the piece that a clip is an excerpt of, and where the clip begins if that is given; in samples."""
         shortest, top = self.folder.vqvae.hops[-1] / self.rate, self.folder.priors[-1]
         if not shortest <= seconds < top.max_seconds:
             raise UsageError(
@@ -185,6 +187,7 @@ class JukeboxModel:
         return tuple(found.get(level, np.zeros(0, np.int64)) for level in range(self.levels))
 
     def tokens(self, conditioning: Conditioning, sampling: Sampling) -> int:
+        """Codes that are drawn for a clip, over the sampled levels."""
         request: ClipLabels = conditioning.data
         totals = self._totals(request.samples)
         return sum(totals[level] - len(request.codes[level]) for level in range(sampling.stop_level, self.levels))
@@ -205,6 +208,11 @@ class JukeboxModel:
         progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
+        """One clip per conditioning, each drawn from its own seed; arguments as in `harness.models.base.Model`.
+
+        Raises:
+            UsageError: not one seed per clip, or a level to stop at that the model lacks.
+        """
         check_seeds(conditionings, seeds)
         sampling = sampling or Sampling()
         stop = sampling.stop_level

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 
 class Quirk(NamedTuple):
+    """A surprise of the original: what it does, and what this engine does."""
+
     name: str
     original: str
     here: str

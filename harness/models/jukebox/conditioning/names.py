@@ -27,9 +27,20 @@ def known_names(table: Mapping[str, int]) -> list[str]:
 
 
 def find_name(kind: str, wanted: str, known: Iterable[str], listed_in: Path | None, key: str | None = None) -> str:
-    """The known name that equals `wanted`, or its part `key`; capitals do not matter.
+    """The known name that was requested; capitals do not matter.
 
-    Raises `UsageError` with the nearest known name, and where all of them are: released models know thousands.
+    Args:
+        kind: what is named, for the message: artist, style.
+        wanted: the request.
+        known: the names to choose from.
+        listed_in: the file that lists all of them; None lists them in the message.
+        key: the part of the request to find, by default all of it.
+
+    Returns:
+        The name as the model spells it.
+
+    Raises:
+        UsageError: an unknown name, with the nearest known one.
     """
     folded = (wanted if key is None else key).casefold()
     names = list(known)

@@ -43,14 +43,22 @@ def align(
 ) -> list[NDArray[np.float32]]:
     """Attention from each music code to each lyric character of a piece, one array (T, characters) per row.
 
-    `codes` (B, T) int64 are the piece's codes at the prior's level, `labels` the B songs they were sampled for, and
-    `hop` the codes by which windows move. Entry [t, c] is the weight that the code at t gives to character c of
-    `labels[row].full_tokens`; characters that no window over t was given have 0. Where windows overlap the earlier one
-    is heard, but only for the characters that it was given, as in the original: the row of a code in several windows
-    may sum to more than 1. The attention of one window is `window_attention`: there a row of a CROSS layer sums to 1,
-    one of a PRIME layer to less, as it may also look at the first music codes, which are left out.
+    Where windows overlap the earlier one counts, but only for the characters that it was given, as in the original: the
+    row of a code in several windows may sum to more than 1. The attention of one window is `window_attention`: there a
+    row of a CROSS layer sums to 1, one of a PRIME layer to less, as it may also read the first music codes, which are
+    left out. To plot: `plt.imshow(weights.T, aspect="auto", origin="lower")`, time to the right, the lyrics upwards.
 
-    To plot: `plt.imshow(weights.T, aspect="auto", origin="lower")`, time to the right, the lyrics upwards.
+    Args:
+        prior: of the level.
+        labeller: of the prior.
+        labels: the B songs that the codes were sampled for.
+        codes: of the piece at the prior's level, int64 (B, T).
+        hop: codes by which windows move.
+        at: the head to read.
+
+    Returns:
+        By row, float32 (T, characters): entry [t, c] is the weight that the code at t gives to character c of
+        `labels[row].full_tokens`; 0 for characters that no window over t was given.
 
     Raises:
         UsageError: a prior without lyrics, or a layer or head that does not read them.
@@ -70,9 +78,20 @@ def align(
 
 @torch.inference_mode()
 def window_attention(prior: Prior, z: Tensor, y: Tensor, at: AttentionHead) -> Tensor:
-    """Attention of one window: codes z (B, T) under labels y (B, len) -> float32 (B, T, n_tokens).
+    """Attention of one window.
 
-    Row t is the position that predicts code t, column c the label's lyric token c, padding included.
+    Args:
+        prior: of the level.
+        z: codes (B, T).
+        y: label rows (B, y).
+        at: the head to read.
+
+    Returns:
+        float32 (B, T, n_tokens): row t is the position that predicts code t, column c the label's lyric token c,
+        padding included.
+
+    Raises:
+        UsageError: a prior without lyrics, or a layer or head that does not read them.
     """
     _check_reads_lyrics(prior, at)
     layer, head = at

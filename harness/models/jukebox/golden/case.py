@@ -72,10 +72,12 @@ class Case:
 
     @property
     def path(self) -> Path:
+        """Its folder."""
         return self.folder.path / self.name
 
     @cached_property
     def hparams(self) -> Values:
+        """`hparams.json`."""
         return Values(self.path / "hparams.json")
 
     @cached_property
@@ -85,6 +87,7 @@ class Case:
 
     @cached_property
     def vectors(self) -> Tensors:
+        """`vectors.safetensors`."""
         return Tensors(self.path / "vectors.safetensors")
 
     def codes(self, key: str) -> Tensor:
@@ -93,10 +96,12 @@ class Case:
 
     @cached_property
     def vqvae(self) -> VQVAE:
+        """The VQ-VAE with the case's weights."""
         return self._loaded(VQVAE(vqvae_config(self.hparams["vqvae"])))
 
     @cached_property
     def prior(self) -> Prior:
+        """The prior with the case's weights."""
         return self._loaded(Prior(prior_config(self.hparams["prior"], self.hparams["vqvae"])))
 
     @cached_property
@@ -127,6 +132,7 @@ class Folder:
         self._cases: dict[str, Case] = {}
 
     def case(self, name: str) -> Case:
+        """The case of that name, read once."""
         return self._cases.setdefault(name, Case(self, name))
 
     def labeller(self, hps: Mapping[str, Any], ids: str) -> Labeller:

@@ -66,9 +66,11 @@ class Pieces:
         self.top = self.levels - 1
 
     def module(self, name: str) -> Case:
+        """The case of a module, by its name."""
         return self.case.folder.case(self.hparams["modules"][name])
 
     def prior(self, level: int) -> Prior:
+        """The prior of a level."""
         return self.module(f"level_{level}").prior
 
     @cached_property
@@ -87,6 +89,7 @@ class Pieces:
         return int(self.hparams["hop_fraction"][level] * self.prior(level).config.n_ctx)
 
     def sampling(self, level: int) -> Sampling:
+        """How a level is sampled."""
         kwargs = self.hparams["sampling_kwargs"][level]
         return Sampling(temperature=kwargs["temp"], top_k=kwargs["top_k"])
 
@@ -110,6 +113,7 @@ class Run:
 
     @property
     def facts(self) -> Mapping[str, Any]:
+        """What `vectors.json` says of this run."""
         return self.pieces.case.values[self.name]
 
     @property

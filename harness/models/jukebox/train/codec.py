@@ -73,7 +73,15 @@ class LevelCodec(nn.Module):
 
 
 def train_codec(config: VQVAEConfig, level: int, job: Job, train: Recordings, valid: Recordings) -> LevelCodec:
-    """Train `level`; checkpoints and the best weights by validation loss lie in the job's folder."""
+    """Train one level.
+
+    Args:
+        config: shape of the whole VQ-VAE.
+        level: 0 for the finest.
+        job: schedule, folder and log; the folder gets checkpoints and the best weights by validation loss.
+        train: recordings to learn from.
+        valid: recordings to validate on.
+    """
     schedule = job.schedule
     torch.manual_seed(schedule.seed)
     codec = LevelCodec(config, level)

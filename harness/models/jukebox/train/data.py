@@ -21,6 +21,7 @@ class Recordings:
 
     @property
     def styles(self) -> list[str]:
+        """The styles of the tracks, sorted."""
         return sorted({track.style for track in self.tracks})
 
     def excerpts(self, rng: np.random.Generator, count: int, samples: int) -> np.ndarray:

@@ -56,7 +56,16 @@ def make_sets(
     seconds: float,
     progress: SamplingProgress | None = None,
 ) -> Sets:
-    """Build and embed every set: `per_style` clips of each style, `seconds` long."""
+    """Sample, take or compute every set, and embed it.
+
+    Args:
+        model: the model to evaluate.
+        corpus: name of a built corpus.
+        embedder: of all sets.
+        per_style: clips of each style in a set.
+        seconds: length of a clip.
+        progress: of the sampling.
+    """
     built = open_corpus(corpus)
     held_out = built.select("test")
     ours, theirs = halves(held_out)

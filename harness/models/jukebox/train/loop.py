@@ -20,6 +20,8 @@ from metrics.io.files import write_bytes
 
 @dataclass(frozen=True)
 class Schedule:
+    """Length, batch and learning rate of a training."""
+
     steps: int
     batch: int
     rate: float  # peak learning rate
@@ -84,10 +86,12 @@ class Trainer:
 
     @property
     def path(self) -> Path:
+        """The last checkpoint."""
         return self.folder / f"{self.name}.pt"
 
     @property
     def best_path(self) -> Path:
+        """The checkpoint of the least validation loss."""
         return self.folder / f"{self.name}.best.pt"
 
     def resume(self) -> None:
@@ -101,6 +105,7 @@ class Trainer:
         print(f"{self.name}: resuming from step {self.first}", flush=True)
 
     def save(self, step: int, validation: float) -> None:
+        """Write a checkpoint, and the best weights where `validation` is the least so far."""
         state: dict[str, Any] = {"module": self.module.state_dict(), "step": step, "seconds": self.seconds}
         if validation <= self.best:
             self.best = validation

@@ -90,7 +90,15 @@ def mean_bits(prior: Prior, windows: list[Window], batch: int = 8) -> float:
 
 
 def train_prior(folder: ModelFolder, level: int, job: Job, train: list[CodedTrack], valid: list[CodedTrack]) -> Prior:
-    """Train the prior of `level`; checkpoints and the best weights by validation bits lie in the job's folder."""
+    """Train the prior of one level.
+
+    Args:
+        folder: of the model, for its shapes and labels.
+        level: 0 for the finest.
+        job: schedule, folder and log; the folder gets checkpoints and the best weights by validation bits.
+        train: coded tracks to learn from.
+        valid: coded tracks to validate on.
+    """
     schedule = job.schedule
     torch.manual_seed(schedule.seed)
     prior = Prior(folder.priors[level])

@@ -62,10 +62,12 @@ class ModelFolder:
 
     @property
     def modules(self) -> tuple[str, ...]:
+        """Names of the modules: vqvae, then the priors by level."""
         return ("vqvae", *(f"prior_level_{level}" for level in range(self.vqvae.levels)))
 
     @cached_property
     def vqvae(self) -> VQVAEConfig:
+        """Shape of the VQ-VAE."""
         return read_shape(VQVAEConfig, self._config["vqvae"])
 
     @cached_property
@@ -107,10 +109,12 @@ class ModelFolder:
 
     @property
     def width(self) -> int:
+        """Clips sampled at a time, unless another width is requested."""
         return self._config["sampling"]["width"]
 
     @property
     def total_seconds(self) -> float:
+        """Length of the piece that a clip is taken for an excerpt of, unless it is given."""
         return self._config["sampling"]["total_seconds"]
 
     @property
@@ -147,6 +151,7 @@ class ModelFolder:
 
     @cached_property
     def artists(self) -> tuple[str, ...]:
+        """The artists that the model knows by name."""
         if "labels" not in self._config:
             return tuple(self._config["artists"])
         return tuple(known_names(self._ids[self.labels_version]["artists"]))
@@ -192,6 +197,7 @@ class ModelFolder:
         return find_name("artist", name, self.artists, listed_in, normalise_name(name, self.labels_version))
 
     def labeller(self, level: int) -> Labeller:
+        """The labeller of a level's prior."""
         prior = self.priors[level]
         timed = prior.conditioner is None
         version: Version = "v3" if prior.labels_version == "v3" else "v2"
@@ -227,6 +233,7 @@ class ModelFolder:
         return self._config.get("files", {}).get(module, module)
 
     def load_vqvae(self) -> VQVAE:
+        """The VQ-VAE with its weights. Raises `ModelError` where they are missing."""
         return load_module(lambda: VQVAE(self.vqvae), self._tensors("vqvae"))
 
     def load_prior(self, level: int, dtype: torch.dtype = torch.float32) -> Prior:

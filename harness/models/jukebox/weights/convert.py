@@ -48,10 +48,21 @@ class Wanted:
 
 
 def convert(source: Path, target: Path, wanted: Wanted, trust_pickle: bool = False, stage: Stage | None = None) -> Pin:
-    """Write the weights of the checkpoint `source` to `target`, in the types that they have there and tied ones once.
+    """Convert a checkpoint to safetensors: every tensor in its own type, tied ones once.
 
-    `stage` advances by megabytes written. Raises `ModelError` when the file is damaged or holds another module,
-    `PickleRefused` when it holds Python objects; nothing is written then.
+    Args:
+        source: the checkpoint.
+        target: the file to write, whole or not at all.
+        wanted: what the checkpoint is expected to be.
+        trust_pickle: load files that can run any program.
+        stage: advances by megabytes written.
+
+    Returns:
+        The checksum of what was written.
+
+    Raises:
+        ModelError: a file that is damaged or holds another module; nothing is written.
+        PickleRefused: a file that holds Python objects.
     """
     hps, state = _read(source, trust_pickle)
     _check_hps(source, hps, wanted)

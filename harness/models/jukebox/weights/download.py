@@ -49,11 +49,20 @@ class Version:
 
 
 def download(url: str, target: Path, check_size: Callable[[int], None], progress: Progress) -> Path:
-    """The file at `url` as `target`, which may exist already from that address.
+    """Fetch a file, resuming where the last try stopped.
 
-    `check_size` is called with the announced length before anything is fetched, and raises when it cannot be right.
-    Raises `NotServed` when the server has no such file, `ModelError` when the connection ends early (what has arrived
-    stays) or a web page comes instead of a file.
+    Args:
+        url: the address.
+        target: where the file goes; it may exist already from that address.
+        check_size: called with the announced length in bytes before anything is fetched; raises where that is wrong.
+        progress: shows the bytes that arrive.
+
+    Returns:
+        `target`.
+
+    Raises:
+        NotServed: the server has no such file.
+        ModelError: the connection ends early (what has arrived stays), or a web page comes instead of a file.
     """
     part, note = target.with_name(target.name + ".part"), target.with_name(target.name + ".json")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,7 @@ class Manifest:
 
     @property
     def unique_bytes(self) -> int:
+        """Bytes of the tensors, those stored twice counted once."""
         return sum(spec.bytes for spec in self.unique.values())
 
     @property

@@ -17,11 +17,14 @@ from metrics.io.weights import file_sha256
 
 @dataclass(frozen=True)
 class Pin:
+    """Checksum and size of a file."""
+
     sha256: str
     bytes: int
 
     @classmethod
     def of(cls, path: Path) -> Pin:
+        """Of the file at `path`."""
         return cls(file_sha256(path), path.stat().st_size)
 
 
@@ -33,9 +36,11 @@ class Pins:
 
     @property
     def path(self) -> Path:
+        """The file that holds them."""
         return self.folder / "pins.json"
 
     def read(self) -> dict[str, Pin]:
+        """All pins by file name; empty where none are stored."""
         try:
             return {name: Pin(**pin) for name, pin in json.loads(self.path.read_text("utf-8")).items()}
         except FileNotFoundError:
@@ -47,9 +52,11 @@ class Pins:
             ) from error
 
     def get(self, name: str) -> Pin | None:
+        """The pin of a file, None for one that was never pinned."""
         return self.read().get(name)
 
     def add(self, found: dict[str, Pin]) -> None:
+        """Store the pins of these files."""
         pinned = {name: asdict(pin) for name, pin in sorted((self.read() | found).items())}
         write_bytes(self.path, json.dumps(pinned, indent=1).encode())
 

@@ -22,7 +22,7 @@ def models(ctx: typer.Context) -> None:
         return
     from harness.models.registry import MODELS
 
-    for name in MODELS.names():
+    for name in MODELS.working():
         typer.echo(name)
 
 
@@ -120,15 +120,17 @@ def pull(
 def list_models() -> None:
     """Every model with its size, its licence and whether its files are present."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    from harness.models.registry import MODELS
+    from harness.models.registry import MODELS, plugin_states
 
     table = Table("model", "parameters", "disk", "state", "licence")
+    plugins = plugin_states()
     for name in MODELS.names():
-        files = files_of(name)
+        files = None if name in plugins else files_of(name)
         if files is None:
-            table.add_row(name, "–", "–", "ready", "–")
+            table.add_row(escape(name), "–", "–", plugins.get(name, "ready"), "–")
             continue
         found = files.inventory(name)
         disk = gigabytes(found.bytes) if found.state == "ready" else f"needs {gigabytes(found.needed)}"
@@ -143,9 +145,12 @@ def show(name: Name) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from harness.models.registry import plugin_states
+
     files = files_of(name)
     if files is None:
-        typer.echo(f"{name}: ready; it has no weights of its own to show.")
+        state = plugin_states().get(name, "ready")
+        typer.echo(f"{name}: {state}; it has no weights of its own to show.")
         return
     found = files.inventory(name)
     table = Table("module", "shape", "parameters", "disk", "state")
@@ -188,13 +193,13 @@ def verify(name: Name) -> None:
 def files_of(name: str) -> FilesDoor | None:
     """What the family of a model brings to look at its files, None where it has none of its own.
 
-    Raises `UsageError` for an unknown name.
+    Raises `UsageError` for an unknown name, `BrokenPlugin` for a plug-in that does not load.
     """
     from harness.models.registry import MODELS, doors, family_door
 
     if "files" in doors(name):
         return family_door(name, "files")
-    MODELS.origin(name)
+    MODELS.get(name)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Sets of prompts: those that come with the harness, and a person's own files.
+"""Sets of prompts: those that come with the harness or another distribution, and a person's own files.
 
 A set is a file of rows (`harness.prompts.files`) with these fields, of which one of the first five must be there:
 
@@ -14,17 +14,19 @@ Every mistake is a `UsageError` that names file, line and field, found before an
 from __future__ import annotations
 
 import math
+import os
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core import registry as groups
 from harness.core.errors import HarnessError, UsageError
 from harness.prompts.files import FORMATS, LIST_FIELD, SEPARATOR, Row, Source, read_rows
 from harness.prompts.prompt import Prompt
-from metrics.api.registry import nearest_name, unknown_name
+from metrics.api.registry import Registry, nearest_name, unknown_name
 
 if TYPE_CHECKING:
     from harness.corpora.manifest import Track
@@ -109,23 +111,56 @@ class PromptSet:
         return tuple(row.prompt() for row in self.rows)
 
 
+class _Shipped(Mapping[str, PromptSet]):
+    """The sets that come with the harness, each read when it is asked for."""
+
+    def __getitem__(self, name: str) -> PromptSet:
+        if name not in list(self):
+            raise KeyError(name)
+        return _read(FOLDER / f"{name}.yaml", name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _installed(name: str, found: Any) -> PromptSet:
+    """The set of a plug-in, whose entry point is the path of a prompt file."""
+    if not isinstance(found, str | os.PathLike):
+        raise UsageError(f"it is of type {type(found).__name__}: the path of a prompt file was expected")
+    return _read(Path(found), name)
+
+
+PROMPT_SETS: Registry[PromptSet] = Registry(
+    kind="prompt set", entry_point_group=groups.PROMPTS, rows=_Shipped, accept=_installed
+)
+
+
 def prompt_set_names() -> list[str]:
-    """The sets that come with the harness."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    """The sets that come with the harness, and those of other distributions that can be read."""
+    return PROMPT_SETS.working()
 
 
 def load_prompt_set(name: str) -> PromptSet:
     """The set of this name, or the one in the file of this name (YAML, CSV or JSON lines, by its ending).
 
-    Raises `UsageError`, naming file, line and field.
+    A file goes before a set that another distribution brings. Raises `UsageError`, naming file, line and field.
     """
     path = Path(name)
-    if name not in prompt_set_names():
-        if path.suffix.lower() not in FORMATS and not path.exists():
-            known = unknown_name("prompt set", name, prompt_set_names())
-            raise UsageError(f"{known} Or name a file that ends in {', '.join(FORMATS)}.")
-    else:
-        path = FOLDER / f"{name}.yaml"
+    if name not in _Shipped() and (path.suffix.lower() in FORMATS or path.exists()):
+        return _read(path, path.stem)
+    if name not in PROMPT_SETS.names():
+        known = unknown_name("prompt set", name, PROMPT_SETS.names())
+        raise UsageError(f"{known} Or name a file that ends in {', '.join(FORMATS)}.")
+    return PROMPT_SETS.get(name)
+
+
+def _read(path: Path, name: str) -> PromptSet:
     description, rows = read_rows(path)
     source, seen, checked = Source(path), dict[Any, int](), []
     for row in rows:
@@ -135,7 +170,7 @@ def load_prompt_set(name: str) -> PromptSet:
             source.refuse(row.line, "", f"the prompt repeats that of line {seen[key]}: give each once.")
         seen[key] = row.line
         checked.append(one)
-    return PromptSet(path.stem, description, tuple(checked))
+    return PromptSet(name, description, tuple(checked))
 
 
 def _check(source: Source, row: Row) -> PromptRow:

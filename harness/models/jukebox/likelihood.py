@@ -144,11 +144,17 @@ def window_nats(
     above: NDArray[np.integer] | None,
     hop: int,
 ) -> Iterator[NDArray[np.float32]]:
-    """−ln p of the codes (T,) of a level, window by window: in each those that sampling would draw there, so that what
-    comes is (T,) when put together.
+    """−ln p of the codes of a level, window by window: in each, of the codes that sampling would draw there.
 
-    `labels_at(start)` gives the label vector of the window that starts at that code, `above` the whole level above, and
-    `hop` is the number of codes that a window adds.
+    Args:
+        prior: of the level.
+        codes: (T,).
+        labels_at: called with the code at which a window begins; gives its label row (y,).
+        above: the whole level above, (T / ratio,).
+        hop: codes that a window adds.
+
+    Yields:
+        float32 parts that are (T,) when concatenated.
     """
     device, ratio = device_of(prior), prior.config.ratio
     length = min(prior.config.n_ctx, len(codes))

@@ -1,8 +1,8 @@
 """Jukebox behind the harness's protocol: a prompt becomes labels and codes, seeded clips come out.
 
 Sampling goes from the coarsest level down, each level conditioned on the one above, and the finest level's codes are
-decoded. Whatever codes are there already are kept: none (ancestral), the beginning of every level (primed by audio, or
-continuing a clip), or whole levels from the top (upsampling, or going on after an interruption).
+decoded. Existing codes stay: none (ancestral), the beginning of every level (primed by audio, or continuing a clip), or
+whole levels from the top (upsampling, or resuming after an interruption).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from harness.prompts.prompt import LabelChoice, Prompt, labels_fingerprint, reso
 from metrics.io.audio import normalise
 
 PEAK = 0.98
-"""A clip that would clip is turned down as a whole to this peak, and its record says by how much."""
+"""A clip with samples beyond this peak is scaled down to it as a whole; its record has the gain."""
 
 RESIDENT_BYTES = 2**30
-"""Priors that need less than this together stay loaded; of larger ones, one at a time is."""
+"""Priors that together need less than this stay loaded; larger ones are loaded one at a time."""
 
 MINI = Path(__file__).parent / "mini"
 
@@ -79,8 +79,8 @@ class JukeboxModel:
         self._priors: dict[int, Prior] = {}
 
     def prior(self, level: int) -> Prior:
-        """The prior of a level, loaded now if it is not. Of a large model the one before is let go first, so that
-        memory holds the largest, not all."""
+        """The prior of a level, loaded at its first use. Of a large model the previous one is released first, so that
+        memory holds one at a time."""
         if level not in self._priors:
             if self.folder.prior_bytes > RESIDENT_BYTES:
                 self._priors.clear()
@@ -90,9 +90,11 @@ class JukeboxModel:
 
     @property
     def styles(self) -> Sequence[str]:
+        """The names of the style cards, sorted."""
         return sorted(self.folder.cards)
 
     def fingerprint(self) -> dict[str, Any]:
+        """Name, engine version, weights, dtype, width and labels: all of the model that changes the sound."""
         return {
             "name": self.name,
             "engine_version": ENGINE_VERSION,
@@ -103,7 +105,7 @@ class JukeboxModel:
         }
 
     def encode(self, prompt: Prompt, seconds: float) -> Conditioning:
-        """Labels and the codes that are there: of an audio prompt at every level, or of a file of codes.
+        """Labels and existing codes: of an audio prompt at every level, or of a file of codes.
 
         An audio prompt counts in `seconds`; it is brought to −23 LUFS, the loudness of the music that the embedded
         model was trained on. Raises `UsageError` for names, durations and offsets that the model does not know.
@@ -138,7 +140,7 @@ class JukeboxModel:
             offset,
             codes,
         )
-        for level in range(self.levels):  # what a labeller refuses is refused now
+        for level in range(self.levels):  # raise now what a labeller would raise later
             self._labels(level, request, offset or 0)
         return Conditioning(request, seconds, record)
 
@@ -147,7 +149,7 @@ class JukeboxModel:
         return resolve_labels(prompt, self.folder.cards, self.folder.style, self.folder.artist)
 
     def _place(self, prompt: Prompt, seconds: float) -> tuple[int, int | None]:
-        """Length of the piece that a clip is an excerpt of, and where it begins in it if that was said, in samples."""
+        """Length of the piece that a clip is an excerpt of, and where the clip begins if that is given; in samples."""
         shortest, top = self.folder.vqvae.hops[-1] / self.rate, self.folder.priors[-1]
         if not shortest <= seconds < top.max_seconds:
             raise UsageError(
@@ -185,14 +187,14 @@ class JukeboxModel:
         return tuple(found.get(level, np.zeros(0, np.int64)) for level in range(self.levels))
 
     def tokens(self, conditioning: Conditioning, sampling: Sampling) -> int:
+        """Codes that are drawn for a clip, over the sampled levels."""
         request: ClipLabels = conditioning.data
         totals = self._totals(request.samples)
         return sum(totals[level] - len(request.codes[level]) for level in range(sampling.stop_level, self.levels))
 
     @torch.inference_mode()
     def encode_audio(self, audio: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Mono audio (samples,) at the model's rate -> int64 codes by level, of as many whole top-level codes as
-        there are."""
+        """Mono audio (samples,) at the model's rate -> int64 codes by level, cut to whole top-level codes."""
         top = self.folder.vqvae.hops[-1]
         whole = torch.from_numpy(audio[: len(audio) // top * top]).to(self.device).unsqueeze(0)
         with threads_for(self.folder.vqvae.width):
@@ -206,6 +208,11 @@ class JukeboxModel:
         progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
+        """One clip per conditioning, each drawn from its own seed; arguments as in `harness.models.base.Model`.
+
+        Raises:
+            UsageError: not one seed per clip, or a level to stop at that the model lacks.
+        """
         check_seeds(conditionings, seeds)
         sampling = sampling or Sampling()
         stop = sampling.stop_level

@@ -1,12 +1,12 @@
-"""Where in the lyrics a prior looks while it makes the music: attention from music codes to lyric characters.
+"""Where in the lyrics a prior reads while it generates the music: attention from music codes to lyric characters.
 
 Of one layer and one head, over a whole piece. Two kinds of layer read the lyrics: those of pattern CROSS (a lyric
 encoder's output, 5b_lyrics) and those of pattern PRIME (the beginning of one shared sequence, 1b_lyrics). Which head of
 them follows the singing is an observation about trained weights: `HEADS` holds those of the released priors
 (Dhariwal et al. 2020, arXiv:2005.00341, section 5.3, figure 7).
 
-The weights come from one teacher-forced pass per window: the input of the layer is caught on its way, and queries and
-keys are made from it again, so that sampling is not slowed by keeping weights that it has no use for.
+The weights come from one teacher-forced pass per window: the input of the layer is captured, and queries and keys are
+computed from it again, so that sampling is not slowed by storing weights that it does not use.
 """
 
 from __future__ import annotations
@@ -43,14 +43,22 @@ def align(
 ) -> list[NDArray[np.float32]]:
     """Attention from each music code to each lyric character of a piece, one array (T, characters) per row.
 
-    `codes` (B, T) int64 are the piece's codes at the prior's level, `labels` the B songs they were sampled for, and
-    `hop` the codes by which windows move. Entry [t, c] is the weight that the code at t gives to character c of
-    `labels[row].full_tokens`; characters that no window over t was given have 0. Where windows overlap the earlier one
-    is heard, but only for the characters that it was given, as in the original: the row of a code in several windows
-    may sum to more than 1. The attention of one window is `window_attention`: there a row of a CROSS layer sums to 1,
-    one of a PRIME layer to less, as it may also look at the first music codes, which are left out.
+    Where windows overlap the earlier one counts, but only for the characters that it was given, as in the original: the
+    row of a code in several windows may sum to more than 1. The attention of one window is `window_attention`: there a
+    row of a CROSS layer sums to 1, one of a PRIME layer to less, as it may also read the first music codes, which are
+    left out. To plot: `plt.imshow(weights.T, aspect="auto", origin="lower")`, time to the right, the lyrics upwards.
 
-    To plot: `plt.imshow(weights.T, aspect="auto", origin="lower")`, time to the right, the lyrics upwards.
+    Args:
+        prior: of the level.
+        labeller: of the prior.
+        labels: the B songs that the codes were sampled for.
+        codes: of the piece at the prior's level, int64 (B, T).
+        hop: codes by which windows move.
+        at: the head to read.
+
+    Returns:
+        By row, float32 (T, characters): entry [t, c] is the weight that the code at t gives to character c of
+        `labels[row].full_tokens`; 0 for characters that no window over t was given.
 
     Raises:
         UsageError: a prior without lyrics, or a layer or head that does not read them.
@@ -70,9 +78,20 @@ def align(
 
 @torch.inference_mode()
 def window_attention(prior: Prior, z: Tensor, y: Tensor, at: AttentionHead) -> Tensor:
-    """Attention of one window: codes z (B, T) under labels y (B, len) -> float32 (B, T, n_tokens).
+    """Attention of one window.
 
-    Row t is the position that predicts code t, column c the label's lyric token c, padding included.
+    Args:
+        prior: of the level.
+        z: codes (B, T).
+        y: label rows (B, y).
+        at: the head to read.
+
+    Returns:
+        float32 (B, T, n_tokens): row t is the position that predicts code t, column c the label's lyric token c,
+        padding included.
+
+    Raises:
+        UsageError: a prior without lyrics, or a layer or head that does not read them.
     """
     _check_reads_lyrics(prior, at)
     layer, head = at
@@ -132,8 +151,8 @@ def _check_reads_lyrics(prior: Prior, at: AttentionHead) -> None:
         n for n in range(config.depth) if layer_pattern(config.attn_order, n) in (Pattern.CROSS, Pattern.PRIME)
     ]  # fmt: skip
     if not config.n_tokens or not reading:
-        raise UsageError("this prior was not given lyrics, so that there is no attention to them.")
+        raise UsageError("this prior reads no lyrics, so that there is no attention to them.")
     if layer not in reading:
         raise UsageError(f"layer {layer} does not read the lyrics; those that do are {', '.join(map(str, reading))}.")
     if not 0 <= head < config.heads:
-        raise UsageError(f"head {head} was asked for; layer {layer} has heads 0 to {config.heads - 1}.")
+        raise UsageError(f"head {head} was requested; layer {layer} has heads 0 to {config.heads - 1}.")

@@ -70,7 +70,14 @@ class Slice(NamedTuple):
 
 
 def slices(existing: int, total: int, count: int, overlap: int, ratio: int) -> list[Slice]:
-    """Cut the codes from `existing` to `total` in `count` slices, at codes where a code of the level above begins.
+    """Cut the codes from `existing` to `total` in slices, at codes where a code of the level above begins.
+
+    Args:
+        existing: codes that the clip has.
+        total: codes that it is to have.
+        count: slices, fewer where they would be empty.
+        overlap: codes by which a slice begins early.
+        ratio: codes of this level per code of the level above.
 
     >>> slices(0, 64, 4, 8, 4)
     [Slice(first=0, begin=0, end=16), Slice(first=8, begin=16, end=32), Slice(first=24, begin=32, end=48), Slice(first=40, begin=48, end=64)]

@@ -201,7 +201,17 @@ class LevelBatch:
 
 
 def sample_level(prior: Prior, level: LevelBatch, sampling: Sampling, hop: int) -> Tensor:
-    """All codes (B, total) of a level, `hop` codes a window."""
+    """Complete a level of clips of equal length.
+
+    Args:
+        prior: of the level.
+        level: labels, codes above, existing codes and random numbers.
+        sampling: the values of this level.
+        hop: codes that a window adds.
+
+    Returns:
+        Codes (B, total), the existing ones first.
+    """
     sequences = [
         CodeSequence(
             level.codes[b],

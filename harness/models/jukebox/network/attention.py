@@ -26,6 +26,8 @@ from harness.models.jukebox.network.config import TransformerConfig
 
 
 class Pattern(IntEnum):
+    """What a layer reads, by the original's numbers."""
+
     DENSE = 0
     ROW = 1
     COLUMN = 2

@@ -118,7 +118,7 @@ class Prior(nn.Module):
             self.prime_x_out = nn.Linear(config.width, config.n_vocab, bias=False)
 
     def products(self) -> list[str]:
-        """The keys of the tensors that the transformers multiply with: those that a lower precision applies to. Sums and
+        """The keys of the tensors that the transformers multiply with: those that may have a lower precision. Sums and
         norms stay in float32."""
         owners = {name for name, module in self.named_modules() if isinstance(module, Conv1D)}
         owners |= {

@@ -75,6 +75,7 @@ class Transformer(nn.Module):
 
     @property
     def blocks(self) -> list[ResAttnBlock]:
+        """The residual blocks in order."""
         return cast(list[ResAttnBlock], list(self._attn_mods))
 
     def forward(self, x: Tensor, encoded: Tensor | None = None, layers: int | None = None) -> Tensor:
@@ -143,7 +144,17 @@ class Autoregressive(nn.Module):
     def hidden(
         self, tokens: Tensor, start: Tensor | None, x_cond: Tensor | None = None, encoded: Tensor | None = None
     ) -> Tensor:
-        """Hidden states (B, T, width) that predict each of the tokens (B, T)."""
+        """Hidden states that predict each token from those before it.
+
+        Args:
+            tokens: (B, T).
+            start: start embedding (B, 1, width), None for a model with its own start token.
+            x_cond: conditioning of every position, (B, T, width) or longer.
+            encoded: the lyric encoder's output (B, L, width), for cross layers.
+
+        Returns:
+            (B, T, width).
+        """
         return self.transformer(self.inputs(tokens[:, :-1], start, x_cond), encoded)
 
     def logits(self, hidden: Tensor, x_cond: Tensor | None) -> Tensor:
@@ -154,5 +165,5 @@ class Autoregressive(nn.Module):
     def forward(
         self, tokens: Tensor, start: Tensor | None, x_cond: Tensor | None = None, encoded: Tensor | None = None
     ) -> Tensor:
-        """Teacher-forced logits (B, T, bins) of each token given the ones before."""
+        """Teacher-forced logits (B, T, bins) of each token given the ones before; arguments as for `hidden`."""
         return self.logits(self.hidden(tokens, start, x_cond, encoded), x_cond)

@@ -73,7 +73,15 @@ class LevelCodec(nn.Module):
 
 
 def train_codec(config: VQVAEConfig, level: int, job: Job, train: Recordings, valid: Recordings) -> LevelCodec:
-    """Train `level`; checkpoints and the best weights by validation loss lie in the job's folder."""
+    """Train one level.
+
+    Args:
+        config: shape of the whole VQ-VAE.
+        level: 0 for the finest.
+        job: schedule, folder and log; the folder gets checkpoints and the best weights by validation loss.
+        train: recordings to learn from.
+        valid: recordings to validate on.
+    """
     schedule = job.schedule
     torch.manual_seed(schedule.seed)
     codec = LevelCodec(config, level)
@@ -85,18 +93,18 @@ def train_codec(config: VQVAEConfig, level: int, job: Job, train: Recordings, va
         mel, convergence = spectral_distance(decoded, audio, config.rate)
         waveform = ((decoded - audio).square().sum(1) / (audio.square().sum(1) + 1.0)).mean()
         loss = mel + 0.5 * convergence + 0.2 * waveform + 0.25 * commitment
-        figures = {"mel": mel, "convergence": convergence, "waveform": waveform, "commitment": commitment}
-        return loss, {key: value.item() for key, value in figures.items()}, codes
+        terms = {"mel": mel, "convergence": convergence, "waveform": waveform, "commitment": commitment}
+        return loss, {key: value.item() for key, value in terms.items()}, codes
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         codec.quantising = index >= WARM_UP
         rng = np.random.default_rng((schedule.seed, index))
-        loss, figures, _ = losses(torch.from_numpy(train.excerpts(rng, schedule.batch, EXCERPT)))
-        return loss, figures
+        loss, terms, _ = losses(torch.from_numpy(train.excerpts(rng, schedule.batch, EXCERPT)))
+        return loss, terms
 
     def validate() -> dict[str, float]:
-        loss, figures, codes = losses(held_out)
-        return {"loss": loss.item(), **figures, "codes_used": len(codes.unique()) / config.bins}
+        loss, terms, codes = losses(held_out)
+        return {"loss": loss.item(), **terms, "codes_used": len(codes.unique()) / config.bins}
 
     Trainer(f"codec-{level}", codec, job).run(step, validate)
     return codec

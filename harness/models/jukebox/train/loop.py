@@ -20,6 +20,8 @@ from metrics.io.files import write_bytes
 
 @dataclass(frozen=True)
 class Schedule:
+    """Length, batch and learning rate of a training."""
+
     steps: int
     batch: int
     rate: float  # peak learning rate
@@ -84,10 +86,12 @@ class Trainer:
 
     @property
     def path(self) -> Path:
+        """The last checkpoint."""
         return self.folder / f"{self.name}.pt"
 
     @property
     def best_path(self) -> Path:
+        """The checkpoint of the least validation loss."""
         return self.folder / f"{self.name}.best.pt"
 
     def resume(self) -> None:
@@ -101,6 +105,7 @@ class Trainer:
         print(f"{self.name}: resuming from step {self.first}", flush=True)
 
     def save(self, step: int, validation: float) -> None:
+        """Write a checkpoint, and the best weights where `validation` is the least so far."""
         state: dict[str, Any] = {"module": self.module.state_dict(), "step": step, "seconds": self.seconds}
         if validation <= self.best:
             self.best = validation
@@ -122,12 +127,12 @@ class Trainer:
                 for group in self.optimizer.param_groups:
                     group["lr"] = schedule.rate * schedule.factor(index)
                 torch.manual_seed(schedule.seed * 1_000_003 + index)  # so that a resumed run draws the same
-                loss, figures = step(index)
+                loss, values = step(index)
                 loss.backward()
                 nn.utils.clip_grad_norm_(self.module.parameters(), schedule.clip)
                 self.optimizer.step()
                 self.optimizer.zero_grad(set_to_none=True)
-                for key, value in ({"loss": loss.item()} | figures).items():
+                for key, value in ({"loss": loss.item()} | values).items():
                     sums[key] = sums.get(key, 0.0) + value
                 if (index + 1) % schedule.every == 0 or index + 1 == schedule.steps:
                     count = (index - self.first) % schedule.every + 1
@@ -143,6 +148,6 @@ class Trainer:
                     line |= {f"valid/{key}": value for key, value in checked.items()}
                     log(line | {"seconds": self.seconds}, index + 1)
                     text = " ".join(f"{key} {value:.4g}" for key, value in line.items())
-                    place = f"step {index + 1}/{schedule.steps} {self.seconds / 60:.1f} min"
-                    print(f"{self.name} {place} {text}", flush=True)
+                    progress = f"step {index + 1}/{schedule.steps} {self.seconds / 60:.1f} min"
+                    print(f"{self.name} {progress} {text}", flush=True)
                     sums = {}

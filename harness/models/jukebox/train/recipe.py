@@ -27,7 +27,7 @@ from harness.models.jukebox.train.data import read_recordings
 from harness.models.jukebox.train.evaluate import by_style, conditioning, distances, likelihood, make_sets
 from harness.models.jukebox.train.loop import Job, Schedule, keep_freed_memory
 from harness.models.jukebox.train.prior import train_prior
-from harness.models.jukebox.train.report import kept_likelihood, spectrograms, write_report
+from harness.models.jukebox.train.report import spectrograms, stored_likelihood, write_report
 from harness.models.jukebox.weights.checkpoint import ModelFolder, save_weights
 from harness.models.training import TrainingLog
 from harness.prompts.prompt import Prompt
@@ -36,7 +36,7 @@ from metrics.embeddings import load_embedder
 
 @dataclass(frozen=True)
 class JukeboxRecipe:
-    """Training of the model in `folder` on the built corpus named `corpus`; checkpoints and figures go to `results`."""
+    """Training of the model in `folder` on the built corpus named `corpus`; checkpoints and scores go to `results`."""
 
     folder: ModelFolder
     corpus: str
@@ -109,16 +109,16 @@ class JukeboxRecipe:
     def evaluate(
         self, per_style: int, seconds: float, progress: SamplingProgress | None = None, *, encode: bool = True
     ) -> str:
-        """Measure the exported model (see `evaluate`) into `results/reference`; the figures as Markdown.
+        """Measure the exported model (see `evaluate`) into `results/reference`; a report in Markdown.
 
         It takes the model's folder and the corpus, and no checkpoints. Bits per code take all of the corpus as codes:
-        without `encode` they are those on file. Raises `HarnessError` where there are none of these weights.
+        without `encode` the stored ones are taken. Raises `HarnessError` where there are none of these weights.
         """
         out = self.results / "reference" / f"jukebox-{self.folder.path.name}"
         model = JukeboxModel(f"jukebox:{self.folder.path.name}", self.folder)
-        bits = None if encode else kept_likelihood(out, model.fingerprint())
+        bits = None if encode else stored_likelihood(out, model.fingerprint())
         sets = make_sets(model, self.corpus, load_embedder("musicnn"), per_style, seconds, progress)
-        figures = {
+        measured = {
             "model": model.fingerprint(),
             "settings": {"clips": per_style * len(model.styles), "per_style": per_style, "seconds": seconds},
             "conditioning": conditioning(sets),
@@ -131,7 +131,7 @@ class JukeboxRecipe:
         )
         sounds = {title: clip.audio for title, clip in zip(pictured, clips, strict=True)}
         write_png(spectrograms(sounds, model.rate), out / "samples.png")
-        return write_report(out, figures, distances(sets))
+        return write_report(out, measured, distances(sets))
 
     def _require(self, part: str) -> None:
         if not (self.out / f"{part}.best.pt").exists():

@@ -212,7 +212,7 @@ def test_the_last_window_moves_back():
 def test_short_lyrics_hide_an_offset_past_the_end():
     labeller = FOLDER.case("prior_5b_lyrics").labeller
     assert labeller.label("", "", "hm", total_length=500, offset=600).y[1] == 600
-    with pytest.raises(UsageError, match="lyrics have a place only before its end"):
+    with pytest.raises(UsageError, match="lyrics have a position only before its end"):
         labeller.label("", "", "hm " * 20, total_length=500, offset=600)
 
 

@@ -112,7 +112,7 @@ def test_layers_that_do_not_read_lyrics_are_refused(case, head):
 
 def test_a_prior_without_lyrics_is_refused():
     case = Folder(GOLDEN).case("prior_5b")
-    with pytest.raises(UsageError, match="was not given lyrics"):
+    with pytest.raises(UsageError, match="reads no lyrics"):
         window_attention(case.prior, case.codes("z"), case.vectors["y_a"], AttentionHead(0, 0))
 
 

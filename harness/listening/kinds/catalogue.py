@@ -1,4 +1,4 @@
-"""The kinds of listening study, as `kinds.toml` declares them: what a trial is, what is asked, what it needs."""
+"""The kinds of listening study, declared in `kinds.toml`: the trials, the question and scales, and what is needed."""
 
 from __future__ import annotations
 

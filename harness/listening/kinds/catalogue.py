@@ -1,5 +1,5 @@
-"""The kinds of listening study, as `kinds.toml` or a plug-in declares them: what a trial is, what is asked, what it
-needs."""
+"""The kinds of listening study, declared in `kinds.toml` or by a plug-in: the trials, the question and scales, and what
+is needed."""
 
 from __future__ import annotations
 

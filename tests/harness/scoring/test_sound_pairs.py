@@ -3,7 +3,7 @@
 import pytest
 
 from harness.core.errors import UsageError
-from harness.scoring.pairing import pair_files
+from harness.scoring.sound_pairs import pair_files
 from tests.harness.sounds import make_folder
 
 

@@ -50,26 +50,19 @@ def load(path: str | os.PathLike[str], rate: int | None = None) -> tuple[Audio, 
 def read(path: str | os.PathLike[str]) -> tuple[Audio, int]:
     """A sound file as it is, `(samples (samples, channels), rate in Hz)`: WAV, FLAC, Ogg Vorbis, Opus or MP3.
 
-    Raises `AudioError` when the file is missing or cannot be decoded (libsndfile).
+    Raises `AudioError` when the file is missing, empty or cannot be decoded (libsndfile).
     """
-    import soundfile
+    from metrics.io.reader import SoundReader
 
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"no sound file at {path}. Check the path.")
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise undecodable(path, error) from error
-    return np.asarray(samples, dtype=np.float32), int(rate)
+    with SoundReader(path) as reader:
+        return np.concatenate(list(reader.blocks())), reader.rate
 
 
 def undecodable(path: Path, error: Exception) -> AudioError:
-    """What to raise for a file that libsndfile does not read."""
-    return AudioError(
-        f"{path} cannot be decoded ({error}). WAV, FLAC, Ogg, Opus or MP3 was expected: convert it first, "
-        f"for example with 'ffmpeg -i {path.name} clip.wav'."
-    )
+    """What to raise for a file that is not decoded."""
+    from metrics.io import reader
+
+    return reader.undecodable(path, error)
 
 
 def check(audio: ArrayLike, what: str = "the audio") -> Audio:

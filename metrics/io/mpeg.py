@@ -36,6 +36,9 @@ TAG_BYTES = 128
 """Length of an ID3v1 tag."""
 
 
+Kind = tuple[int, int, int, bool]
+
+
 class Bytes(Protocol):
     """A file's content: bytes, or what stands for those of a long file."""
 
@@ -49,7 +52,7 @@ class Stretch:
     """Frames that are decoded together.
 
     Attributes:
-        kind: version, layer and rate bits, which all of its frames share.
+        kind: bits of version, layer and rate, and whether there is one channel: all of its frames share them.
         rate: in Hz.
         frame_samples: samples of each channel in a frame.
         ranges: where its frames lie in the file, (start, end) in bytes, without what lies between them.
@@ -58,7 +61,7 @@ class Stretch:
         header: where the header's count of frames stands in the file; None where there is none.
     """
 
-    kind: tuple[int, int, int]
+    kind: Kind
     rate: int
     frame_samples: int
     ranges: list[tuple[int, int]] = field(default_factory=list)
@@ -88,7 +91,8 @@ def stretches(content: Bytes) -> list[Stretch]:
             tags, position, synced = tags + min(tag, end - position), position + tag, False
             continue
         frame = _frame(content[position : position + 4])
-        if frame is None or (not synced and not _confirmed(content, position, frame)):
+        follows = frame is not None and synced and frame[0] == found[-1].kind
+        if frame is None or not (follows or _confirmed(content, position, frame)):
             position, synced = _next_sync(content, position + 1), False
             continue
         kind, size = frame
@@ -122,7 +126,7 @@ def is_free_format(content: Bytes) -> bool:
     return len(first) == 4 and first[0] == 0xFF and first[1] & 0xE6 in (0xE2, 0xE4, 0xE6) and first[2] >> 4 == 0
 
 
-def _frame(head: bytes) -> tuple[tuple[int, int, int], int] | None:
+def _frame(head: bytes) -> tuple[Kind, int] | None:
     """Kind and size in bytes of the frame that begins with these four bytes; None for what begins none."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
@@ -135,7 +139,7 @@ def _frame(head: bytes) -> tuple[tuple[int, int, int], int] | None:
         size = (12 * bit_rate // hertz + padding) * 4
     else:
         size = _frame_samples(version, layer) // 8 * bit_rate // hertz + padding
-    return (version, layer, rate), size
+    return (version, layer, rate, head[3] >> 6 == 3), size
 
 
 def _frame_samples(version: int, layer: int) -> int:
@@ -144,13 +148,13 @@ def _frame_samples(version: int, layer: int) -> int:
     return 576 if layer == 1 and version != 3 else 1152
 
 
-def _stretch(kind: tuple[int, int, int], content: Bytes, header: int | None) -> Stretch:
-    version, layer, rate = kind
+def _stretch(kind: Kind, content: Bytes, header: int | None) -> Stretch:
+    version, layer, rate, _ = kind
     announced = None if header is None else struct.unpack(">I", content[header : header + 4])[0]
     return Stretch(kind, RATES[version][rate], _frame_samples(version, layer), announced=announced, header=header)
 
 
-def _confirmed(content: Bytes, position: int, frame: tuple[tuple[int, int, int], int]) -> bool:
+def _confirmed(content: Bytes, position: int, frame: tuple[Kind, int]) -> bool:
     """Whether another frame of the kind, a tag, or the end follows: four bytes alone are often there by chance."""
     kind, size = frame
     following = position + size

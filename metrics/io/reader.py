@@ -110,7 +110,7 @@ class SoundReader:
                 break
             found += len(samples)
             if checksum is not None:
-                checksum.update(_as_stored(samples, part.bits))
+                checksum.update(_as_stored(np.asarray(samples, np.int32), part.bits))
                 samples = samples * np.float32(2.0**-31)
             yield np.asarray(samples, np.float32)
         if part.seconds is not None:

@@ -47,15 +47,28 @@ def load(path: str | os.PathLike[str], rate: int | None = None) -> tuple[Audio, 
     return resample(audio, found, rate), rate
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Audio, int]:
-    """A sound file as it is, `(samples (samples, channels), rate in Hz)`: WAV, FLAC, Ogg Vorbis, Opus or MP3.
+def read(path: str | os.PathLike[str], start_seconds: float = 0.0, seconds: float | None = None) -> tuple[Audio, int]:
+    """A sound file as it is, or an excerpt of it: WAV, FLAC, Ogg Vorbis, Opus or MP3.
 
-    Raises `AudioError` when the file is missing, empty or cannot be decoded (libsndfile).
+    Args:
+        path: of the file.
+        start_seconds: where the excerpt begins.
+        seconds: its length, or less where the file ends before; None for all that follows.
+
+    Returns:
+        `(samples, rate)`: float32 (samples, channels), and the rate in Hz. An excerpt that begins behind the file's end
+        has no samples.
+
+    Raises:
+        AudioError: the file is missing, empty or cannot be decoded.
     """
     from metrics.io.reader import SoundReader
 
     with SoundReader(path) as reader:
-        return np.concatenate(list(reader.blocks())), reader.rate
+        start = round(start_seconds * reader.rate)
+        stop = None if seconds is None else start + math.ceil(seconds * reader.rate)
+        blocks = list(reader.blocks(start, stop))
+        return np.concatenate([np.zeros((0, reader.channels), np.float32), *blocks]), reader.rate
 
 
 def undecodable(path: Path, error: Exception) -> AudioError:

@@ -77,13 +77,29 @@ class SoundReader:
             self._next.close()
         self._opened.close()
 
-    def blocks(self) -> Iterator[Samples]:
-        """All of the file, once: float32 (samples, channels), none of them empty.
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Samples]:
+        """The file from one sample to another, once: float32 (samples, channels), none of them empty.
+
+        Args:
+            start: first sample. What lies before it is decoded and left out.
+            stop: the sample to end before; None for all. What follows it is not decoded, nor checked.
 
         Raises:
-            AudioError: what follows cannot be decoded, the parts of a joined file do not fit, or there is no sample.
+            AudioError: what follows cannot be decoded, the parts of a joined file do not fit, or the file holds no
+                sample.
         """
         count = 0
+        for block in self._all():
+            first, count = count, count + len(block)
+            kept = block[max(0, start - first) : None if stop is None else max(0, stop - first)]
+            if len(kept):
+                yield kept
+            if stop is not None and count >= stop:
+                return
+        if not count:
+            raise AudioError(f"{self.path} holds no samples: at least one was expected.")
+
+    def _all(self) -> Iterator[Samples]:
         for number, part in enumerate(self._container.parts):
             decoder = self._next if number == 0 and self._next is not None else self._decoder(number)
             self._next = None
@@ -93,11 +109,7 @@ class SoundReader:
                         f"{self.path} is joined of parts that do not fit: {self.rate} Hz with {self.channels} channels,"
                         f" and {decoder.samplerate} Hz with {decoder.channels}. Split it."
                     )
-                for block in self._decoded(decoder, part):
-                    count += len(block)
-                    yield block
-        if not count:
-            raise AudioError(f"{self.path} holds no samples: at least one was expected.")
+                yield from self._decoded(decoder, part)
 
     def _decoded(self, decoder: soundfile.SoundFile, part: Part) -> Iterator[Samples]:
         """The blocks of a part; at its end, what it announced is held against what was found."""

@@ -79,11 +79,9 @@ def _resampled(path: Path, rate: int | None, start: int = 0) -> Iterator[tuple[A
     with SoundReader(path) as reader:
         to = rate or reader.rate
         stream = None if to == reader.rate else soxr.ResampleStream(reader.rate, to, 1, dtype="float32", quality="HQ")
-        for samples in reader.blocks():
+        for samples in reader.blocks(start):
             mono = check(samples.mean(axis=1, dtype=np.float32), what=str(path))
-            mono, start = mono[start:], max(0, start - mono.size)
-            if mono.size:
-                yield mono if stream is None else stream.resample_chunk(mono), to
+            yield mono if stream is None else stream.resample_chunk(mono), to
         if stream is not None:
             yield stream.resample_chunk(np.zeros(0, np.float32), last=True), to
 

@@ -105,18 +105,24 @@ def measure_signal(audio: ArrayLike, rate: int) -> Signal:
     return _measure(lambda: [samples[:, None]], rate, 1)
 
 
-def measure_signal_file(path: str | os.PathLike[str]) -> Signal:
+def measure_signal_file(path: str | os.PathLike[str], start_seconds: float = 0.0) -> Signal:
     """The same of a sound file of any length, read twice and a piece at a time: a frame of 23 ms leaves two numbers.
 
     Its channels are measured, not their mean. `warnings` also says what is odd about the file: cut off, damaged, longer
-    than its header says. Raises `AudioError` for a file that cannot be read, is empty, or holds samples that are not
-    finite.
+    than its header says.
+
+    Args:
+        path: of the file.
+        start_seconds: what is left out of its start, such as an audio prompt.
+
+    Raises:
+        AudioError: the file cannot be read, is empty, holds samples that are not finite, or ends before that.
     """
     warnings: dict[str, None] = {}
 
     def blocks() -> Iterator[Audio]:
         with SoundReader(path) as reader:
-            for block in reader.blocks():
+            for block in reader.blocks(round(start_seconds * reader.rate)):
                 yield check_finite(block, what=str(path))
             warnings.update(dict.fromkeys(reader.warnings))
 
@@ -184,6 +190,8 @@ def _measure(blocks: Callable[[], Iterable[Audio]], rate: int, channels: int) ->
             total += piece.sum(axis=0, dtype=np.float64)
             for part in (meter, peak, band, silent, mix):
                 part.add(piece)
+    if not count:
+        raise AudioError("nothing is left of the clip behind its audio prompt: at least a sample was expected.")
     seconds, too_short = count / rate, count < math.ceil(LOUDNESS_BLOCK_SECONDS * rate)
     if non_finite:
         found = Signal(seconds, rate, None, None, None, None, None, None, non_finite, too_short, channels)

@@ -231,3 +231,11 @@ def test_a_mono_mp3_of_a_low_rate_is_counted_as_well(tmp_path):
     audio = 0.2 * np.random.default_rng(0).standard_normal(3 * 16000)
     soundfile.write(tmp_path / "a.mp3", audio, 16000)
     assert seconds(tmp_path / "a.mp3") == (3, [])
+
+
+@pytest.mark.parametrize("kind", [".wav", ".mp3", ".ogg"])
+@pytest.mark.parametrize(("start", "length"), [(0.0, 1.0), (1.5, 2.0), (5.5, 2.0), (7.0, 1.0), (2.0, None)])
+def test_an_excerpt_is_that_part_of_the_whole(put, sounds, kind, start, length):
+    path = put(f"a{kind}", sounds[kind])
+    end = None if length is None else round((start + length) * RATE)
+    np.testing.assert_array_equal(read(path, start, length)[0], read(path)[0][round(start * RATE) : end])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.core.errors import UsageError
+from harness.core.foreign import foreign
 from harness.models.base import Model
 from metrics.api.registry import Registry
 
@@ -29,9 +30,11 @@ def load_model(name: str, **options: Any) -> Model:
 
     Raises `UsageError` for an unknown name or an option that the model does not take, `ModelError` for missing weights.
     """
-    load = MODELS.get(name)
+    with foreign(f"the model {name}"):
+        load = MODELS.get(name)
     try:
         inspect.signature(load).bind(**options)
     except TypeError:
         raise UsageError(f"{name} takes no {', '.join(options)}: leave it out, or choose another model.") from None
-    return load(**options)
+    with foreign(f"the model {name}"):
+        return load(**options)

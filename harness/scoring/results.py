@@ -13,7 +13,7 @@ from harness.sampling.failures import Failure
 from harness.store.clips import StoredClip
 from metrics.api.score import Score
 
-RESULT_SCHEMA = 1
+RESULT_SCHEMA = 2
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ Samples = NDArray[np.float32]
 BLOCK = 1 << 18
 """Samples of a channel that are read at once: 6 s at 44.1 kHz; fewer of files with more than two channels."""
 
+SEEKABLE = ("WAV", "WAVEX", "AIFF")
+"""Formats whose samples all have one size."""
+
 RATES = (1_000, 1_000_000)
 """Sampling rates in Hz that are believed."""
 
@@ -81,15 +84,15 @@ class SoundReader:
         """The file from one sample to another, once: float32 (samples, channels), none of them empty.
 
         Args:
-            start: first sample. What lies before it is decoded and left out.
+            start: first sample. What lies before it is left out.
             stop: the sample to end before; None for all. What follows it is not decoded, nor checked.
 
         Raises:
             AudioError: what follows cannot be decoded, the parts of a joined file do not fit, or the file holds no
                 sample.
         """
-        count = 0
-        for block in self._all():
+        count = self._skip(start)
+        for block in self._all(count):
             first, count = count, count + len(block)
             kept = block[max(0, start - first) : None if stop is None else max(0, stop - first)]
             if len(kept):
@@ -99,7 +102,14 @@ class SoundReader:
         if not count:
             raise AudioError(f"{self.path} holds no samples: at least one was expected.")
 
-    def _all(self) -> Iterator[Samples]:
+    def _skip(self, start: int) -> int:
+        """Go to a sample where that is exact and saves decoding what lies before; where the decoder is then."""
+        if not start or self._next is None or self._container.parts[0].pieces or self._next.format not in SEEKABLE:
+            return 0
+        with _explained(self.path):
+            return int(self._next.seek(min(start, self._next.frames)))
+
+    def _all(self, skipped: int) -> Iterator[Samples]:
         for number, part in enumerate(self._container.parts):
             decoder = self._next if number == 0 and self._next is not None else self._decoder(number)
             self._next = None
@@ -109,12 +119,12 @@ class SoundReader:
                         f"{self.path} is joined of parts that do not fit: {self.rate} Hz with {self.channels} channels,"
                         f" and {decoder.samplerate} Hz with {decoder.channels}. Split it."
                     )
-                yield from self._decoded(decoder, part)
+                yield from self._decoded(decoder, part, skipped if number == 0 else 0)
 
-    def _decoded(self, decoder: soundfile.SoundFile, part: Part) -> Iterator[Samples]:
+    def _decoded(self, decoder: soundfile.SoundFile, part: Part, skipped: int) -> Iterator[Samples]:
         """The blocks of a part; at its end, what it announced is held against what was found."""
         at_once = max(1024, 2 * BLOCK // max(2, self.channels))
-        found, checksum = 0, None if part.md5 is None else hashlib.md5(usedforsecurity=False)
+        found, checksum = skipped, None if part.md5 is None else hashlib.md5(usedforsecurity=False)
         while True:
             with _explained(self.path, found / self.rate), _silenced(self._container.chatty):
                 samples = decoder.read(at_once, dtype="float32" if checksum is None else "int32", always_2d=True)

@@ -11,14 +11,17 @@ from typing import Literal
 from harness.core.errors import UsageError
 
 LANGUAGES = ("en", "zh")
+Layout = Literal["single", "pair", "page"]
+"""A trial has one stimulus, two, or several side by side."""
+
 TUPLES = ("seconds", "anchors", "controls", "attention", "analysis", "limits")
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A rating from `low` to `high`, with words (by language) for equal `bands` or for its two `ends`.
+    """A rating from `low` to `high`, with labels (by language) for equal `bands` or for its two `ends`.
 
-    A range as long as its bands is a choice among them; any other is a slider or a row of points.
+    A range with as many points as bands is a choice among them; any other is a slider or a row of points.
     """
 
     name: str
@@ -29,17 +32,28 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """`reference` asks for a true reference (as open and hidden one), low-passed at `anchors` (Hz) as well. `probe`
-    adds a copy of one of the two. `controls` are conditions that no prompt makes; `open_answer` asks for ideas in
-    writing, in training for the task `practice`. `attention` names the items that can tell whether a listener attends:
-    "trap", "gold". `question` is by language, `seconds` the shortest and the longest stimulus that makes sense.
-    `analysis` and `limits` are sentences for the protocol: how answers are analysed, and what they cannot show."""
+class StudyKind:
+    """A kind of listening study.
+
+    Attributes:
+        name, title, standard: its name for commands, for people, and the recommendation it follows.
+        layout: number of stimuli in a trial.
+        question: what listeners are asked, by language.
+        scales: what they answer on.
+        seconds: the shortest and the longest stimulus that makes sense.
+        reference: needs a true reference, which is presented openly and as a hidden condition.
+        anchors: cut-offs in Hz at which the reference is low-passed for further conditions.
+        probe: a trial has a copy of one of its two stimuli, X.
+        controls: conditions that are not generated from a prompt.
+        open_answer: listeners write ideas; `practice` is their task in training, by language.
+        attention: the control trials that show whether a listener attends: "trap", "gold".
+        analysis, limits: sentences for the protocol: how answers are analysed, and what they cannot show.
+    """
 
     name: str
     title: str
     standard: str
-    layout: Literal["single", "pair", "page"]
+    layout: Layout
     question: dict[str, str]
     scales: tuple[Scale, ...]
     seconds: tuple[float, float]
@@ -53,16 +67,21 @@ class Kind:
     analysis: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
 
+    @property
+    def own_conditions(self) -> int:
+        """How many conditions it has besides those under test: controls, the hidden reference and its anchors."""
+        return len(self.controls) + (1 + len(self.anchors) if self.reference else 0)
+
 
 @lru_cache(1)
-def kinds() -> dict[str, Kind]:
+def kinds() -> dict[str, StudyKind]:
     """All kinds by name."""
     table = tomllib.loads((files("harness.listening.kinds") / "kinds.toml").read_text("utf-8"))
     return {name: _kind(name, row) for name, row in table.items()}
 
 
-def find_kind(name: str) -> Kind:
-    """Raises `UsageError` with the nearest name for one that there is not."""
+def find_kind(name: str) -> StudyKind:
+    """The kind of a name. Raises `UsageError` with the nearest name for an unknown one."""
     from metrics.api.registry import unknown_name
 
     if name not in kinds():
@@ -70,7 +89,7 @@ def find_kind(name: str) -> Kind:
     return kinds()[name]
 
 
-def _kind(name: str, row: dict) -> Kind:
+def _kind(name: str, row: dict) -> StudyKind:
     scales = tuple(Scale(**scale) for scale in row.pop("scales"))
     tuples = {key: tuple(row.pop(key)) for key in TUPLES if key in row}
-    return Kind(name=name, scales=scales, **tuples, **row)
+    return StudyKind(name=name, scales=scales, **tuples, **row)

@@ -1,4 +1,4 @@
-"""The kinds of listening study, declared in `kinds.toml` or by plug-ins: trials, question and scales, and their needs."""
+"""The kinds of listening study, declared in `kinds.toml` or by plug-ins: trials, question, scales, what they need."""
 
 from __future__ import annotations
 

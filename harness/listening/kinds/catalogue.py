@@ -1,4 +1,5 @@
-"""The kinds of listening study, declared in `kinds.toml` or by plug-ins: trials, question, scales, what they need."""
+"""The kinds of listening study, declared in `kinds.toml` or by a plug-in: the trials, the question and scales, and what
+is needed."""
 
 from __future__ import annotations
 

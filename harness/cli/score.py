@@ -159,9 +159,10 @@ def score(
         )  # fmt: skip
         report = measure_files(asked, progress)
     if likelihood:
-        from harness.scoring.likelihood import load_scorer, score_files, sound_files
+        from harness.core.sound_files import sound_files
+        from harness.scoring.likelihood import load_scorer, score_files
 
-        scored = score_files(load_scorer(model), sound_files(paths), request, stop, progress)
+        scored = score_files(load_scorer(model), sound_files(paths).files, request, stop, progress)
     if report is None:
         table, text = as_csv(scored), as_json(scored)
     else:

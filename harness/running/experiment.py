@@ -10,12 +10,12 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, SamplingError, UsageError
+from harness.core.errors import HarnessError, ModelError, SamplingError, UsageError
 from harness.core.identity import digest
 from harness.core.progress import Progress, Quiet
 from harness.core.settings import counted
@@ -29,6 +29,8 @@ from harness.running.by_model import fingerprint_of, shares_of, whole
 from harness.running.settings import RunSettings
 from harness.sampling.loop import Sampled, sample_missing
 from harness.sampling.rates import measured_rate
+from harness.scoring.cache import user_cache
+from harness.scoring.clips import clip_set, prompt_labels
 from harness.scoring.frames import embed_clips
 from harness.scoring.results import ClipResult, ConditionResult, Outcome
 from harness.scoring.score import Measures, Row, differences, measure, per_clip, understood_styles
@@ -102,7 +104,7 @@ class _Asked:
 def _sweep(results: Path) -> None:
     """Remove what killed runs left half written of what is made from the clips."""
     with explained(results):
-        for pattern in ("embeddings/*/.*.part", "planned/.*.part", "runs/*/.*.part", "runs/*/clips/*/.*.part"):
+        for pattern in ("planned/.*.part", "runs/*/.*.part", "runs/*/clips/*/.*.part"):
             for left in abandoned(results.glob(pattern)):
                 left.unlink(missing_ok=True)
 
@@ -113,8 +115,16 @@ def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) ->
     if not requests:
         raise _nothing(settings, sampled)
     stored = [store.get(request.id) for request in requests]
-    cache = settings.results_folder / "embeddings"
-    embedded = embed_clips(stored, measures.recipe, cache, progress, settings.execution.reuse == "always-rerun")
+    labels, cache = prompt_labels(plan.prompts), user_cache()
+    again = settings.execution.reuse == "always-rerun"
+    clips = [
+        replace(clip, unit=request.id)
+        for request, clip in zip(requests, clip_set("", requests, stored, labels).clips, strict=True)
+    ]
+    found = embed_clips(clips, measures.recipe, cache, progress, again)
+    if found.failed:
+        raise ModelError(next(iter(found.failed.values())))
+    embedded = [found.embedded[request.id] for request in requests]
     rows: dict[str, list[Row]] = {condition.name: [] for condition in plan.experiment.conditions}
     for row in zip(requests, stored, embedded, strict=True):
         rows[row[0].condition.name].append(row)

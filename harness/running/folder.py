@@ -11,13 +11,13 @@ from harness.core.csv_table import write_table
 from harness.core.errors import AudioError, UsageError
 from harness.core.identity import readable_json
 from harness.core.progress import Progress
-from harness.scoring.clips import DEFAULT_EMBEDDER, LUFS, SoundFile, find_clips, measures_against, read_set
 from harness.scoring.differences import SetDifference, differences
 from harness.scoring.frames import Recipe
 from harness.scoring.measuring import Measured, choose, measure_set
-from harness.scoring.pairing import Pairs, pair_files
 from harness.scoring.references import recipe_for
 from harness.scoring.score import Measures
+from harness.scoring.sound_pairs import Pairs, pair_files
+from harness.scoring.sound_sets import DEFAULT_EMBEDDER, LUFS, SoundFile, find_clips, measures_against, read_set
 from metrics.api.catalogue import Metric
 from metrics.embeddings import load_embedder
 from metrics.stats.permutation import PERMUTATIONS

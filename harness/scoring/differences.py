@@ -13,9 +13,9 @@ from typing import Any
 
 from harness.core.errors import DegenerateInput, UsageError
 from harness.core.progress import Progress
-from harness.scoring.clips import SoundFile
 from harness.scoring.measuring import Measured, figure_of, provenance, value_of
 from harness.scoring.score import SIGNIFICANCE
+from harness.scoring.sound_sets import SoundFile
 from metrics.api.catalogue import Metric
 from metrics.api.score import EmbeddingSet, Score
 from metrics.compare.comparison import holm, paired_difference

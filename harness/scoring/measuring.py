@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.core.errors import DegenerateInput, UsageError
-from harness.scoring.clips import SoundFile, SoundSet
 from harness.scoring.score import Measures
+from harness.scoring.sound_sets import SoundFile, SoundSet
 from metrics.api.catalogue import NEEDS, Metric, metric
 from metrics.api.score import EmbeddingSet, Score
 from metrics.sets.frechet_variants import fad_per_song

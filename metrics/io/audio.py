@@ -18,7 +18,7 @@ import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,29 +47,35 @@ def load(path: str | os.PathLike[str], rate: int | None = None) -> tuple[Audio, 
     return resample(audio, found, rate), rate
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Audio, int]:
-    """A sound file as it is, `(samples (samples, channels), rate in Hz)`: WAV, FLAC, Ogg Vorbis, Opus or MP3.
+def read(path: str | os.PathLike[str], start_seconds: float = 0.0, seconds: float | None = None) -> tuple[Audio, int]:
+    """A sound file as it is, or an excerpt of it: WAV, FLAC, Ogg Vorbis, Opus or MP3.
 
-    Raises `AudioError` when the file is missing or cannot be decoded (libsndfile).
+    Args:
+        path: of the file.
+        start_seconds: where the excerpt begins.
+        seconds: its length, or less where the file ends before; None for all that follows.
+
+    Returns:
+        `(samples, rate)`: float32 (samples, channels), and the rate in Hz. An excerpt that begins behind the file's end
+        has no samples.
+
+    Raises:
+        AudioError: the file is missing, empty or cannot be decoded.
     """
-    import soundfile
+    from metrics.io.reader import SoundReader
 
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"no sound file at {path}. Check the path.")
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise undecodable(path, error) from error
-    return np.asarray(samples, dtype=np.float32), int(rate)
+    with SoundReader(path) as reader:
+        start = round(start_seconds * reader.rate)
+        stop = None if seconds is None else start + math.ceil(seconds * reader.rate)
+        blocks = list(reader.blocks(start, stop))
+        return np.concatenate([np.zeros((0, reader.channels), np.float32), *blocks]), reader.rate
 
 
 def undecodable(path: Path, error: Exception) -> AudioError:
-    """What to raise for a file that libsndfile does not read."""
-    return AudioError(
-        f"{path} cannot be decoded ({error}). WAV, FLAC, Ogg, Opus or MP3 was expected: convert it first, "
-        f"for example with 'ffmpeg -i {path.name} clip.wav'."
-    )
+    """What to raise for a file that is not decoded."""
+    from metrics.io import reader
+
+    return reader.undecodable(path, error)
 
 
 def check(audio: ArrayLike, what: str = "the audio") -> Audio:
@@ -169,17 +175,41 @@ def save(path: str | os.PathLike[str], x: ArrayLike, rate: int) -> float:
     return gain
 
 
+Silence = Literal["refused", "own level"]
+"""What happens to a clip without a loudness, silent by the −70 LUFS gate or shorter than 0.4 s, that is to be levelled.
+
+"refused": an `AudioError`. A set that was made so holds no silent clip, and is comparable with any other.
+"own level": it is taken as it is, without a gain. This is what the harness does on both sides of a comparison: to leave
+silent clips out would measure a model that falls silent by its better clips only.
+"""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A clip after the preprocessing: float32 `audio` (samples,).
+
+    `silent`: nothing in it reaches the −70 LUFS gate (below 0.4 s: all samples are zero). `own_level`: it has no
+    loudness and was left without a gain.
+    """
+
+    audio: Audio
+    silent: bool
+    own_level: bool
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """What happens to a clip before it is embedded: both sides of a comparison go through the same one.
 
     `rate` in Hz; `lufs`, the loudness after one gain, or None to leave the level alone; `seconds`, the start that is
-    kept, or None for all of it. A clip shorter than `seconds` stays as it is.
+    kept, or None for all of it; `silence`, what happens to a clip without a loudness. A clip shorter than `seconds`
+    stays as it is.
     """
 
     rate: int = 16000
     lufs: float | None = -23.0
     seconds: float | None = None
+    silence: Silence = "refused"
 
     def __post_init__(self) -> None:
         if self.rate <= 0:
@@ -188,14 +218,44 @@ class Preprocessing:
             raise UsageError(
                 f"the preprocessing's length was {self.seconds} s: a positive number, or None for all, was expected."
             )
+        if self.silence not in get_args(Silence):
+            raise UsageError(
+                f"the preprocessing's silence was {self.silence!r}: one of {', '.join(get_args(Silence))} was expected."
+            )
 
     def apply(self, x: ArrayLike, rate: int) -> Audio:
-        """`x` (samples,) at `rate` Hz → float32 (samples,) at `self.rate`. Raises `AudioError` for a silent clip."""
+        """`x` (samples,) at `rate` Hz → float32 (samples,) at `self.rate`.
+
+        Raises `AudioError` for a silent clip, unless `silence` is "own level".
+        """
+        return self.applied(x, rate).audio
+
+    def applied(self, x: ArrayLike, rate: int) -> Applied:
+        """The same, and whether the clip is silent or was left at its own level.
+
+        Args:
+            x: (samples,) of one channel.
+            rate: of `x`, in Hz.
+
+        Raises:
+            AudioError: for audio that is empty or not finite; for a clip without a loudness where those are refused.
+        """
         audio = resample(x, rate, self.rate)
         if self.seconds is not None:
             audio = audio[: round(self.seconds * self.rate)]
-        return audio if self.lufs is None else normalise(audio, self.rate, self.lufs)
+        too_short = audio.size < math.ceil(LOUDNESS_BLOCK_SECONDS * self.rate)
+        if too_short and (self.lufs is None or self.silence == "own level"):
+            return Applied(audio, not np.any(audio), self.lufs is not None)
+        found = loudness(audio, self.rate)
+        silent = not math.isfinite(found)
+        if self.lufs is None or (silent and self.silence == "own level"):
+            return Applied(audio, silent, self.lufs is not None)
+        gain = np.float32(loudness_gain(found, self.lufs, audio.size / self.rate))
+        return Applied(audio * gain, silent, False)
 
     def provenance(self) -> dict[str, Any]:
         """Everything that decides the result, for the record and for comparing two sides."""
-        return {**asdict(self), "channels": "mono", "resampler": "soxr HQ"}
+        made = {**asdict(self), "channels": "mono", "resampler": "soxr HQ"}
+        if self.silence == "refused":  # as of sets that were made before there was a choice
+            del made["silence"]
+        return made

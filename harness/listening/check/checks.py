@@ -21,13 +21,13 @@ from harness.core.option import Option
 from harness.core.process_pool import ProcessPool
 from harness.core.progress import Progress
 from harness.core.settings import Texts, settings_class
+from harness.core.sound_files import Listing, sound_files
 from harness.listening.check.leaks import find_leaks, ordinary_text
 from harness.listening.check.measuring import MeasuredFile, measure
 from harness.listening.choose.conditions import SILENCE
 from harness.listening.make.blinding import PRIVATE
 from harness.listening.make.processing import LUFS_TOLERANCE
 from harness.listening.package.study_folder import StudyFolder, read_study_folder
-from harness.scoring.likelihood import sound_files
 
 NAMED = 5
 FEW = 64
@@ -88,22 +88,30 @@ def check_folder(folder: Path, limits: CheckLimits, workers: int | None, progres
         )
     own = (folder / "public" / "manifest.csv").is_file()
     public = folder / "public" if own else folder
-    paths = sound_files([public])
+    listing = sound_files([public])
+    paths = listing.files
     with ProcessPool(workers) as pool:
         measured = dict(pool.map(measure, paths, "measuring stimuli", progress, alone=len(paths) < FEW))
     sounds = {path.relative_to(public).as_posix(): measured[path] for path in paths}
     if not own:
         leaks = [_leaks(public, limits.names, (), ())] if limits.names else []
-        return [*_sound_findings(sounds, limits), *leaks]
+        return [*_passed_over(listing), *_sound_findings(sounds, limits), *leaks]
     study = read_study_folder(folder)
     return [
         Finding("folder", not study.problems, "; ".join(study.problems) or "all its parts can be read"),
+        *_passed_over(listing),
         _hashes(study, sounds),
         *_sound_findings(sounds, _promised(study, limits), study),
         *_list_findings(study),
         _modes(folder),
         _names(folder, study, limits.names),
     ]
+
+
+def _passed_over(listing: Listing) -> list[Finding]:
+    """What looks like a sound file and cannot be one of the stimuli."""
+    wrong = [f"{path.name}: {reason}" for path, reason in listing.passed_over.items()]
+    return [_finding("files", wrong, "")] if wrong else []
 
 
 def _promised(study: StudyFolder, limits: CheckLimits) -> CheckLimits:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.core.errors import AudioError
 from harness.listening.check.leaks import wav_chunks
 from harness.listening.make.processing import integrated_loudness, true_peak
+from metrics.io.audio import read
 from metrics.io.weights import file_sha256
 
 OWN_CHUNKS = (b"fmt ", b"data")
@@ -38,12 +40,10 @@ class MeasuredFile:
 
 def measure(path: Path) -> MeasuredFile:
     """Format, loudness and peak of a file; what is wrong with it is returned as its `problem`."""
-    import soundfile
-
     try:
-        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        sound, rate = read(path)
         content = path.read_bytes()
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+    except (AudioError, OSError) as error:
         return MeasuredFile(problem=f"cannot be decoded ({error})")
     samples, channels = sound.shape
     kind = {"rate": int(rate), "channels": channels, "samples": samples, "sha256": file_sha256(path)}

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.core.errors import UsageError
+from harness.core.sound_files import every_sound_file
 from harness.listening.choose.selection import Item, Selection
 from harness.listening.choose.sources import SourceClip
 from harness.listening.kinds.catalogue import StudyKind
 from harness.listening.settings import StudySettings
 from harness.listening.study import StimulusContent, StimulusRole
-from harness.scoring.likelihood import sound_files
 
 REFERENCE, OTHER, NOISE, SILENCE = "reference", "other music", "noise", "silence"
 
@@ -77,7 +77,7 @@ def other_music(
         return {}
     items, rng = (*chosen.items, *chosen.training), np.random.default_rng([settings.order.seed, 2])
     if settings.other is not None:
-        files = sound_files([settings.other])
+        files = every_sound_file([settings.other])
         order = rng.permutation(len(files)).tolist()
         picked = {item.key: files[order[n % len(files)]] for n, item in enumerate(items)}
         return {key: {OTHER: SourceClip(OTHER, key, path.stem, path)} for key, path in picked.items()}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import AudioError
-from metrics.io.audio import undecodable
+from metrics.io.audio import read
 from metrics.io.weights import file_sha256
 from metrics.waves.signal import SILENT_DB, clipping_share
 
@@ -52,13 +52,11 @@ class FileFacts:
 
 def inspect(path: Path) -> FileFacts:
     """Read a whole file. What is wrong with it is returned as its `problem`, not raised."""
-    import soundfile
-
     try:
-        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        sound, rate = read(path)
         sha256 = file_sha256(path)
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        return FileFacts(problem=str(_unreadable(path, error)))
+    except (AudioError, OSError) as error:
+        return FileFacts(problem=str(error) if path.exists() else f"there is no file {path}: make it again")
     samples, channels = sound.shape
     found = {"sha256": sha256, "rate": int(rate), "channels": channels, "seconds": samples / rate}
     if not samples:
@@ -73,7 +71,3 @@ def inspect(path: Path) -> FileFacts:
     return FileFacts(
         **found, first=float(loud[0] / rate), last=float((loud[-1] + 1) / rate), clipped=clipped, loud=blocks
     )
-
-
-def _unreadable(path: Path, error: Exception) -> AudioError:
-    return undecodable(path, error) if path.exists() else AudioError(f"there is no file {path}: make it again")

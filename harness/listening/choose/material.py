@@ -9,13 +9,13 @@ from pathlib import Path
 from harness.core.errors import UsageError
 from harness.core.process_pool import ProcessPool
 from harness.core.progress import Progress
+from harness.core.sound_files import every_sound_file
 from harness.listening.choose.conditions import REFERENCE, StudyCondition, other_music, study_conditions
 from harness.listening.choose.inspection import CLIPPED_SHARE, FileFacts, inspect
 from harness.listening.choose.selection import Item, Selection, choose_items, matched_items
 from harness.listening.choose.sources import SourceClip, StudySource
 from harness.listening.kinds.catalogue import StudyKind
 from harness.listening.settings import ProcessingSettings, SoundSettings, StudySettings
-from harness.scoring.likelihood import sound_files
 
 FEW = 64
 """Fewer files are inspected in this process, since others take a second to start."""
@@ -106,7 +106,7 @@ def _without_reference(source: StudySource, settings: StudySettings) -> tuple[Se
         raise UsageError(
             f"the reference {name!r} is neither a condition ({', '.join(source.conditions)}) nor a folder of originals."
         )
-    return matched_items(source, choice), {file.stem: file for file in sound_files([folder])}
+    return matched_items(source, choice), {file.stem: file for file in every_sound_file([folder])}
 
 
 def _clips_of(item: Item, conditions: Sequence[str], originals: Mapping | None) -> dict[str, SourceClip]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import DamagedClip, UsageError
+from harness.core.sound_files import every_sound_file
 from harness.reporting.run_folder import RunFolder, find_runs, read_run
-from harness.scoring.likelihood import sound_files
 from harness.store.clips import Store, read_record
 from metrics.api.registry import unknown_name
 
@@ -157,7 +157,7 @@ def _terms(run: RunFolder) -> dict[str, dict[str, str]]:
 
 
 def _of_folder(folder: Path) -> StudySource:
-    files = sound_files([folder])
+    files = every_sound_file([folder])
     loose = [file for file in files if file.parent == folder]
     if loose and len(loose) < len(files):
         raise UsageError(

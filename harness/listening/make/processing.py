@@ -30,7 +30,7 @@ from harness.listening.make.anchors import lowpass
 from harness.listening.make.controls import Sound, degraded, pink_noise, with_beeps
 from harness.listening.settings import ProcessingSettings
 from harness.listening.study import StimulusContent
-from metrics.io.audio import undecodable
+from metrics.io import audio
 from metrics.io.files import write_all
 
 LUFS_TOLERANCE = 0.1
@@ -189,16 +189,9 @@ def read(path: Path, offset: float, processing: ProcessingSettings) -> Sound:
     Raises:
         AudioError: for a file that cannot be read, or that ends before the excerpt.
     """
-    import soundfile
     import soxr
 
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
-            file.seek(min(round(offset * rate), file.frames))
-            sound = file.read(math.ceil(processing.seconds * rate), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        raise undecodable(path, error) from error
+    sound, rate = audio.read(path, offset, processing.seconds)
     if not len(sound):
         raise AudioError(f"{path} ends before {offset:g} s: a longer clip was expected.")
     if processing.channels == 1:

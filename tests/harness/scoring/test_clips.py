@@ -1,103 +1,97 @@
-"""Sets of sound files: who is in, under which name, and what is done with the odd ones."""
+"""Sets of clips from folders: what a condition is, what a clip is, what is named as left out."""
 
 import shutil
+from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
-from harness.core.errors import AudioError, UsageError
-from harness.core.progress import Quiet
-from harness.scoring.clips import find_clips, measures_against, read_set
-from harness.scoring.references import recipe_for
-from metrics.embeddings import load_embedder
-from metrics.embeddings.base import embed_clip
-from metrics.io.audio import load
-from tests.harness.sounds import RATE, make_folder, tone
+from harness.core.errors import UsageError
+from harness.prompts.prompt import Prompt
+from harness.scoring.clips import Clip, ClipSet, distinguishing, folder_sets, prompt_labels, shared_content
+from tests.harness.sounds import make_folder
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    return make_folder(tmp_path / "made", 3)
+def names(one: ClipSet) -> list[str]:
+    return [clip.unit for clip in one.clips]
 
 
-def read(folder, seconds=None, **options):
-    recipe = recipe_for(load_embedder("toy"), -23.0, seconds)
-    return read_set("made", find_clips([folder]), recipe, Quiet(), **options)
+def test_each_folder_is_a_condition_and_loose_files_are_one_more(tmp_path):
+    folders = [make_folder(tmp_path / name / "clips", 2, first=n) for n, name in enumerate("ab")]
+    make_folder(folders[0] / "jazz" / "live", 1, first=5)
+    loose = sorted(make_folder(tmp_path / "loose", 2, first=8).iterdir())
+    first, second, third = folder_sets([folders[0], loose[0], folders[1], loose[1]])
+    assert [one.name for one in (first, second, third)] == ["a/clips", "b/clips", "2 files"]
+    assert names(first) == ["00.wav", "01.wav", "jazz/live/00.wav"]
+    assert first.strata() == ["", "", "jazz"]
+    assert second.strata() is None
+    assert names(third) == [str(path) for path in loose]
+    assert not any(one.paired or one.left_out or one.skipped for one in (first, second, third))
 
 
-def test_frames_are_those_of_the_embedder(folder):
-    sounds = read(folder)
-    embedded = sounds.embedded()
-    for file in sounds.files:
-        expected = embed_clip(load_embedder("toy"), *load(file.clip.path))
-        assert np.allclose(embedded.frames[embedded.units == file.clip.id], expected, atol=2e-3)
-    assert embedded.strata is None
+def test_together_they_are_one_set(tmp_path):
+    folders = [make_folder(tmp_path / name, 1, first=n) for n, name in enumerate("ab")]
+    [one] = folder_sets([*folders, folders[0]], together=True)
+    assert names(one) == [str(folder / "00.wav") for folder in folders]
 
 
-def test_suffixes_make_two_clips_and_copies_count_twice(folder):
-    soundfile.write(folder / "00.flac", tone(7), RATE)
-    shutil.copy(folder / "01.wav", folder / "copy.wav")
-    sounds = read(folder)
-    assert [file.clip.path.name for file in sounds.files] == ["00.flac", "00.wav", "01.wav", "02.wav", "copy.wav"]
-    assert sounds.embedded().n_units == 5
+@pytest.mark.parametrize("again", [lambda f: f, lambda f: f.parent / "." / f.name / ".." / f.name])
+def test_a_folder_given_twice_is_one_condition(tmp_path, again):
+    folder = make_folder(tmp_path / "a", 2)
+    [one] = folder_sets([folder, again(folder)])
+    assert len(one.clips) == 2
 
 
-def test_sub_folders_are_styles_and_a_file_is_found_once(folder):
-    make_folder(folder / "folk" / "deep", 1)
-    clips = find_clips([folder, folder / "01.wav"])
-    assert [clip.style for clip in clips] == ["", "", "", "folk"]
-    assert len(find_clips([folder / "01.wav", folder])) == 4
+def test_a_copy_and_a_link_count_once_and_are_named(tmp_path):
+    folder = make_folder(tmp_path / "a", 2)
+    shutil.copy(folder / "00.wav", folder / "02.wav")
+    (folder / "03.wav").symlink_to("01.wav")
+    [one] = folder_sets([folder])
+    assert names(one) == ["00.wav", "01.wav"]
+    assert set(one.skipped) == {str(folder / "02.wav"), str(folder / "03.wav")}
+    assert not one.left_out
 
 
-def test_silent_and_short_files_are_embedded_at_their_own_level(folder):
-    soundfile.write(folder / "silent.wav", np.zeros(2 * RATE), RATE)
-    soundfile.write(folder / "short.wav", tone(1, 0.2), RATE)
-    for seconds in (None, 1.0):
-        sounds = read(folder, seconds)
-        assert [file.clip.path.name for file in sounds.files if file.own_level] == ["short.wav", "silent.wav"]
-        assert not sounds.failed
-        assert sounds.embedded().n_units == 5
-        assert len(sounds.embedded().provenance["own_level"]) == 2
-        [short] = sounds.embedded().provenance["padded"]
-        assert short.endswith("short.wav")
+def test_what_cannot_be_taken_is_left_out_by_path(tmp_path):
+    folder = make_folder(tmp_path / "a", 1)
+    (folder / "gone.wav").symlink_to("nowhere")
+    [one] = folder_sets([folder])
+    assert names(one) == ["00.wav"]
+    assert list(one.left_out) == [str(folder / "gone.wav")]
 
 
-def test_a_broken_file_is_kept_with_its_reason_or_raised(folder):
-    (folder / "broken.mp3").write_bytes(b"no sound")
-    soundfile.write(folder / "nan.wav", np.full(RATE, np.nan, np.float32), RATE, subtype="FLOAT")
-    sounds = read(folder)
-    assert [file.clip.path.name for file in sounds.failed] == ["broken.mp3", "nan.wav"]
-    assert "broken.mp3 cannot be decoded" in (sounds.failed[0].error or "")
-    assert "NaN" in (sounds.failed[1].error or "")
-    with pytest.raises(AudioError, match=r"broken\.mp3"):
-        read(folder, stop=True)
+def test_a_name_that_is_not_utf8_is_a_name(tmp_path):
+    folder = make_folder(tmp_path / "a", 1)
+    (folder / "00.wav").rename(folder / "\udcff.wav")
+    [one] = folder_sets([folder])
+    assert names(one) == ["\\xff.wav"]
+    names(one)[0].encode("utf-8")
 
 
-def test_what_was_embedded_is_not_embedded_again(folder, monkeypatch):
-    read(folder)
-    monkeypatch.setattr("metrics.embeddings.toy.ToyEmbedder.embed", lambda *_: pytest.fail("embedded again"))
-    (folder / "00.wav").rename(folder / "other.wav")
-    assert read(folder).embedded().n_units == 3
+def test_names_are_as_long_as_it_takes():
+    paths = ["/r/one/x/out", "/r/two/x/out", "/r/two/y"]
+    assert distinguishing([Path(path) for path in paths]) == ["one/x/out", "two/x/out", "y"]
 
 
-def test_a_folder_is_a_reference_whose_songs_are_known_by_their_paths(folder):
-    (folder / "broken.wav").write_bytes(b"no sound")
-    measures, left_out = measures_against(str(folder), "toy", 1.0, Quiet())
-    assert sorted(set(measures.reference.units.tolist())) == [str(folder / f"0{n}.wav") for n in range(3)]
-    assert measures.recipe.excerpt_seconds == 1.0
-    assert list(left_out) == [str(folder / "broken.wav")]
+def test_prompts_of_one_label_are_told_apart():
+    prompts = [Prompt(text="x" * 90 + end) for end in "abc"]
+    first, second, third = prompt_labels(prompts)
+    assert [second, third] == [f"{first} (2)", f"{first} (3)"]
 
 
-def test_a_named_reference_brings_its_preprocessing(folder):
-    measures, _ = measures_against("heldout", None, None, Quiet())
-    assert measures.embedder_name == "musicnn"
-    with pytest.raises(UsageError, match="one preprocessing"):
-        measures_against("heldout", None, 2.5, Quiet())
-    with pytest.raises(UsageError, match="Did you mean 'heldout'"):
-        measures_against("heldot", None, None, Quiet())
-    with pytest.raises(UsageError, match="there is no folder"):
-        measures_against(str(folder / "absent"), None, None, Quiet())
-    with pytest.raises(UsageError, match="does not fit the embedder"):
-        measures_against("heldout", "toy", None, Quiet())
+def test_a_stratum_is_the_style_or_else_the_prompt():
+    clips = (Clip("a", Path("a"), "", prompt="p", style="jazz"), Clip("b", Path("b"), "", prompt="p"))
+    assert ClipSet("x", clips).strata() == ["jazz", "p"]
+
+
+def test_content_on_both_sides_is_counted(tmp_path):
+    folders = [make_folder(tmp_path / name, 2, first=first) for name, first in (("a", 0), ("b", 1), ("c", 7))]
+    sets = folder_sets(folders)
+    assert shared_content(sets, [clip.sha256 for clip in sets[0].clips]) == {"a": 2, "b": 1}
+
+
+def test_what_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UsageError):
+        folder_sets([tmp_path / "nowhere"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError):
+        folder_sets([tmp_path / "empty"])

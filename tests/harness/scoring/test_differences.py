@@ -6,10 +6,10 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.core.progress import Quiet
-from harness.scoring.clips import measures_against, read_set
 from harness.scoring.differences import check_alike, differences
 from harness.scoring.measuring import choose, measure_set
-from harness.scoring.pairing import pair_files
+from harness.scoring.sound_pairs import pair_files
+from harness.scoring.sound_sets import measures_against, read_set
 from metrics.compare.comparison import holm, paired_difference
 from tests.harness.sounds import make_folder
 

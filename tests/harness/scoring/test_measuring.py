@@ -5,8 +5,8 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.core.progress import Quiet
-from harness.scoring.clips import find_clips, measures_against, read_set
 from harness.scoring.measuring import DEFAULTS, choose, measure_set
+from harness.scoring.sound_sets import find_clips, measures_against, read_set
 from metrics.api.catalogue import CATALOGUE, metric
 from metrics.sets.frechet_variants import fad_per_song
 from metrics.sets.novelty import neighbour_percentiles

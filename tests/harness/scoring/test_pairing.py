@@ -1,69 +1,88 @@
-"""Pairs of files: by name or by table, and every way in which a table can be wrong."""
+"""Files of several folders that belong together have one unit; what has no counterpart is named."""
+
+from pathlib import Path
 
 import pytest
 
 from harness.core.errors import UsageError
-from harness.scoring.pairing import pair_files
+from harness.scoring.clips import folder_sets
 from tests.harness.sounds import make_folder
 
 
 @pytest.fixture
-def folders(tmp_path):
-    return make_folder(tmp_path / "a", 3, seconds=0.1), make_folder(tmp_path / "b", 3, seconds=0.1)
+def folders(tmp_path) -> list[Path]:
+    return [make_folder(tmp_path / name, 3, first=10 * n) for n, name in enumerate("xyz")]
 
 
-def table(tmp_path, *lines):
-    path = tmp_path / "pairs.csv"
+def table(folder: Path, *lines: str) -> str:
+    path = folder / "pairs.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return str(path)
 
 
-def test_equal_names_are_pairs(folders):
-    pairs = pair_files(folders[0], folders[1], "name")
-    assert [pair.id for pair in pairs.pairs] == ["00.wav", "01.wav", "02.wav"]
-    assert all(pair.first.name == pair.second.name and pair.first != pair.second for pair in pairs.pairs)
-    assert pairs.unpaired == (0, 0)
-    assert pairs.prompts() is None
+def units(sets) -> list[list[str]]:
+    return [[clip.unit for clip in one.clips] for one in sets]
 
 
-def test_a_file_without_a_partner_is_named(folders):
-    (folders[1] / "02.wav").rename(folders[1] / "02.flac")
-    with pytest.raises(UsageError, match=r"2 files are in one only, such as '02\.flac'"):
-        pair_files(folders[0], folders[1], "name")
-    (folders[1] / "02.flac").unlink()
-    with pytest.raises(UsageError, match="number of clips is 3 against 2"):
-        pair_files(folders[0], folders[1], "name")
+@pytest.mark.parametrize("count", [2, 3])
+def test_equal_names_are_pairs_of_any_number_of_folders(folders, count):
+    sets = folder_sets(folders[:count], pair_by="name")
+    assert units(sets) == [["00.wav", "01.wav", "02.wav"]] * count
+    assert all(one.paired for one in sets)
+    assert [clip.path.parent for one in sets for clip in one.clips[:1]] == folders[:count]
 
 
-def test_a_table_pairs_as_it_says(tmp_path, folders):
-    rows = ["a,b,prompt,stratum", "00.wav,02.wav,a waltz,folk", "01.wav,00.wav,a march,brass"]
-    pairs = pair_files(folders[0], folders[1], table(tmp_path, *rows))
-    assert [(pair.first.name, pair.second.name) for pair in pairs.pairs] == [("00.wav", "02.wav"), ("01.wav", "00.wav")]
-    assert pairs.prompts() == {"00.wav": "a waltz", "01.wav": "a march"}
-    assert [clip.style for clip in pairs.clips(1)] == ["folk", "brass"]
-    assert pairs.unpaired == (1, 1)
+def test_a_name_that_one_folder_lacks_is_refused(folders):
+    (folders[1] / "01.wav").unlink()
+    with pytest.raises(UsageError, match="01"):
+        folder_sets(folders, pair_by="name")
+
+
+def test_a_counterpart_that_cannot_be_read_takes_the_pair_with_it(folders):
+    (folders[1] / "01.wav").unlink()
+    (folders[1] / "01.wav").symlink_to("nowhere")
+    sets = folder_sets(folders, pair_by="name")
+    assert units(sets) == [["00.wav", "02.wav"]] * 3
+    assert [list(one.left_out) for one in sets] == [[str(folder / "01.wav")] for folder in folders]
+
+
+def test_a_table_names_the_pairs_of_any_number_of_folders(folders, tmp_path):
+    rows = table(tmp_path, "a,c,b,prompt,stratum", "00.wav,02.wav,01.wav,p,jazz", "02.wav,00.wav,./02.wav,q,folk")
+    sets = folder_sets(folders, pair_by=rows)
+    assert units(sets) == [["00.wav", "02.wav"]] * 3
+    assert [[clip.path.name for clip in one.clips] for one in sets] == [
+        ["00.wav", "02.wav"], ["01.wav", "02.wav"], ["02.wav", "00.wav"],
+    ]  # fmt: skip
+    assert [clip.prompt for clip in sets[1].clips] == ["p", "q"]
+    assert sets[2].strata() == ["jazz", "folk"]
+    assert [list(one.skipped) for one in sets] == [
+        [str(folders[0] / "01.wav")], [str(folders[1] / "00.wav")], [str(folders[2] / "01.wav")],
+    ]  # fmt: skip
+
+
+def test_equal_content_counts_in_each_pair(folders):
+    (folders[0] / "01.wav").write_bytes((folders[0] / "00.wav").read_bytes())
+    assert len(folder_sets(folders, pair_by="name")[0].clips) == 3
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "found"),
     [
-        (["first,second", "00.wav,00.wav"], "columns first, second: a and b were expected"),
-        (["a,b,weight", "00.wav,00.wav,1"], "columns a, b, weight"),
+        (["a,x", "00.wav,00.wav"], "columns a, x"),
         (["a,b"], "no rows"),
-        (["a,b", "00.wav,"], "row 2: a file in a and one in b"),
-        (["a,b", "00.wav,00.wav", "01.wav,01.wav,02.wav"], "row 3"),
-        (["a,b", "00.wav,00.wav", "09.wav,01.wav"], r"row 3: there is no .*09\.wav"),
-        (["a,b", "00.wav,00.wav", "00.wav,01.wav"], "more than once in column a"),
-        (["a,b,prompt", "00.wav,00.wav,x", "01.wav,01.wav,"], "row 3 has no prompt"),
+        (["a,b", "00.wav,", "00.wav,gone.wav", "00.wav,00.wav,more"], "line 2"),
+        (["a,b", "00.wav,00.wav", "00.wav,01.wav"], "several rows"),
+        (["a,b,prompt", "00.wav,00.wav,p", "01.wav,01.wav,"], "line 3"),
     ],
 )
-def test_a_wrong_table_is_told_by_row(tmp_path, folders, lines, said):
-    with pytest.raises(UsageError, match=said):
-        pair_files(folders[0], folders[1], table(tmp_path, *lines))
+def test_a_table_that_makes_no_sense_is_refused(folders, tmp_path, lines, found):
+    with pytest.raises(UsageError, match=found):
+        folder_sets(folders[:2], pair_by=table(tmp_path, *lines))
 
 
-def test_what_is_no_table_or_no_folder(tmp_path, folders):
-    with pytest.raises(UsageError, match="no table"):
-        pair_files(folders[0], folders[1], "nmae")
-    with pytest.raises(UsageError, match="is no folder"):
-        pair_files(folders[0], folders[1] / "00.wav", "name")
+def test_only_folders_are_paired(folders, tmp_path):
+    for paths in (folders[:1], [folders[0], folders[1] / "00.wav"], [*folders, folders[0] / "00.wav"]):
+        with pytest.raises(UsageError, match="--pair-by"):
+            folder_sets(paths, pair_by="name")
+    with pytest.raises(UsageError):
+        folder_sets(folders, pair_by=str(tmp_path / "none.csv"))

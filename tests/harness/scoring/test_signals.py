@@ -4,6 +4,7 @@ import pytest
 
 from harness.core.errors import AudioError
 from harness.scoring import signals as file_figures
+from harness.scoring.cache import ContentCache
 from harness.scoring.signals import signal_of, structure_of
 from metrics.io.audio import load
 from metrics.io.weights import file_sha256
@@ -18,7 +19,7 @@ def path(tmp_path):
 
 
 def test_figures_are_those_of_the_clip_and_are_measured_once(path, tmp_path, monkeypatch):
-    cache, sha = tmp_path / "cache", file_sha256(path)
+    cache, sha = ContentCache(tmp_path / "cache"), file_sha256(path)
     signal, structure = signal_of(path, sha, cache), structure_of(path, sha, cache)
     assert (signal, structure) == (measure_signal(*load(path)), measure_structure(*load(path)))
     moved = path.rename(tmp_path / "moved.wav")
@@ -30,23 +31,23 @@ def test_figures_are_those_of_the_clip_and_are_measured_once(path, tmp_path, mon
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"seconds": 1.0}'])
 def test_what_is_not_whole_is_measured_again(path, tmp_path, content):
     sha = file_sha256(path)
-    found = signal_of(path, sha, tmp_path / "cache")
-    [kept] = (tmp_path / "cache").rglob("*.json")
+    found = signal_of(path, sha, ContentCache(tmp_path / "cache"))
+    [kept] = (tmp_path / "cache").rglob("*.entry")
     kept.write_bytes(content)
-    assert signal_of(path, sha, tmp_path / "cache") == found
+    assert signal_of(path, sha, ContentCache(tmp_path / "cache")) == found
     assert kept.read_bytes() != content
 
 
 def test_another_version_is_measured_again(path, tmp_path, monkeypatch):
     sha = file_sha256(path)
-    signal_of(path, sha, tmp_path / "cache")
+    signal_of(path, sha, ContentCache(tmp_path / "cache"))
     monkeypatch.setattr("metrics.waves.signal.VERSION", 0)
-    signal_of(path, sha, tmp_path / "cache")
-    assert len(list((tmp_path / "cache").rglob("*.json"))) == 2
+    signal_of(path, sha, ContentCache(tmp_path / "cache"))
+    assert len(list((tmp_path / "cache").rglob("*.entry"))) == 2
 
 
 def test_a_broken_file_leaves_nothing_behind(tmp_path):
     (tmp_path / "broken.wav").write_text("not a sound")
     with pytest.raises(AudioError, match=r"broken\.wav cannot be decoded"):
-        signal_of(tmp_path / "broken.wav", "0" * 64, tmp_path / "cache")
+        signal_of(tmp_path / "broken.wav", "0" * 64, ContentCache(tmp_path / "cache"))
     assert not (tmp_path / "cache").exists()

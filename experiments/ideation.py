@@ -1,7 +1,7 @@
 """Music to have research ideas by, from prompts such as 科研创意激发."""
 
-from harness.listening.declaration import Listening
 from harness.planning.experiment import Condition, experiment
+from harness.planning.listening import Listening
 from harness.planning.sweeps import prompted_and_other
 
 LISTENING = Listening(

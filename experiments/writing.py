@@ -1,7 +1,7 @@
 """Music to write papers by."""
 
-from harness.listening.declaration import Listening
 from harness.planning.experiment import Condition, experiment
+from harness.planning.listening import Listening
 from harness.planning.sweeps import prompted_and_other
 
 LISTENING = Listening(

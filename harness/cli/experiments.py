@@ -15,5 +15,6 @@ def experiments() -> None:
     width = max((len(name) for name in declarations()), default=0)
     for name, declaration in declarations().items():
         typer.echo(f"{name:<{width}}  {declaration.headline}")
-        declared = f"{declaration.primary}, {declaration.contrast}, {declaration.family}"
-        typer.echo(f"{'':<{width}}  declares: {declared}; unit: {declaration.unit}")
+        claims = declaration.claims
+        declared = f"{claims.primary}, {claims.contrast}, {claims.family}"
+        typer.echo(f"{'':<{width}}  declares: {declared}; unit: {claims.unit}")

@@ -99,12 +99,25 @@ def common(
             rich_help_panel=PROMPTS, help="A prompt set ('harness prompts list') or file: .yaml, .csv, .jsonl."
         ),
     ] = None,
-    reference: Annotated[
-        str, typer.Option(rich_help_panel=MEASURED, help="Embeddings of real music: a name or a file.")
-    ] = "heldout",
-    embedder: Annotated[
-        str, typer.Option(rich_help_panel=MEASURED, help="What makes embeddings of clips.")
-    ] = "musicnn",
+    references: Annotated[
+        list[str],
+        typer.Option(
+            "--reference", rich_help_panel=MEASURED, help="Embeddings of real music: a name or a file; repeat for more."
+        ),
+    ] = ["heldout"],  # noqa: B006
+    embedders: Annotated[
+        list[str],
+        typer.Option("--embedder", rich_help_panel=MEASURED, help="What makes embeddings of clips; repeat for more."),
+    ] = ["musicnn"],  # noqa: B006
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            rich_help_panel=MEASURED,
+            show_default="the usual ones",
+            help="A metric to measure ('harness metrics' lists them); repeat for more.",
+        ),
+    ] = None,
     results: Results = Path("results"),
     mlflow: Annotated[bool, typer.Option(help="Log to MLflow.")] = True,
     quiet: Quiet = False,
@@ -181,7 +194,7 @@ def command_for(declaration: Declaration) -> Any:
 
     parameters = [_option(parameter) for parameter in varied.values()]
     parameters += [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=settings.get(name, parameter.default))
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=_listed(settings.get(name, parameter.default)))
         for name, parameter in shared.items()
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -207,7 +220,8 @@ def command_of_file(name: str) -> Any:
 
 def execute(
     experiment: Any, listed: Sequence[Prompt] = (), *, model: str, clips: int, seconds: float, seed: int,
-    reference: str, embedder: str, results: Path, mlflow: bool, quiet: bool, json: bool, executor: str,
+    references: list[str], embedders: list[str], metrics: list[str] | None, results: Path,
+    mlflow: bool, quiet: bool, json: bool, executor: str,
     address: str | None, width: int | None, reuse: Any, on_error: Any, max_failures: int | None, retries: int,
     timeout: float | None, independent_seeds: bool, system_metrics: bool, dry_run: bool,
     confirm: list[str] | None, **prompts: Any,
@@ -233,12 +247,13 @@ def execute(
         seconds,
         seed,
         asked,
-        reference,
-        embedder,
+        references,
+        embedders,
+        metrics or (),
+        independent_seeds,
         results,
         width,
         execution,
-        independent_seeds,
         system_metrics,
     )
     try:
@@ -273,6 +288,10 @@ def execute(
     if outcome.failures:
         print_failures(outcome.failures, results / "failures", _this_command())
         raise typer.Exit(1)
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _this_command() -> str:

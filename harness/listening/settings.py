@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.core.errors import UsageError
 from harness.listening.choose.selection import Choice
-from harness.listening.declaration import Listening
 from harness.listening.design.designs import PAGE_LIMIT
 from harness.listening.kinds.catalogue import LANGUAGES, find_kind
+from harness.planning.listening import Listening
 
 RATES = (8000, 96000)
 LUFS = (-50.0, -5.0)

@@ -21,17 +21,16 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from harness.core.errors import UsageError
 from harness.core.identity import canonical_json
-from harness.listening.declaration import Listening
 from harness.models.base import Sampling
+from harness.planning.claims import Claims, Contrast, Family, Unit
+from harness.planning.listening import Listening
+from harness.planning.settings import declared_settings
 from harness.prompts.prompt import WORDS, Prompt
 
-Contrast = Literal["every pair", "against the first"]
-Unit = Literal["clip"]
-Family = Literal["all contrasts", "each alone"]
 Stage = Literal["declared", "confirmatory"]
 
 PROMPT_LENGTHS = ("prompt_seconds", "total_seconds", "offset_seconds")
@@ -108,11 +107,9 @@ class Condition:
 class Experiment:
     """Conditions to compare, with what is claimed fixed in advance.
 
-    `unit` is what is resampled for the errors: clips, within the strata of their prompts' styles. `primary` is the
-    metric that decides; `contrast` the pairs that are tested in it; over `family` their p-values are adjusted by Holm's
-    method. `stage` is "confirmatory" when a pair that was chosen by its results is tested again on fresh seeds.
-    `source` is the SHA-256 of the file that declares it, empty for installed ones. Raises `UsageError` without
-    conditions, or when two of them are the same.
+    `unit`, `primary`, `contrast`, `family` and `margin` are its `Claims`. `stage` is "confirmatory" when a pair that
+    was chosen by its results is tested again on fresh seeds. `source` is the SHA-256 of the file that declares it,
+    empty for installed ones. Raises `UsageError` without conditions, or when two of them are the same.
     """
 
     name: str
@@ -125,14 +122,13 @@ class Experiment:
     family: Family = "all contrasts"
     stage: Stage = "declared"
     source: str = ""
+    margin: float | None = None
 
     def __post_init__(self) -> None:
-        for what, value, choices in (
-            ("unit", self.unit, get_args(Unit)),
-            ("contrast", self.contrast, get_args(Contrast)),
-            ("family", self.family, get_args(Family)),
-        ):
-            check_choice(f"experiment {self.name!r}: {what}", value, choices)
+        try:
+            _ = self.claims
+        except UsageError as error:
+            raise UsageError(f"experiment {self.name!r}: {error}") from None
         if not self.conditions:
             raise UsageError(
                 f"experiment {self.name!r} has no conditions: at least one value of {self.varies} was expected."
@@ -150,6 +146,11 @@ class Experiment:
                         f"Give each value of {self.varies} once."
                     )
                 seen[value] = condition
+
+    @property
+    def claims(self) -> Claims:
+        """What is claimed of its conditions."""
+        return Claims(self.unit, self.primary, self.contrast, self.family, self.margin)
 
     def contrasts(self) -> list[tuple[Condition, Condition]]:
         """The pairs that are tested, the earlier condition first."""
@@ -181,19 +182,20 @@ def check_choice(what: str, value: object, choices: Sequence[str]) -> None:
 class Declaration:
     """An experiment as its file declares it: call it with values of what varies to get an `Experiment`.
 
-    `settings` are fields of `RunSettings` that the file sets, and its prompts, which may be the name of a set; the
-    command line goes before them. `listening` says how listeners are asked about its clips, where that is declared.
+    `settings` are fields of `ExperimentSettings` that the file sets, by name, and its prompts, which may be the name of
+    a prompt set; the command line goes before them. `listening` is how listeners judge its clips, where that is
+    declared. Raises `UsageError` for settings that do not exist or are out of range.
     """
 
     function: Callable[..., Sequence[Condition]]
     varies: str
-    unit: Unit
-    primary: str
-    contrast: Contrast
-    family: Family = "all contrasts"
+    claims: Claims = field(default_factory=Claims)
     source: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     listening: Listening | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", declared_settings(self.settings))
 
     @property
     def name(self) -> str:
@@ -223,34 +225,37 @@ class Declaration:
         return dict(inspect.signature(self.function, eval_str=True).parameters)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Experiment:
+        conditions = tuple(self.function(*args, **kwargs))
         return Experiment(
-            self.name,
-            tuple(self.function(*args, **kwargs)),
-            self.varies,
-            self.question,
-            self.unit,
-            self.primary,
-            self.contrast,
-            self.family,
-            source=self.source,
-        )
+            self.name, conditions, self.varies, self.question, source=self.source, **vars(self.claims)
+        )  # fmt: skip
 
 
 def experiment(
     *,
     varies: str,
-    primary: str = "fad16",
-    unit: Unit = "clip",
-    contrast: Contrast = "every pair",
-    family: Family = "all contrasts",
+    metrics: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     listening: Listening | None = None,
+    **claims: Any,
 ) -> Callable[[Callable[..., Sequence[Condition]]], Declaration]:
-    """Declare a function that lists conditions as an experiment. `settings` and `listening`: see `Declaration`."""
+    """Declare a function that lists conditions as an experiment.
+
+    Args:
+        varies: what varies, in a few words.
+        metrics: what is measured, by name ('harness metrics' lists them); without any, the usual ones.
+        settings: further fields of `ExperimentSettings`, by name; prompts may be the name of a prompt set.
+        listening: how listeners judge its clips.
+        claims: fields of `Claims`: primary="fad16", contrast="every pair", family="all contrasts", unit="clip",
+            margin=None.
+
+    Raises:
+        UsageError: for a claim or a setting that does not exist or has a value that it cannot have.
+    """
+    own = {**(settings or {}), **({"metrics": metrics} if metrics else {})}
+    claimed = Claims(**claims)
 
     def declare(function: Callable[..., Sequence[Condition]]) -> Declaration:
-        return Declaration(
-            function, varies, unit, primary, contrast, family, settings=settings or {}, listening=listening
-        )
+        return Declaration(function, varies, claimed, settings=own, listening=listening)
 
     return declare

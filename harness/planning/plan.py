@@ -18,6 +18,7 @@ from harness.core.errors import UsageError
 from harness.core.identity import clip_identity, clip_seed, derived_seed, digest
 from harness.models.base import Conditioning, Model
 from harness.planning.experiment import Condition, Experiment
+from harness.planning.settings import MOST_CLIPS
 from harness.prompts.prompt import Prompt
 
 
@@ -143,9 +144,6 @@ def check_different(requests: Sequence[ClipRequest]) -> None:
                 f"prompt {request.listed.label()!r}: it has nothing of what differs between them. Give prompts that "
                 "have it, or leave one of the conditions out."
             )
-
-
-MOST_CLIPS = 1_000_000
 
 
 def check_counts(clips: int, seconds: float, seed: int) -> None:

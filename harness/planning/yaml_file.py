@@ -32,7 +32,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from harness.core.errors import UsageError
 from harness.planning import sweeps
-from harness.planning.experiment import Condition, Contrast, Declaration, Experiment, Family, Unit, check_choice
+from harness.planning.claims import Claims, Contrast, Family, Unit, check_primary
+from harness.planning.experiment import Condition, Declaration, Experiment, check_choice
 from harness.planning.plan import check_counts
 from harness.prompts.prompt import Prompt
 
@@ -99,10 +100,7 @@ class _Study:
             return conditions
 
         listed.__name__, listed.__doc__ = name, question
-        usual: dict[str, Any] = {"unit": "clip", "primary": "fad16", "contrast": "every pair"}
-        return Declaration(
-            listed, varies, **(usual | declared), source=self.sha256, settings=self.settings(entries)
-        )  # fmt: skip
+        return Declaration(listed, varies, Claims(**declared), source=self.sha256, settings=self.settings(entries))
 
     def name(self, node: Node) -> str:
         name = self.text(node, "name")
@@ -111,10 +109,8 @@ class _Study:
         return name
 
     def primary(self, node: Node) -> str:
-        from harness.scoring.score import PRIMARIES
-
-        name = self.value(node)
-        self.located(node, check_choice, "primary", name, PRIMARIES)
+        name = self.text(node, "primary")
+        self.located(node, check_primary, name)
         return name
 
     def settings(self, entries: Mapping[str, Node]) -> dict[str, Any]:

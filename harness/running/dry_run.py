@@ -6,12 +6,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.planning.claims import check_metrics, check_primary
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import ClipRequest, Plan
 from harness.running.by_model import Share, shares_of, whole
 from harness.running.settings import RunSettings
 from harness.sampling.rates import Rate, known_rate, tokens
-from harness.scoring.score import Measures, check_primary
+from harness.scoring.score import Measures
 from harness.store.clips import Store
 
 SAMPLE_BYTES, TOKEN_BYTES, RECORD_BYTES = 2, 4, 8192
@@ -91,8 +92,9 @@ def preview(experiment: Experiment, settings: RunSettings) -> Preview:
     """The plan of a run. Everything is read and checked that a run would check before its first clip, and raises as
     there; nothing is written."""
 
-    check_primary(experiment)
-    Measures.load(settings.embedder, settings.reference)
+    check_primary(experiment.primary)
+    check_metrics(settings.metrics)
+    Measures.load(settings.embedders[0], settings.references[0])
     shares = shares_of(experiment, settings)
     plan = whole(experiment, shares)
     missing = set(Store(settings.results_folder / "store").missing(request.id for request in plan.requests))

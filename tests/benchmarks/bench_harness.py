@@ -101,7 +101,12 @@ def running() -> Iterator[Figure]:
         results = Path(folder)
         yield from overhead(results)
         settings = RunSettings(
-            "toy", CLIPS // CONDITIONS, SECONDS, reference=str(reference(results)), embedder="toy", results=results
+            "toy",
+            CLIPS // CONDITIONS,
+            SECONDS,
+            references=(str(reference(results)),),
+            embedders=("toy",),
+            results=results,
         )
         for what in ("embed, measure, project the first time", f"go on with a finished run of {CLIPS} clips"):
             started = clocks()
@@ -114,7 +119,9 @@ def logging() -> Iterator[Figure]:
     """A run of many conditions, whose scores are repeated under as many names as are wanted."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
-        settings = RunSettings("toy", 8, SECONDS, reference=str(reference(results)), embedder="toy", results=results)
+        settings = RunSettings(
+            "toy", 8, SECONDS, references=(str(reference(results)),), embedders=("toy",), results=results
+        )
         run = evaluate(experiment(LOGGED_CONDITIONS), settings).folder
         found = json.loads((run / "result.json").read_text("utf-8"))
         for condition in found["conditions"]:

@@ -22,7 +22,7 @@ STUDIES = ("ideation", "experiment_design", "writing", "emotion")
 CONTROLS = {"music from the prompt", "other music", "noise", "silence"}
 MINE = '''\
 from harness.planning.experiment import Condition, experiment
-from harness.listening.declaration import Listening
+from harness.planning.listening import Listening
 from harness.models.base import Sampling
 from harness.prompts.prompt import Prompt
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from harness.core.errors import UsageError
 from harness.core.progress import Progress
-from harness.listening.declaration import Listening
-from harness.listening.kinds.catalogue import kinds
+from harness.listening.kinds.catalogue import LANGUAGES, find_kind, kinds
 from harness.listening.make.build import Built
 from harness.listening.package.sequence import study_id
 from harness.planning.experiment import Declaration
 from harness.planning.installed import declarations
+from harness.planning.listening import Listening
 from harness.planning.python_file import is_file_name, load_experiment
 from harness.reporting.run_folder import find_runs
 from metrics.io.files import write_all
@@ -38,7 +38,8 @@ class Asked:
 def asked_for(source: str, kind: str | None) -> Asked:
     """A source is an experiment by its name or file, a run of one, or anything else, of which nothing is declared.
 
-    Raises `UsageError` when neither `kind` nor the experiment says how listeners are asked.
+    Raises `UsageError` when neither `kind` nor the experiment says how listeners are asked, or when the experiment
+    declares what its kind does not have.
     """
     if is_file_name(source):
         experiment = load_experiment(source)
@@ -51,8 +52,20 @@ def asked_for(source: str, kind: str | None) -> Asked:
         if kind is None:
             raise UsageError(f"--kind was not given, and {source} declares none: {', '.join(kinds())} were expected.")
         return Asked(source, kind)
+    check_declared(listening)
     kind = kind or listening.kind
     return Asked(source, kind, experiment, listening if listening.kind == kind else None)
+
+
+def check_declared(listening: Listening) -> None:
+    """Raise `UsageError` for an unknown kind, for tasks that the kind does not take, and for tasks that lack a
+    language."""
+    kind = find_kind(listening.kind)
+    if listening.tasks and not kind.open_answer:
+        raise UsageError(f"tasks were declared for kind {listening.kind!r}, which has none: leave them out.")
+    for task in listening.tasks:
+        if set(task) != set(LANGUAGES):
+            raise UsageError(f"the task {dict(task)!r:.60} has not the languages {', '.join(LANGUAGES)}.")
 
 
 def run_first(asked: Asked, results: Path, progress: Progress) -> None:

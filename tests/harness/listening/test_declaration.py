@@ -5,11 +5,11 @@ import re
 import pytest
 
 from harness.core.errors import UsageError
-from harness.listening.choose.declared import asked_for
-from harness.listening.declaration import Listening
+from harness.listening.choose.declared import asked_for, check_declared
 from harness.listening.kinds.catalogue import find_kind
 from harness.planning.experiment import Condition, Declaration, experiment
 from harness.planning.installed import declarations
+from harness.planning.listening import Listening
 from harness.prompts.sets import load_prompt_set
 
 STUDIES = {"ideation": "ideation", "experiment_design": "ideation", "writing": "ideation", "emotion": "affect"}
@@ -20,6 +20,7 @@ def test_the_four_studies_and_no_other_experiment_declare_it():
     found = {name: one.listening for name, one in declarations().items() if one.listening is not None}
     assert {name: one.kind for name, one in found.items()} == STUDIES
     for one in found.values():
+        check_declared(one)
         assert one.analysis
         assert one.limits
 
@@ -48,7 +49,7 @@ def test_a_study_has_tasks_for_each_trial_and_prompts_in_both_languages(name):
 )
 def test_what_makes_no_sense_is_refused(declared, said):
     with pytest.raises(UsageError, match=said):
-        Listening(**{"analysis": (), "limits": (), **declared})
+        check_declared(Listening(**{"analysis": (), "limits": (), **declared}))
 
 
 def test_an_experiment_keeps_what_it_declares():

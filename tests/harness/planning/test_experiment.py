@@ -103,7 +103,7 @@ def test_the_length_of_a_sound_takes_a_sound():
     ("field", "value"), [("unit", "song"), ("contrast", "all"), ("family", "each"), ("unit", None)]
 )
 def test_a_declaration_has_its_choices(field, value):
-    with pytest.raises(UsageError, match=f"{field} is {value!r}; expected '"):
+    with pytest.raises(UsageError, match=f"{field} is {value!r}: "):
         Experiment("x", (Condition("a"),), "nothing", **{field: value})
 
 

@@ -1,0 +1,166 @@
+"""Options written once: a field of a settings class holds its type, default, range and help; the rest is derived.
+
+    @settings_class
+    class Kitchen:
+        eggs: Annotated[int, Field(ge=1), Option("How many eggs.", short="e", counts=True)] = 2
+
+From the field are derived the command line's option (`harness.cli.options`), the key in a study
+(`harness.planning.yaml_file`), the JSON schema, the check of the value, and whether it is part of a run's identity.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticUndefined
+
+from harness.core.errors import UsageError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field is offered to users.
+
+    `flag` is its name on the command line and `key` that in a study, where they are not the field's own; `default` is
+    what --help shows in place of the default value. `counts` says that the value is part of a run's identity,
+    `optional` that it is so only where it is not the default: options that came later leave earlier run ids unchanged.
+    `declarable` fields may be set by an experiment or a study.
+    """
+
+    help: str
+    flag: str = ""
+    short: str = ""
+    key: str = ""
+    panel: str = ""
+    default: str = ""
+    env: str = ""
+    metavar: str = ""
+    counts: bool = False
+    optional: bool = False
+    declarable: bool = False
+
+
+@dataclass(frozen=True)
+class OptionField:
+    """A field of a settings class that is an option: its name, declared type, constraints and default."""
+
+    name: str
+    option: Option
+    annotation: Any
+    metadata: tuple[Any, ...]
+    default: Any
+
+    @property
+    def flag(self) -> str:
+        """The name on the command line, without dashes in front."""
+        return self.option.flag or self.name.replace("_", "-")
+
+    @property
+    def key(self) -> str:
+        """The name in a study."""
+        return self.option.key or self.name
+
+
+@dataclass_transform(frozen_default=True)
+def settings_class(kind: type[T]) -> type[T]:
+    """A frozen pydantic dataclass whose values are checked strictly; wrong ones raise `UsageError`, all in one message.
+
+    Positional arguments, `dataclasses.replace` and subclasses work as for any dataclass.
+    """
+    config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+    made = pydantic_dataclass(frozen=True, config=config)(kind)
+    checked_init = made.__init__
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        try:
+            checked_init(self, *args, **kwargs)
+        except ValidationError as error:
+            names = list(made.__pydantic_fields__)  # type: ignore[attr-defined]
+            raise UsageError(". ".join(_explained(error, names))) from None
+
+    made.__init__ = __init__  # type: ignore[method-assign]
+    return made
+
+
+@cache
+def options_of(kind: type) -> dict[str, OptionField]:
+    """The options of a settings class by field name, in order."""
+    fields: Mapping[str, FieldInfo] = kind.__pydantic_fields__  # type: ignore[attr-defined]
+    return {name: found for name, field in fields.items() if (found := _option_field(name, field))}
+
+
+def _option_field(name: str, field: FieldInfo) -> OptionField | None:
+    option = next((one for one in field.metadata if isinstance(one, Option)), None)
+    if option is None:
+        return None
+    default = field.get_default(call_default_factory=True, validated_data={})
+    rest = tuple(one for one in field.metadata if one is not option)
+    return OptionField(name, option, field.annotation, rest, None if default is PydanticUndefined else default)
+
+
+def counted(settings: Any) -> dict[str, Any]:
+    """The values that are part of a run's identity, by key."""
+    found = {}
+    for name, field in options_of(type(settings)).items():
+        value = getattr(settings, name)
+        if field.option.counts and not (field.option.optional and value == field.default):
+            found[field.key] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def _explained(error: ValidationError, names: Sequence[str]) -> Iterator[str]:
+    """Every mistake in plain words; positional arguments by the names of their fields."""
+    for one in error.errors(include_url=False):
+        first, *rest = one["loc"]
+        parts = [names[first] if isinstance(first, int) else first, *rest]
+        yield problem(one, ".".join(map(str, parts)), names)
+
+
+EXPECTED = {
+    "greater_than_equal": "at least {ge:,}",
+    "greater_than": "a number above {gt:,}",
+    "less_than_equal": "at most {le:,}",
+    "less_than": "a number below {lt:,}",
+    "finite_number": "a finite number",
+    "literal_error": "{expected}",
+    "missing": "a value",
+}
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "string": "a text",
+    "bool": "true or false",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "a table of entries",
+    "model": "a table of entries",
+    "path": "a path",
+}
+
+
+def problem(error: ErrorDetails, name: str, known: Sequence[str] = ()) -> str:
+    """One mistake found by pydantic in plain words: what was found and what was expected."""
+    kind, value = error["type"], reprlib.repr(error["input"])
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        from metrics.api.registry import unknown_name
+
+        return unknown_name("entry", str(error["loc"][-1]), list(known)).rstrip(".")
+    if kind in ("value_error", "assertion_error"):
+        return str(error.get("ctx", {}).get("error", error["msg"])).rstrip(".")
+    if kind == "too_short":
+        return f"{name} is empty: at least one entry was expected"
+    if kind == "missing":
+        return f"{name} is missing"
+    if kind in EXPECTED:
+        return f"{name} is {value}: {EXPECTED[kind].format(**error.get('ctx', {}))} was expected"
+    expected = KINDS.get(kind.partition("_")[0])
+    return f"{name} is {value}: {expected} was expected" if expected else f"{name} is {value}: {error['msg']}"

@@ -1,12 +1,11 @@
 """Embedders that other distributions bring, by family: `family:rest`."""
 
-from importlib.metadata import EntryPoint
-
 import pytest
 
 from metrics.api.errors import UsageError
 from metrics.embeddings import load_embedder
 from metrics.embeddings.toy import ToyEmbedder
+from tests.distributions import install
 
 GROUP = "music_harness.embedders"
 
@@ -19,10 +18,9 @@ class Made(ToyEmbedder):
 
 
 @pytest.fixture(autouse=True)
-def _plugins(monkeypatch):
-    points = [EntryPoint(name, f"{__name__}:Made", GROUP) for name in ("family", "whole:name")]
-    monkeypatch.setattr(EntryPoint, "load", lambda self: Made)
-    monkeypatch.setattr("metrics.api.registry.entry_points", lambda group: points if group == GROUP else [])
+def _plugins(tmp_path, monkeypatch):
+    install(tmp_path, "families", {GROUP: dict.fromkeys(("family", "whole:name"), f"{__name__}:Made")})
+    monkeypatch.syspath_prepend(tmp_path)
 
 
 def made(name: str, **options: str) -> Made:

@@ -78,8 +78,21 @@ class Material:
         """The frames of each clip that could be embedded, by unit, and why the others could not."""
         if self._whole is not None:
             return self._whole.embeddings(recipe)
-        key = ("frames", repr(sorted(recipe.provenance().items())))
-        return self.once(key, lambda: embed_clips(self.clips.clips, recipe, self.caches.frames, self.progress))
+        return self.once(_key(recipe), lambda: embed_clips(self.clips.clips, recipe, self.caches.frames, self.progress))
+
+    def frames_if_any(self, space: Space) -> Mapping[str, Any]:
+        """The frames of each clip by unit, where they were needed; else empty."""
+        whole = self._whole or self
+        found = whole._found.get(_key(space.recipe))
+        return {} if found is None or isinstance(found, HarnessError) else found.embedded
+
+    def unread(self) -> dict[str, str]:
+        """Why clips could not be read, by unit, as far as they were needed."""
+        found: dict[str, str] = {}
+        for key, made in (self._whole or self)._found.items():
+            if key[0] == "frames" and not isinstance(made, HarnessError):
+                found |= made.failed
+        return found
 
     def embedded_clips(self, recipe: Recipe) -> list[Clip]:
         """The clips that have frames. Raises `DegenerateInput` when there are none."""
@@ -311,6 +324,10 @@ class Material:
             raise DegenerateInput(f"no clip of {self.clips.name} could be read.")
         strata = self.strata()
         return AudioSet(sounds, rate, units, None if strata is None else [strata[unit] for unit in units])
+
+
+def _key(recipe: Recipe) -> tuple[str, str]:
+    return ("frames", repr(sorted(recipe.provenance().items())))
 
 
 def _cut(clip: Clip, rate: int) -> int:

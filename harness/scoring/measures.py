@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -207,7 +207,9 @@ class _Sources:
         folder = Folder(path)
         found, _, left_out = embed_folder(folder, recipe, self.progress)
         self.left_out |= {str(path / file): reason for file, reason in left_out.items()}
-        return Space(name, recipe, found, known, "", path)
+        # Full paths: a song is not to be taken for the clip of the same name inside another folder.
+        named = replace(found, units=np.array([str(path / song) for song in found.units.tolist()]))
+        return Space(name, recipe, named, known, "", path)
 
     def _on_demand(self, name: str, loaded: Any) -> Space:
         """A named reference of another embedder, made by this one from its audio."""

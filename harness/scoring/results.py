@@ -1,29 +1,66 @@
-"""What a run found: scores per condition, differences between conditions, and the clips behind them."""
+"""What was found of some conditions: scores, differences, and the clips behind them, as a run and a folder both have it.
+
+`score_record` and `difference_record` are the rows of the one JSON of `harness run --json` and `harness score --json`
+(`harness.reporting.document` has its schema).
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from harness.core.identity import readable_json
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import ClipRequest
 from harness.sampling.failures import Failure
+from harness.scoring.clips import Clip
+from harness.scoring.measures import split_name
 from harness.store.clips import StoredClip
+from metrics.api.catalogue import metric
 from metrics.api.score import Score
+from metrics.compare.difference import Difference
 
-RESULT_SCHEMA = 1
+RESULT_SCHEMA = 2
+SIGNIFICANCE = 0.05
+
+Label = Literal["declared", "confirmatory", "exploratory"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`second` − `first` in one metric, and what may be claimed from it."""
+
+    metric: str
+    first: str
+    second: str
+    difference: Difference
+    label: Label = "declared"
+
+    @property
+    def p(self) -> float | None:
+        """The p-value that decides: adjusted for the declared family where there is one, that of one test elsewhere."""
+        adjusted = self.difference.p_adjusted
+        return self.difference.p if adjusted is None else adjusted
+
+    @property
+    def significant(self) -> bool:
+        """At 5 % over the declared family. An exploratory difference is never called significant."""
+        return self.label != "exploratory" and self.p is not None and self.p < SIGNIFICANCE
 
 
 @dataclass(frozen=True)
 class ClipResult:
-    """A clip with why it was made. `values` are the metrics that a single clip has, by name."""
+    """A clip with why it was made, and as it was measured. `values` are what a single clip has, by name."""
 
     request: ClipRequest
     stored: StoredClip
+    clip: Clip
     silent: bool
-    values: dict[str, float]
+    values: dict[str, Any]
 
     @property
     def title(self) -> str:
@@ -40,39 +77,33 @@ class ConditionResult:
     unmeasured: dict[str, str]
     clips: tuple[ClipResult, ...]
 
+    @property
+    def name(self) -> str:
+        return self.condition.name
 
-@dataclass(frozen=True)
-class Difference:
-    """`second` − `first` in one metric, from clips that share their seeds.
-
-    `p` is of the null hypothesis that there is no difference; `significant` is at 5 % over all tested pairs (Holm).
-    """
-
-    metric: str
-    first: str
-    second: str
-    score: Score
-    p: float
-    significant: bool
+    @property
+    def n_clips(self) -> int:
+        return len(self.clips)
 
 
 @dataclass(frozen=True)
 class Outcome:
     """Everything that a run found. `id` is the digest of what was asked and is there; `sampled` counts the clips this
     run made, `changed` those of them that came out otherwise than the stored ones, which they replaced. `failures` are
-    the clips that could not be made."""
+    the clips that could not be made. `study` is the file that declares the experiment, by name, where one does."""
 
     id: str
     experiment: Experiment
     settings: dict[str, Any]
     fingerprint: dict[str, Any]
     conditions: tuple[ConditionResult, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[Comparison, ...]
     notes: tuple[str, ...]
     folder: Path
     sampled: int
     failures: tuple[Failure, ...] = ()
     changed: int = 0
+    study: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def clips(self) -> int:
@@ -87,49 +118,178 @@ class Outcome:
         return {metric: stage if metric == primary else "exploratory" for metric in sorted(measured)}
 
     def clips_folder(self, condition: Condition) -> Path:
-        return self.folder / "clips" / file_name(condition.name)
+        return self.folder / "clips" / self._folder_names[condition.name]
+
+    @cached_property
+    def _folder_names(self) -> dict[str, str]:
+        """One folder for each condition, also where two names differ only in what a file name cannot hold."""
+        return unique_file_names([condition.name for condition in self.experiment.conditions])
+
+    @property
+    def replicates(self) -> bytes:
+        """The values of every score and difference without each fold, as JSON: replicates.json."""
+        return readable_json(
+            {
+                result.name: {
+                    name: score.replicates.as_dict()
+                    for name, score in result.scores.items()
+                    if score.replicates is not None
+                }
+                for result in self.conditions
+            }
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, without anything that differs when the same run is made again."""
+        experiment = asdict(self.experiment)
         return {
             "schema": RESULT_SCHEMA,
             "id": self.id,
-            "experiment": asdict(self.experiment),
+            "experiment": experiment,
             "settings": self.settings,
             "model": self.fingerprint,
             "conditions": [
-                {
-                    "name": result.condition.name,
-                    "scores": {metric: score.as_dict() for metric, score in result.scores.items()},
-                    "unmeasured": result.unmeasured,
-                    "clips": [clip.stored.id for clip in result.clips],
-                }
+                condition_record(result.name, result.n_clips, result.scores, result.unmeasured)
+                | {"clips": [clip.stored.id for clip in result.clips]}
                 for result in self.conditions
             ],
-            "differences": [
-                {**asdict(difference), "score": difference.score.as_dict()} for difference in self.differences
-            ],
+            "differences": [difference_record(one) for one in self.differences],
             "labels": self.labels,
             "notes": list(self.notes),
         }
 
     def clip_rows(self, result: ConditionResult) -> list[dict[str, Any]]:
-        """The per-clip table of one condition."""
+        """The per-clip table of one condition: a manifest that `harness score --manifest` reads, and the clips' values."""
         return [
             {
-                "condition": result.condition.name,
-                "prompt": clip.request.prompt.label(),
+                "condition": result.name,
+                "prompt": clip.clip.prompt,
                 "index": clip.request.index,
                 "seed": str(clip.request.seed),  # 63 bits do not survive a JavaScript number
                 "seconds": clip.stored.record["audio"]["seconds"],
                 "silent": clip.silent,
                 **clip.values,
+                "text": clip.clip.text,
+                "style": clip.clip.style,
+                "prompt_seconds": clip.clip.prompt_seconds,
+                **understood(clip.stored.record["conditioning"]),
                 "clip": clip.stored.id,
                 "audio_sha256": clip.stored.record["files"]["audio.flac"]["sha256"],
-                "path": f"clips/{file_name(result.condition.name)}/{clip.title}.flac",
+                "path": f"clips/{self._folder_names[result.name]}/{clip.title}.flac",
             }
             for clip in result.clips
         ]
+
+
+def understood(conditioning: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model understood of a prompt, as columns: the label, how it was chosen, how near the text is to it."""
+    told = {
+        "understood_style": conditioning.get("style"),
+        "understood_by": conditioning.get("chosen_by"),
+        "understood_similarity": conditioning.get("similarity"),
+        "understood_weakly": conditioning.get("weak"),
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def condition_record(
+    name: str, n_clips: int, scores: Mapping[str, Score], unmeasured: Mapping[str, str]
+) -> dict[str, Any]:
+    """One condition of the JSON."""
+    return {
+        "name": name,
+        "n_clips": n_clips,
+        "scores": {metric: score_record(metric, score) for metric, score in scores.items()},
+        "unmeasured": dict(unmeasured),
+    }
+
+
+def score_record(name: str, score: Score) -> dict[str, Any]:
+    """One score of the JSON. `why` says of an unreliable one why it is, `note` how the value is to be read."""
+    return {
+        "value": score.value,
+        "stderr": score.stderr,
+        "interval": None if score.interval is None else list(score.interval),
+        "reliable": score.reliable,
+        "why": "" if score.reliable else score.note,
+        "unit": score.unit,
+        "n": score.n_units,
+        "n_frames": score.n_frames,
+        "direction": score.direction,
+        "generalises_to": generalises_to(name, score),
+        "estimand": score.estimand,
+        "note": score.note,
+        "plain": score.plain,
+        "provenance": score.provenance,
+    }
+
+
+def generalises_to(name: str, score: Score) -> str:
+    """What a score is claimed of: other clips of these prompts, or other prompts, and which real music.
+
+    Where the catalogue counts prompts, other prompts are meant; where it counts clips, others of the same prompts.
+    """
+    row = metric(split_name(name)[0])
+    clips = "prompts like these" if row.units == "prompts" else "clips like these, of these prompts"
+    if score.estimand == "population at this n":
+        clips += f", {score.n_units} at a time"
+    if not row.needs & {"reference", "known"}:
+        return clips
+    return f"{clips}; {'this reference' if score.estimand == 'fixed reference' else 'music like the reference'}"
+
+
+def difference_record(one: Comparison) -> dict[str, Any]:
+    """One difference of the JSON: `interval` goes with `p`, of one test; `family_interval` with `p_adjusted`, of the
+    declared family. What there is not is null."""
+    found = one.difference
+    return {
+        "metric": one.metric,
+        "first": one.first,
+        "second": one.second,
+        "value": found.value,
+        "stderr": found.stderr,
+        "interval": None if found.interval is None else list(found.interval),
+        "p": found.p,
+        "family_interval": None if found.family_interval is None else list(found.family_interval),
+        "p_adjusted": found.p_adjusted,
+        "reliable": found.reliable,
+        "significant": one.significant,
+        "label": one.label,
+        "why": "" if found.reliable else found.note,
+        "unit": found.unit,
+        "direction": found.direction,
+        "n": found.n_units,
+        "note": found.note,
+        "provenance": found.provenance,
+    }
+
+
+def understood_note(clips: Sequence[Clip]) -> tuple[str, ...]:
+    """How many texts were understood as fewer styles: what the model cannot tell apart, no score can.
+
+    >>> from types import SimpleNamespace as Clip
+    >>> understood_note([Clip(text="a", style="x"), Clip(text="b", style="x"), Clip(text="c", style="y")])
+    ('3 prompts were understood as 2 labels',)
+    """
+    styles = {clip.text: clip.style for clip in clips if clip.text and clip.style}
+    labels = len(set(styles.values()))
+    if labels == len(styles):
+        return ()
+    return (f"{len(styles)} prompts were understood as {labels} label{'s' if labels > 1 else ''}",)
+
+
+def unique_file_names(names: Sequence[str]) -> dict[str, str]:
+    """A file name for each of different names; those that come out alike are told apart by a number."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        short, n = file_name(name), 1
+        while short.lower() in taken:
+            n += 1
+            short = f"{file_name(name)}-{n}"
+        taken.add(short.lower())
+        found[name] = short
+    return found
 
 
 def file_name(name: str) -> str:

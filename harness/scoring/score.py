@@ -7,7 +7,7 @@ reference lacks, no weights) is listed with the reason, and takes no other with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -42,6 +42,10 @@ class ConditionScores:
     @property
     def name(self) -> str:
         return self.clips.name
+
+    @property
+    def n_clips(self) -> int:
+        return len(self.clips.clips)
 
 
 def default_metrics(sets: Sequence[ClipSet]) -> tuple[str, ...]:
@@ -108,11 +112,19 @@ def score(
         UsageError: for an unknown metric, or sets that were made differently.
     """
     material = Material(clips, measures, caches or default_caches(), progress or Quiet())
+    return score_material(material, choose(metrics, measures))
+
+
+def score_material(material: Material, metrics: Sequence[str], named: str = "") -> ConditionScores:
+    """`score` of material that is there; `named` renames the set."""
+    clips = replace(material.clips, name=named or material.clips.name)
     scores: dict[str, Score] = {}
     unmeasured: dict[str, str] = {}
     values: dict[str, dict[str, Any]] = {clip.unit: {} for clip in clips.clips}
-    for chosen in choose(metrics, measures):
-        for name, row, space in _targets(chosen, measures, unmeasured):
+    for chosen in metrics:
+        for name, row, space in _targets(chosen, material.measures, unmeasured):
+            if name in scores or name in unmeasured:
+                continue
             try:
                 scores[name] = _attributed(measure(row, material, space), name, space)
             except HarnessError as error:
@@ -121,6 +133,30 @@ def score(
                 for unit, value in per_clip(row, material, space).items():
                     values[unit][name] = value
     return ConditionScores(clips, scores, unmeasured, values, material)
+
+
+def measured_again(one: ConditionScores, name: str, units: Collection[str]) -> Score:
+    """One of a condition's scores, of those of its clips only. Raises `HarnessError` where it has no value."""
+    wanted, embedder = split_name(name)
+    row = metric(wanted)
+    space = next(space for known, space in spaces_of(row, one.material.measures) if known == name)
+    return _attributed(measure(row, one.material.only(units), space), name, space)
+
+
+def score_rows(one: ConditionScores, by: str) -> list[ConditionScores]:
+    """The same scores of the clips of each style, or of each prompt, as far as so few clips allow.
+
+    Raises `UsageError` where the clips have no styles or prompts.
+    """
+    groups: dict[str, list[str]] = {}
+    for clip in one.clips.clips:
+        groups.setdefault(clip.style if by == "style" else clip.prompt, []).append(clip.unit)
+    if set(groups) <= {""}:
+        raise UsageError(f"the clips of {one.name} have no {by}: give a column {by} in --manifest, or leave out --rows.")
+    return [
+        score_material(one.material.only(units), [*one.scores, *one.unmeasured], named=label or f"no {by}")
+        for label, units in groups.items()
+    ]
 
 
 def _targets(chosen: str, measures: Measures, unmeasured: dict[str, str]) -> list[tuple[str, Metric, Space]]:

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.core.errors import UsageError
-from harness.core.options import Option, settings_class
+from harness.core.option import Option
+from harness.core.settings import settings_class
 
 Contrast = Literal["every pair", "against the first"]
 Unit = Literal["clip"]

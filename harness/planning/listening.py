@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.core.options import settings_class
+from harness.core.settings import settings_class
 
 Sentences = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
 

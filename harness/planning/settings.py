@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from harness.core.options import Option, options_of, settings_class
+from harness.core.option import DEFAULT_MODEL, MODEL, SEED, Option
+from harness.core.settings import Names, options_of, settings_class
 from harness.prompts.prompt import Prompt
 
 MOST_CLIPS = 1_000_000
 MEASURED, HOW = "What is measured", "How it is run"
-
-
-def _listed(value: Any) -> Any:
-    """One name or several, as a tuple in which each stands once."""
-    if isinstance(value, str):
-        return (value,)
-    return tuple(dict.fromkeys(value)) if isinstance(value, Iterable) and not isinstance(value, dict) else value
-
-
-Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed)]
 
 
 @settings_class
@@ -40,10 +31,7 @@ class ExperimentSettings:
         independent_seeds: own random numbers for each condition; otherwise conditions share them.
     """
 
-    model: Annotated[
-        str,
-        Option("Model to sample from; 'harness models' lists them.", short="m", declarable=True),
-    ] = "jukebox:mini"
+    model: Annotated[str, MODEL] = DEFAULT_MODEL
     clips: Annotated[
         int,
         Field(ge=1, le=MOST_CLIPS),
@@ -54,12 +42,10 @@ class ExperimentSettings:
         Field(gt=0, allow_inf_nan=False),
         Option("Length of each clip.", counts=True, declarable=True),
     ] = 6.0
-    seed: Annotated[
-        int,
-        Field(ge=0, lt=2**63),
-        Option("Every clip's seed is derived from it.", counts=True, declarable=True),
-    ] = 0
-    prompts: Annotated[tuple[Prompt, ...], BeforeValidator(lambda value: tuple(value))] = ()
+    seed: Annotated[int, Field(ge=0, lt=2**63), SEED] = 0
+    prompts: Annotated[
+        tuple[Prompt, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+    ] = ()
     references: Annotated[
         Names,
         Field(min_length=1),

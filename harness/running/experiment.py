@@ -17,8 +17,8 @@ from typing import Any
 
 from harness.core.errors import HarnessError, SamplingError, UsageError
 from harness.core.identity import digest
-from harness.core.options import counted
 from harness.core.progress import Progress, Quiet
+from harness.core.settings import counted
 from harness.planning.claims import check_metrics, check_primary
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import ClipRequest, Plan

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from harness.core.options import Option, settings_class
+from harness.core.option import DEFAULT_RESULTS, RESULTS, Option
+from harness.core.settings import settings_class
 from harness.models.base import Model
 from harness.planning.settings import HOW, ExperimentSettings
-from harness.sampling.loop import Execution
-
-DEFAULT_RESULTS = "results"
-DONE = "How the work is done"
+from harness.sampling.loop import DONE, Execution
 
 
 @settings_class
@@ -30,16 +29,13 @@ class RunSettings(ExperimentSettings):
         system_metrics: record what the machine does meanwhile (needs psutil).
     """
 
-    results: Annotated[
-        Path | None,
-        Field(strict=False),
-        Option("Folder for everything that is left behind.", env="HARNESS_RESULTS", default=DEFAULT_RESULTS),
-    ] = None
+    results: Annotated[Path | None, Field(strict=False), RESULTS] = None
     width: Annotated[
         int | None,
+        Field(ge=1),
         Option("Clips sampled at a time. Another width gives other clips.", panel=DONE),
     ] = None
-    execution: Execution = Execution()
+    execution: Execution = field(default_factory=Execution)
     system_metrics: Annotated[
         bool,
         Option("Log what the machine does meanwhile; needs psutil.", panel=HOW),

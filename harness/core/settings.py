@@ -1,4 +1,4 @@
-"""Options written once: a field of a settings class holds its type, default, range and help; the rest is derived.
+"""Settings written once: a field of a settings class holds its type, default, range and help; the rest is derived.
 
     @settings_class
     class Kitchen:
@@ -11,42 +11,38 @@ From the field are derived the command line's option (`harness.cli.options`), th
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar, dataclass_transform
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from harness.core.errors import UsageError
+from harness.core.option import Option
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Option:
-    """How a field is offered to users.
+def _listed(value: Any) -> Any:
+    """One value or several, as a tuple in which each stands once."""
+    if isinstance(value, str | Path):
+        return (value,)
+    return tuple(dict.fromkeys(value)) if isinstance(value, list | tuple) else value
 
-    `flag` is its name on the command line and `key` that in a study, where they are not the field's own; `default` is
-    what --help shows in place of the default value. `counts` says that the value is part of a run's identity,
-    `optional` that it is so only where it is not the default: options that came later leave earlier run ids unchanged.
-    `declarable` fields may be set by an experiment or a study.
-    """
 
-    help: str
-    flag: str = ""
-    short: str = ""
-    key: str = ""
-    panel: str = ""
-    default: str = ""
-    env: str = ""
-    metavar: str = ""
-    counts: bool = False
-    optional: bool = False
-    declarable: bool = False
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping) else value
+
+
+Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed, json_schema_input_type=Any)]
+"""A name or several, each once."""
+Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_tuple)]
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,6 @@ EXPECTED = {
     "less_than": "a number below {lt:,}",
     "finite_number": "a finite number",
     "literal_error": "{expected}",
-    "missing": "a value",
 }
 KINDS = {
     "int": "a whole number",
@@ -148,19 +143,23 @@ KINDS = {
 
 
 def problem(error: ErrorDetails, name: str, known: Sequence[str] = ()) -> str:
-    """One mistake found by pydantic in plain words: what was found and what was expected."""
+    """One mistake found by pydantic, as what was found and what was expected.
+
+    `name` says where it is; an unknown entry is answered with the nearest of the `known` ones.
+    """
     kind, value = error["type"], reprlib.repr(error["input"])
+    context = error.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         from metrics.api.registry import unknown_name
 
         return unknown_name("entry", str(error["loc"][-1]), list(known)).rstrip(".")
     if kind in ("value_error", "assertion_error"):
-        return str(error.get("ctx", {}).get("error", error["msg"])).rstrip(".")
-    if kind == "too_short":
-        return f"{name} is empty: at least one entry was expected"
+        return str(context.get("error", error["msg"])).rstrip(".")
     if kind == "missing":
         return f"{name} is missing"
-    if kind in EXPECTED:
-        return f"{name} is {value}: {EXPECTED[kind].format(**error.get('ctx', {}))} was expected"
-    expected = KINDS.get(kind.partition("_")[0])
-    return f"{name} is {value}: {expected} was expected" if expected else f"{name} is {value}: {error['msg']}"
+    if kind == "too_short" or (kind == "string_too_short" and context.get("min_length") == 1):
+        return f"{name} is empty: something was expected"
+    expected = EXPECTED.get(kind) or KINDS.get(kind.partition("_")[0])
+    if expected is None:
+        return f"{name} is {value}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"{name} is {value}: {expected.format(**context)} was expected"

@@ -14,7 +14,7 @@ from harness.models.base import Sampling
 from harness.store.listing import read_rows
 from metrics.api.registry import unknown_name
 
-TEXT = ("condition", "prompt", "seed", "clip", "audio_sha256", "path")
+TEXT = ("condition", "prompt", "text", "style", "understood_style", "understood_by", "seed", "clip", "audio_sha256", "path")
 """Columns of the table of clips that are text even where they look like a number."""
 
 
@@ -86,11 +86,32 @@ def read_run(folder: Path) -> RunFolder:
             raise ValueError(f"its id is {result['id']!r:.40}")
         for condition in (*result["conditions"], *result["experiment"]["conditions"], result["experiment"]):
             str(condition["name"])
+        if result.get("schema", 1) == 1:
+            result = _from_schema_1(result)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
     failures = _read_list(folder / "failures.json", lambda failure: failure["condition"] + failure["error"])
     looks = _read_list(folder / "system.json", lambda look: (int(look[0]), *map(float, look[1].values())))
     return RunFolder(folder, result, [_typed(row) for row in read_rows(folder)], failures, looks)
+
+
+def _from_schema_1(result: dict[str, Any]) -> dict[str, Any]:
+    """A result of an earlier version under today's names. Differences then had one p, adjusted by Holm's method."""
+    conditions = [
+        condition | {"scores": {name: _score_1(score) for name, score in condition.get("scores", {}).items()}}
+        for condition in result["conditions"]
+    ]
+    differences = []
+    for one in result["differences"]:
+        kept = {name: one[name] for name in ("metric", "first", "second", "significant")}
+        adjusted = {"p": None, "p_adjusted": one["p"], "family_interval": None, "label": "declared"}
+        differences.append(_score_1(one["score"]) | kept | adjusted)
+    return result | {"conditions": conditions, "differences": differences}
+
+
+def _score_1(score: Mapping[str, Any]) -> dict[str, Any]:
+    renamed = {name: value for name, value in score.items() if name != "n_units"}
+    return renamed | {"n": score["n_units"], "why": "" if score["reliable"] else score["note"]}
 
 
 def _read_list(path: Path, check: Callable[[Any], object]) -> list[Any]:

@@ -108,6 +108,12 @@ class Report:
         clips = [[one.name, [[clip.unit, clip.sha256] for clip in one.clips.clips]] for one in self.conditions]
         return digest({"settings": self.settings, "clips": clips})
 
+    @property
+    def count(self) -> int:
+        """How many files were to be measured, those that could not be read too."""
+        told = {shown(clip.path) for one in self.conditions for clip in one.clips.clips}
+        return sum(one.n_clips for one in self.conditions) + len(self.failed.keys() - told)
+
     def files(self) -> Iterator[dict[str, Any]]:
         """A row for each file, those that could not be read too."""
         told = set()

@@ -8,7 +8,7 @@ the clip itself. What these clips do not have raises `DegenerateInput` with the 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from harness.core.errors import AudioError, DegenerateInput, HarnessError
 from harness.core.progress import Progress
+from harness.core.sound_files import sound_files
+from harness.scoring.cache import ContentCache
 from harness.scoring.clips import Clip, ClipSet
 from harness.scoring.frames import Embeddings, Recipe, embed_clips
 from harness.scoring.measures import DEFAULT_EMBEDDER, DEFAULT_REFERENCE, LUFS, Measures, Space
-from harness.scoring.references import SOUNDS, recipe_for
+from harness.scoring.references import recipe_for
 from harness.scoring.signals import signal_of, structure_of
 from metrics.api.score import EmbeddingSet
 from metrics.embeddings import load_embedder
@@ -37,26 +39,17 @@ from metrics.waves.structure import RATE as CHROMA_RATE
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Caches:
-    """Where frames and the signal's values of single files are stored, by content."""
-
-    frames: Path
-    signals: Path
-
-
 class Material:
     """One condition's clips as metrics take them. `only` is the same of some of its clips."""
 
-    def __init__(self, clips: ClipSet, measures: Measures, caches: Caches, progress: Progress) -> None:
-        self.clips, self.measures, self.caches, self.progress = clips, measures, caches, progress
+    def __init__(self, clips: ClipSet, measures: Measures, cache: ContentCache, progress: Progress) -> None:
+        self.clips, self.measures, self.cache, self.progress = clips, measures, cache, progress
         self._whole: Material | None = None
         self._found: dict[tuple[Any, ...], Any] = {}
 
     def only(self, units: Collection[str]) -> Material:
         """The material of those clips whose unit is among `units`: nothing is read again."""
-        some = replace(self.clips, clips=tuple(clip for clip in self.clips.clips if clip.unit in set(units)))
-        part = Material(some, self.measures, self.caches, self.progress)
+        part = Material(self.clips.only(set(units)), self.measures, self.cache, self.progress)
         part._whole = self._whole or self
         return part
 
@@ -78,13 +71,20 @@ class Material:
         """The frames of each clip that could be embedded, by unit, and why the others could not."""
         if self._whole is not None:
             return self._whole.embeddings(recipe)
-        return self.once(_key(recipe), lambda: embed_clips(self.clips.clips, recipe, self.caches.frames, self.progress))
+        return self.once(_key(recipe), lambda: embed_clips(self.clips.clips, recipe, self.cache, self.progress))
 
     def frames_if_any(self, space: Space) -> Mapping[str, Any]:
         """The frames of each clip by unit, where they were needed; else empty."""
         whole = self._whole or self
         found = whole._found.get(_key(space.recipe))
         return {} if found is None or isinstance(found, HarnessError) else found.embedded
+
+    def silent(self) -> set[str]:
+        """The units of silent clips, as their frames know it or, where none were needed, their loudness."""
+        if frames := self.frames_if_any(self.measures.first):
+            return {unit for unit, found in frames.items() if found.silent}
+        measured = zip(self.clips.clips, self.signals("signal"), strict=True)
+        return {clip.unit for clip, found in measured if found is not None and found.loudness is None}
 
     def unread(self) -> dict[str, str]:
         """Why clips could not be read, by unit, as far as they were needed."""
@@ -138,7 +138,7 @@ class Material:
     def _set(self, clips: Sequence[Clip], recipe: Recipe, strata: Mapping[str, str] | None) -> EmbeddingSet:
         frames = self.embeddings(recipe).embedded
         provenance: dict[str, Any] = recipe.provenance()
-        for flag in ("padded", "silent"):
+        for flag in ("padded", "own_level"):
             if flagged := [clip.unit for clip in clips if getattr(frames[clip.unit], flag)]:
                 provenance[flag] = flagged
         return EmbeddingSet.from_clips(
@@ -261,7 +261,7 @@ class Material:
         with self.progress.stage(f"measuring the {group}", len(self.clips.clips)) as stage:
             for done, clip in enumerate(self.clips.clips, start=1):
                 try:
-                    found.append(measure(clip, self.caches.signals))
+                    found.append(measure(clip, self.cache))
                 except (AudioError, OSError):
                     found.append(None)
                 stage.advance(done)
@@ -283,7 +283,7 @@ class Material:
 
     def _known_sound(self) -> CopyIndex:
         folder = next((space.audio for space in self.measures.spaces if space.audio is not None), None)
-        tracks = [] if folder is None else _sounds(folder)
+        tracks = [] if folder is None else list(sound_files([folder]).files)
         prompts = {clip.prompt or clip.unit: clip for clip in self.clips.clips if clip.prompt_seconds}
         if not tracks and not prompts:
             raise DegenerateInput(
@@ -337,10 +337,6 @@ def _cut(clip: Clip, rate: int) -> int:
 def _prompt_sound(clip: Clip) -> tuple[NDArray[Any], int]:
     audio, rate = load(clip.path)
     return audio[: _cut(clip, rate)], rate
-
-
-def _sounds(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS and path.is_file())
 
 
 @cache

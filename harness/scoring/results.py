@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,18 +15,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.core.identity import readable_json
+from harness.core.errors import UsageError
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import ClipRequest
 from harness.sampling.failures import Failure
 from harness.scoring.clips import Clip
-from harness.scoring.measures import split_name
 from harness.store.clips import StoredClip
-from metrics.api.catalogue import metric
+from metrics.api.replicates import Replicates, pack_replicates, unpack_replicates
 from metrics.api.score import Score
 from metrics.compare.difference import Difference
 
 RESULT_SCHEMA = 2
+REPLICATES = "replicates.json"
 SIGNIFICANCE = 0.05
 
 Label = Literal["declared", "confirmatory", "exploratory"]
@@ -125,23 +127,40 @@ class Outcome:
         """One folder for each condition, also where two names differ only in what a file name cannot hold."""
         return unique_file_names([condition.name for condition in self.experiment.conditions])
 
-    @property
+    @cached_property
     def replicates(self) -> bytes:
-        """The values of every score and difference without each fold, as JSON: replicates.json."""
-        return readable_json(
+        """The values of every score without each fold of its units, as replicates.json has them (`read_replicates`)."""
+        found = {
+            f"{n}:{name}": score.replicates
+            for n, result in enumerate(self.conditions)
+            for name, score in result.scores.items()
+            if score.replicates is not None
+        }
+        table = {"schema": 1, "conditions": [result.name for result in self.conditions], **pack_replicates(found)}
+        return json.dumps(table, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+    def score_rows(self) -> list[dict[str, Any]]:
+        """A row for each score: condition, metric, value and how sure it is."""
+        return [
             {
-                result.name: {
-                    name: score.replicates.as_dict()
-                    for name, score in result.scores.items()
-                    if score.replicates is not None
-                }
-                for result in self.conditions
+                "condition": result.name,
+                "metric": name,
+                "value": score.value,
+                "stderr": score.stderr,
+                "low": "" if score.interval is None else score.interval[0],
+                "high": "" if score.interval is None else score.interval[1],
+                "n": score.n_units,
+                "unit": score.unit,
+                "reliable": score.reliable,
+                "why": score.why,
             }
-        )
+            for result in self.conditions
+            for name, score in result.scores.items()
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, without anything that differs when the same run is made again."""
-        experiment = asdict(self.experiment)
+        experiment = {name: value for name, value in asdict(self.experiment).items() if name != "study"}
         return {
             "schema": RESULT_SCHEMA,
             "id": self.id,
@@ -156,6 +175,7 @@ class Outcome:
             "differences": [difference_record(one) for one in self.differences],
             "labels": self.labels,
             "notes": list(self.notes),
+            "replicates": {"file": REPLICATES, "sha256": hashlib.sha256(self.replicates).hexdigest()},
         }
 
     def clip_rows(self, result: ConditionResult) -> list[dict[str, Any]]:
@@ -199,43 +219,29 @@ def condition_record(
     return {
         "name": name,
         "n_clips": n_clips,
-        "scores": {metric: score_record(metric, score) for metric, score in scores.items()},
+        "scores": {metric: score_record(score) for metric, score in scores.items()},
         "unmeasured": dict(unmeasured),
     }
 
 
-def score_record(name: str, score: Score) -> dict[str, Any]:
+def score_record(score: Score) -> dict[str, Any]:
     """One score of the JSON. `why` says of an unreliable one why it is, `note` how the value is to be read."""
     return {
         "value": score.value,
         "stderr": score.stderr,
         "interval": None if score.interval is None else list(score.interval),
         "reliable": score.reliable,
-        "why": "" if score.reliable else score.note,
+        "why": score.why,
         "unit": score.unit,
         "n": score.n_units,
         "n_frames": score.n_frames,
         "direction": score.direction,
-        "generalises_to": generalises_to(name, score),
+        "generalises_to": score.generalises_to,
         "estimand": score.estimand,
         "note": score.note,
         "plain": score.plain,
         "provenance": score.provenance,
     }
-
-
-def generalises_to(name: str, score: Score) -> str:
-    """What a score is claimed of: other clips of these prompts, or other prompts, and which real music.
-
-    Where the catalogue counts prompts, other prompts are meant; where it counts clips, others of the same prompts.
-    """
-    row = metric(split_name(name)[0])
-    clips = "prompts like these" if row.units == "prompts" else "clips like these, of these prompts"
-    if score.estimand == "population at this n":
-        clips += f", {score.n_units} at a time"
-    if not row.needs & {"reference", "known"}:
-        return clips
-    return f"{clips}; {'this reference' if score.estimand == 'fixed reference' else 'music like the reference'}"
 
 
 def difference_record(one: Comparison) -> dict[str, Any]:
@@ -255,13 +261,38 @@ def difference_record(one: Comparison) -> dict[str, Any]:
         "reliable": found.reliable,
         "significant": one.significant,
         "label": one.label,
-        "why": "" if found.reliable else found.note,
+        "why": found.why,
         "unit": found.unit,
         "direction": found.direction,
         "n": found.n_units,
+        "paired": found.paired,
+        "generalises_to": found.generalises_to,
         "note": found.note,
-        "provenance": found.provenance,
+        "provenance": {name: found.provenance[name] for name in ("df", "paired", "family") if name in found.provenance},
     }
+
+
+def read_replicates(folder: Path) -> dict[str, dict[str, Replicates]]:
+    """The replicates that a run left in its folder, by condition and score: empty where it left none.
+
+    Raises `UsageError` for a file that is damaged, or is not the one that result.json names.
+    """
+    try:
+        content = (folder / REPLICATES).read_bytes()
+        told = json.loads((folder / "result.json").read_bytes()).get("replicates", {})
+        table = json.loads(content)
+        if told.get("sha256") != hashlib.sha256(content).hexdigest():
+            raise ValueError("its SHA-256 is not the recorded one")
+        names, found = table["conditions"], unpack_replicates(table)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{folder / REPLICATES} cannot be read ({error}). Run its experiment again.") from error
+    by_condition: dict[str, dict[str, Replicates]] = {}
+    for key, one in found.items():
+        number, _, name = key.partition(":")
+        by_condition.setdefault(names[int(number)], {})[name] = one
+    return by_condition
 
 
 def understood_note(clips: Sequence[Clip]) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from harness.core.errors import HarnessError, UsageError
 from harness.core.progress import Progress, Quiet
 from harness.scoring.calls import joint_space, measure, spaces_of, value_of
 from harness.scoring.clips import ClipSet
-from harness.scoring.material import Caches, Material, default_caches
+from harness.scoring.cache import ContentCache, user_cache
+from harness.scoring.material import Material
 from harness.scoring.measures import Measures, Space, split_name
 from metrics.api.catalogue import Metric, metric
 from metrics.api.score import Score
@@ -78,25 +79,21 @@ def choose(names: Sequence[str], measures: Measures) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def check_primary(primary: str, measures: Measures) -> None:
-    """Raise `UsageError` for a primary metric that cannot decide: unknown, without a difference between conditions, or
-    that needs a reference where there is none."""
-    wanted, embedder = split_name(primary)
+def check_measurable(name: str, measures: Measures) -> None:
+    """Raise `UsageError` for a deciding metric that has no reference where it needs one: before anything is sampled."""
+    wanted, embedder = split_name(name)
     row = metric(wanted)
-    if row.compare_by or row.gives != "score":
-        instead = f"declare {row.compare_by!r}" if row.compare_by else "declare another"
-        raise UsageError(f"the primary metric {primary!r} has no difference between conditions: {instead}.")
-    choose([primary], measures)
+    choose([name], measures)
     space = next((one for one in measures.spaces if one.name == embedder), measures.first)
     if row.needs & {"reference", "known"} and "embedding" in row.needs and space.reference is None:
-        raise UsageError(f"the primary metric {primary!r} needs a reference for {space.name!r}: {space.lacking}")
+        raise UsageError(f"the primary metric {name!r} needs a reference for {space.name!r}: {space.lacking}")
 
 
 def score(
     clips: ClipSet,
     metrics: Sequence[str],
     measures: Measures,
-    caches: Caches | None = None,
+    cache: ContentCache | None = None,
     progress: Progress | None = None,
 ) -> ConditionScores:
     """Measure these metrics of one condition, each in every space it can be measured in.
@@ -105,13 +102,13 @@ def score(
         clips: the condition's clips, from the store or from files.
         metrics: names of the catalogue; `kad@clap` is measured in that space only.
         measures: the embedders and their references.
-        caches: where frames and signals of single files are stored; beside the user's references unless given.
+        cache: of what was measured of single files; the user's unless given.
         progress: where stages are shown.
 
     Raises:
         UsageError: for an unknown metric, or sets that were made differently.
     """
-    material = Material(clips, measures, caches or default_caches(), progress or Quiet())
+    material = Material(clips, measures, cache or user_cache(), progress or Quiet())
     return score_material(material, choose(metrics, measures))
 
 

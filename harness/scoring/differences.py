@@ -19,9 +19,10 @@ from harness.scoring.score import SIGNIFICANCE
 from metrics.api.catalogue import Metric
 from metrics.api.score import EmbeddingSet, Score
 from metrics.compare.comparison import holm, paired_difference
-from metrics.compare.permuted import Relabelled
+from metrics.compare.difference import Difference
+from metrics.compare.permuted import Permuted
 from metrics.stats.permutation import ALL_FLIPS, PERMUTATIONS, PermutationTest, sign_flip_test
-from metrics.waves.clips import mean_score
+from metrics.stats.scoring import Kind, mean_score
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class SetDifference:
     """
 
     metric: str
-    score: Score
+    score: Score | Difference
     p: float
     adjusted: float
     family: int
@@ -63,8 +64,8 @@ def differences(
     check_alike(first, second)
     conditions = None
     if any("embedding" in row.needs for row in chosen):
-        conditions = Relabelled(first.sounds.embedded(), second.sounds.embedded(), reference, prompts)
-    found: list[tuple[str, Score, PermutationTest]] = []
+        conditions = Permuted(first.sounds.embedded(), second.sounds.embedded(), reference, prompts)
+    found: list[tuple[str, Score | Difference, PermutationTest]] = []
     unmeasured: dict[str, str] = {}
     relabellings = 2**first.clips if first.clips <= ALL_FLIPS else permutations + 1
     with progress.stage("permutation tests", len(chosen)) as stage:
@@ -83,12 +84,12 @@ def differences(
             except (DegenerateInput, UsageError) as error:
                 unmeasured[row.name] = str(error)
             else:
-                about = provenance(first.settings, seed) | {"relabellings": test.relabellings}
+                about = provenance(first.settings, seed) | {"relabellings": test.permutations}
                 found.append((row.name, replace(score, provenance=score.provenance | about), test))
             stage.advance(done + 1, row.name)
     adjusted = holm([test.p for _, _, test in found])
     return [
-        SetDifference(name, score, test.p, p, len(found), test.relabellings)
+        SetDifference(name, score, test.p, p, len(found), test.permutations)
         for (name, score, test), p in zip(found, adjusted, strict=True)
     ], unmeasured
 
@@ -113,7 +114,7 @@ def check_alike(first: Measured, second: Measured) -> None:
         )
 
 
-def _paired(row: Metric, conditions: Relabelled) -> Score:
+def _paired(row: Metric, conditions: Permuted) -> Difference:
     options = {"prompts": conditions.prompts} if conditions.prompts is not None and "prompt" in row.needs else {}
     return paired_difference(row.name, conditions.first, conditions.second, conditions.reference, **options)
 
@@ -128,9 +129,9 @@ def _of_figure(
         then, now = before[file.clip.id], value_of(row, file)
         values.append(None if then is None or now is None else now - then)
     styles = [file.clip.style for file in second]
+    kind = Kind(f"{row.name} difference", row.unit, row.direction, note="mean over pairs", needs_calibration=False)
     score = mean_score(
-        f"{row.name} difference", values, [file.clip.id for file in second], unit=row.unit,
-        direction=row.direction, strata=styles if any(styles) else None, note="mean over pairs",
+        kind, values, [file.clip.id for file in second], strata=styles if any(styles) else None,
         provenance={"paired": True},
     )  # fmt: skip
     test = sign_flip_test([value for value in values if value is not None], permutations=permutations, seed=seed)

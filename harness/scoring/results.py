@@ -12,6 +12,7 @@ from harness.planning.plan import ClipRequest
 from harness.sampling.failures import Failure
 from harness.store.clips import StoredClip
 from metrics.api.score import Score
+from metrics.compare.difference import Difference as MetricDifference
 
 RESULT_SCHEMA = 1
 
@@ -51,7 +52,7 @@ class Difference:
     metric: str
     first: str
     second: str
-    score: Score
+    score: Score | MetricDifference
     p: float
     significant: bool
 

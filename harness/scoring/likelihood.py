@@ -17,7 +17,7 @@ from harness.scoring.references import SOUNDS, UNREAD
 from metrics.api.catalogue import CATALOGUE, metric
 from metrics.api.score import Score
 from metrics.sets.likelihood import Likelihoods
-from metrics.stats.resampling import FEWEST_UNITS
+from metrics.stats.folds import FEWEST_UNITS
 
 if TYPE_CHECKING:
     from harness.models.jukebox.likelihood import LevelLikelihood, Likelihood, Place

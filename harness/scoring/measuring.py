@@ -22,7 +22,8 @@ from metrics.sets.frechet_variants import fad_per_song
 from metrics.sets.manifold import NAMES as MANIFOLD
 from metrics.sets.manifold import prdc
 from metrics.sets.novelty import nearest_songs, neighbour_percentiles
-from metrics.waves.clips import Figure, mean_score
+from metrics.stats.scoring import Kind, mean_score
+from metrics.waves.clips import Figure
 from metrics.waves.signal import FIGURES as SIGNAL
 from metrics.waves.structure import FIGURES as STRUCTURE
 
@@ -147,10 +148,9 @@ def score_of(
     figure = figure_of(row)
     if figure is not None or evaluated is None:
         files = sounds.whole
-        return mean_score(
-            row.name, [value_of(row, file) for file in files], [file.clip.id for file in files],
-            unit=row.unit, direction=row.direction, strata=sounds.strata(), note="mean over files",
-        )  # fmt: skip
+        kind = Kind(row.name, row.unit, row.direction, note="mean over files", needs_calibration=False)
+        values = [value_of(row, file) for file in files]
+        return mean_score(kind, values, [file.clip.id for file in files], strata=sounds.strata())
     score = row.load()(evaluated, **row.arguments(reference, prompts))
     if not isinstance(score, Score):
         raise UsageError(f"{row.name} gave a {type(score).__name__}: a Score was expected of {row.target}.")

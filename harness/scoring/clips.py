@@ -1,224 +1,251 @@
-"""Sound files of any origin as a set: what is in each file, and its frames through one preprocessing.
+"""The clips of a condition, wherever their sound lies: in the store, in a folder, or named by a manifest.
 
-A file is known by its path as it was given, suffix and all: a.mp3 and a.wav are two clips, and so are two files of the
-same content, for a system that gives the same clip twice has made two. (A reference counts them once.)
+A `ClipSet` is one condition. Everything after it (frames, scores, differences) knows no more of a clip than is here,
+so that the same clips give the same scores whichever command asks.
 
-A silent file, or one too short for a loudness, cannot be brought to a level. It is embedded as it is and flagged, not
-left out: a system that falls silent would otherwise be measured by its better clips only. A file that cannot be read
-is left out and named.
+- From the store: `clip_set`, one for each condition of a plan.
+- From folders: `folder_sets`. Each folder is a condition, its sub-folders are styles; loose files together are one.
+- From a manifest: `harness.scoring.manifests.manifest_sets`.
+
+One file is one clip: two paths to it, a folder given twice, or a copy with the same bytes count once, and the set says
+so. Only where each clip has a counterpart (pairs, prompts and indices) do equal files count each for itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from harness.core.errors import AudioError, UsageError
-from harness.core.progress import Progress
-from harness.scoring.file_frames import embed_by_content
-from harness.scoring.frames import Recipe
-from harness.scoring.likelihood import sound_files
-from harness.scoring.references import Folder, embed_folder, figures_cache, frames_cache, recipe_for
-from harness.scoring.score import Measures
-from harness.scoring.signals import signal_of, structure_of
-from metrics.api.score import EmbeddingSet
-from metrics.embeddings import load_embedder
-from metrics.embeddings.base import Frames
+from harness.core.progress import Progress, Quiet
+from harness.core.sound_files import Listing, shown, sound_files
+from harness.planning.plan import ClipRequest
+from harness.prompts.prompt import Prompt
+from harness.store.clips import StoredClip
 from metrics.io.weights import file_sha256
-from metrics.reference.sets import SUFFIX, load_reference, reference_names
-from metrics.waves.signal import Signal
-from metrics.waves.structure import Structure
-
-DEFAULT_EMBEDDER = "musicnn"
-LUFS = -23.0
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A file to measure: `id` is its name within the set, `style` its stratum, "" for none."""
+    """One clip to measure.
 
-    id: str
-    path: Path
-    style: str = ""
-
-
-@dataclass(frozen=True)
-class SoundFile:
-    """A file that was read. `signal` is None where it was not, and `error` then says why.
-
-    `frames` float32 (n, D) or None where none were asked for; `padded`, shorter than a window of the embedder;
-    `own_level`, embedded without a gain because it has no loudness.
+    Attributes:
+        unit: its id within the condition; for clips that are paired, the same under every condition.
+        path: the sound file.
+        sha256: of the file's bytes, in hex.
+        prompt: label of the prompt, unique per prompt within an experiment; it groups the clips of one prompt.
+        text: the words requested; "" for none.
+        style: the style requested, or that the text was understood as; "" for none.
+        index: counts the clips of one prompt.
+        seed: what the clip was sampled with.
+        prompt_seconds: length of the audio prompt at the clip's start, which is never measured, in seconds.
     """
 
-    clip: Clip
-    sha256: str | None = None
-    signal: Signal | None = None
-    structure: Structure | None = None
-    frames: Frames | None = None
-    padded: bool = False
-    own_level: bool = False
-    error: str | None = None
+    unit: str
+    path: Path
+    sha256: str
+    prompt: str = ""
+    text: str = ""
+    style: str = ""
+    index: int | None = None
+    seed: int | None = None
+    prompt_seconds: float = 0.0
+
+    @property
+    def stratum(self) -> str:
+        """What groups clips: the style, else the prompt; "" without either."""
+        return self.style or self.prompt
 
 
 @dataclass(frozen=True)
-class SoundSet:
-    """Files of one set, in their order, and how they were embedded (None: they were not)."""
+class ClipSet:
+    """The clips of one condition, in order.
+
+    Attributes:
+        name: of the condition.
+        clips: at most one per `unit`.
+        paired: whether unit ids mean the same in other sets (prompt and index, `--pair-by`, or a run).
+        left_out: what could not be taken, path → reason. A command that leaves out something ends with exit code 1.
+        skipped: what was not meant, or counts already, path → reason.
+    """
 
     name: str
-    files: tuple[SoundFile, ...]
-    recipe: Recipe | None
-
-    @property
-    def whole(self) -> list[SoundFile]:
-        """The files that could be read."""
-        return [file for file in self.files if file.error is None]
-
-    @property
-    def failed(self) -> list[SoundFile]:
-        return [file for file in self.files if file.error is not None]
+    clips: tuple[Clip, ...]
+    paired: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def strata(self) -> list[str] | None:
-        """The style of each file that could be read; None where none has one."""
-        styles = [file.clip.style for file in self.whole]
-        return styles if any(styles) else None
+        """The stratum of each clip: its style, else its prompt. None where no clip has one."""
+        found = [clip.stratum for clip in self.clips]
+        return found if any(found) else None
 
-    def embedded(self) -> EmbeddingSet:
-        """The frames of all files that could be read. Raises `AudioError` when there are none."""
-        if self.recipe is None or not self.whole:
-            raise AudioError(f"no file of {self.name} could be read and embedded: {len(self.files)} were given.")
-        provenance: dict[str, Any] = self.recipe.provenance()
-        for flag in ("padded", "own_level"):
-            if flagged := [file.clip.id for file in self.whole if getattr(file, flag)]:
-                provenance[flag] = flagged
-        frames = [file.frames for file in self.whole if file.frames is not None]
-        return EmbeddingSet.from_clips(frames, [file.clip.id for file in self.whole], provenance, self.strata())
-
-    def without(self, ids: Iterable[str]) -> SoundSet:
-        """The set without some of its files."""
-        gone = set(ids)
-        return replace(self, files=tuple(file for file in self.files if file.clip.id not in gone))
+    def only(self, units: Collection[str]) -> ClipSet:
+        """The set with those clips only."""
+        return replace(self, clips=tuple(clip for clip in self.clips if clip.unit in units))
 
 
-def find_clips(paths: Sequence[Path]) -> list[Clip]:
-    """The files named and those in the folders, each once, under their paths as given. In a folder the first
-    sub-folder on a file's path is its style, as in a reference's folder. Raises as `sound_files`.
+def unit_id(prompt: str, index: int) -> str:
+    """The unit of a clip that answers to a prompt: the same in a run, in its `clips.csv` and in any manifest.
+
+    >>> unit_id("metal", 3)
+    'metal#003'
     """
-    found: dict[Path, Clip] = {}
-    for path in paths:
-        for file in sound_files([path]):
-            inside = file.relative_to(path).parts if path.is_dir() else ()
-            found.setdefault(file, Clip(str(file), file, inside[0] if len(inside) > 1 else ""))
-    return list(found.values())
+    return f"{prompt}#{index:03d}"
 
 
-def read_set(
+def prompt_labels(prompts: Sequence[Prompt]) -> list[str]:
+    """A label for each prompt, in order; prompts of equal labels get a number behind theirs: "jazz", "jazz (2)"."""
+    labels: list[str] = []
+    for prompt in prompts:
+        label, number = prompt.label(), 1
+        while label in labels:
+            number += 1
+            label = f"{prompt.label()} ({number})"
+        labels.append(label)
+    return labels
+
+
+def clip_set(
     name: str,
-    clips: Sequence[Clip],
-    recipe: Recipe | None,
-    progress: Progress,
-    *,
-    structure: bool = False,
-    stop: bool = False,
-) -> SoundSet:
-    """Measure each file's signal (and its structure) and embed it, where that was not done before, by content.
+    requests: Sequence[ClipRequest],
+    stored: Sequence[StoredClip],
+    labels: Sequence[str],
+    understood: Mapping[str, str] | None = None,
+) -> ClipSet:
+    """A condition of a plan, from the store.
 
-    A file that cannot be read is kept with the reason or, with `stop`, raises it as `AudioError`.
+    Args:
+        name: of the condition.
+        requests: its clips that are stored.
+        stored: the same clips in the store, in the same order.
+        labels: `prompt_labels` of the plan's prompts, so that a prompt has one label under every condition.
+        understood: style by `ClipRequest.unit`, for clips whose condition takes style and text away: what they are
+            compared with is still that of their counterparts.
+
+    Returns:
+        The set; its units are those of the `clips.csv` that the run leaves.
     """
-    files = []
-    with progress.stage("measuring files", len(clips)) as stage:
-        for done, clip in enumerate(clips, start=1):
-            files.append(_refusing(stop, clip, lambda clip=clip: _read(clip, structure)))
-            stage.advance(done, clip.path.name)
-    if recipe is not None:
-        files = _with_frames(files, recipe, progress)
-        if stop and (failed := next((file for file in files if file.error), None)):
-            raise AudioError(failed.error)
-    return SoundSet(name, tuple(files), recipe)
+    clips = []
+    for request, clip in zip(requests, stored, strict=True):
+        label, conditioning = labels[request.prompt_index], clip.record["conditioning"]
+        style = conditioning.get("style") or request.listed.style or (understood or {}).get(request.unit) or ""
+        clips.append(
+            Clip(
+                unit=unit_id(label, request.index),
+                path=clip.path,
+                sha256=clip.record["files"][clip.path.name]["sha256"],
+                prompt=label,
+                text=request.listed.text or "",
+                style=style,
+                index=request.index,
+                seed=request.seed,
+                prompt_seconds=float(conditioning.get("prompt_seconds") or 0.0),
+            )
+        )
+    return ClipSet(name, tuple(clips), paired=True)
 
 
-def _refusing(stop: bool, clip: Clip, read: Callable[[], SoundFile]) -> SoundFile:
-    try:
-        return read()
-    except (AudioError, OSError) as error:
-        said = _naming(clip, str(error))
-        if stop:
-            raise AudioError(said) from error
-        return SoundFile(clip, error=said)
+def folder_sets(
+    paths: Sequence[Path], pair_by: str | None = None, together: bool = False, progress: Progress | None = None
+) -> list[ClipSet]:
+    """Folders and sound files as sets: each folder a condition, loose files together one more.
 
+    Args:
+        paths: folders, whose sub-folders are styles, and sound files.
+        pair_by: "name", or the path of a table, as `harness.scoring.pairing.pair_sets` takes it: only folders then.
+        together: everything as one set.
+        progress: told of each file that is read for its hash.
 
-def _naming(clip: Clip, reason: str) -> str:
-    return reason if str(clip.path) in reason else f"{clip.path}: {reason}"
+    Returns:
+        The sets, in the order given. Units are paths inside the folder, or as given for a loose file.
 
-
-def _read(clip: Clip, structure: bool) -> SoundFile:
-    if not clip.path.is_file():
-        raise AudioError(f"no sound file at {clip.path}. Check the path.")
-    sha = file_sha256(clip.path)
-    signal = signal_of(clip.path, sha, figures_cache())
-    return SoundFile(clip, sha, signal, structure_of(clip.path, sha, figures_cache()) if structure else None)
-
-
-def _with_frames(files: Sequence[SoundFile], recipe: Recipe, progress: Progress) -> list[SoundFile]:
-    readable = {file.sha256: file for file in files if file.sha256 is not None}
-    paths = {sha: file.clip.path for sha, file in readable.items()}
-    frames, reasons = embed_by_content(paths, recipe, frames_cache(), progress)
-    level_less = {sha: paths[sha] for sha in reasons if _has_no_loudness(readable[sha])}
-    if level_less:
-        as_they_are = Recipe(recipe.embedder, replace(recipe.preprocessing, lufs=None))
-        found, still = embed_by_content(level_less, as_they_are, frames_cache(), progress)
-        frames |= found
-        reasons = {sha: reason for sha, reason in reasons.items() if sha not in found} | still
-    made = []
-    for file in files:
-        sha = file.sha256
-        if sha is None:
-            made.append(file)
-        elif sha in reasons:
-            made.append(SoundFile(file.clip, sha, file.signal, error=_naming(file.clip, reasons[sha])))
-        else:
-            made.append(replace(file, frames=frames[sha][0], padded=frames[sha][1], own_level=sha in level_less))
-    return made
-
-
-def _has_no_loudness(file: SoundFile) -> bool:
-    return file.signal is not None and file.signal.loudness is None
-
-
-def measures_against(
-    reference: str, embedder: str | None, seconds: float | None, progress: Progress
-) -> tuple[Measures, dict[str, str]]:
-    """What files are measured against, and the reference's files that had to be left out, with the reasons.
-
-    A name (or a .safetensors file) brings embedder, rate, loudness and length of excerpts; `seconds` may only repeat
-    it. A folder is embedded as the evaluated files are: whole, or in excerpts of `seconds`, at −23 LUFS. A name that is
-    known wins over a folder of that name (which is then ./name). Raises `UsageError` for what is neither.
+    Raises:
+        UsageError: for what is neither a folder nor a sound file, or cannot be paired as requested.
     """
-    path = Path(reference).expanduser()
-    if reference not in reference_names() and path.is_dir():
-        folder = Folder(path)
-        recipe = recipe_for(load_embedder(embedder or DEFAULT_EMBEDDER), LUFS, seconds)
-        found, _, left_out = embed_folder(folder, recipe, progress)
-        named = replace(found, units=np.array([str(folder.path / song) for song in found.units.tolist()]))
-        told = {str(folder.path / name): reason for name, reason in left_out.items()}
-        return Measures(named, reference, recipe, embedder or DEFAULT_EMBEDDER), told
-    if len(path.parts) > 1 and path.suffix != SUFFIX:
-        raise UsageError(
-            f"there is no folder {path}: a folder of sound files, or a name of 'harness reference list', was expected."
-        )
-    made = load_reference(reference).provenance
-    measures = Measures.load(embedder or str(made.get("embedder", {}).get("name", DEFAULT_EMBEDDER)), reference)
-    if seconds is not None and seconds != measures.recipe.excerpt_seconds:
-        raise UsageError(
-            f"the reference {reference!r} is of {_length(measures.recipe.excerpt_seconds)} and --excerpt-seconds was "
-            f"{seconds:g}: both sides go through one preprocessing. Leave the option out, or build a reference with "
-            f"'harness reference build NAME --from FOLDER --seconds {seconds:g}'."
-        )
-    return measures, {}
+    from harness.scoring.pairing import pair_sets
+
+    folders = list({path.resolve(): path for path in reversed(paths) if path.is_dir()}.values())[::-1]
+    loose = [path for path in paths if not path.is_dir()]
+    if together:
+        return [_distinct(_from_listing(", ".join(map(shown, paths)), sound_files(paths), folders, False, progress))]
+    sets = [
+        _from_listing(name, sound_files([folder]), [folder], True, progress)
+        for name, folder in zip(distinguishing(folders), folders, strict=True)
+    ]
+    if pair_by is not None:
+        return pair_sets(sets, folders, loose, pair_by)
+    if loose:
+        name = shown(loose[0].name) if len(loose) == 1 else f"{len(loose)} files"
+        sets.append(_from_listing(name, sound_files(loose), [], False, progress))
+    return [_distinct(one) for one in sets]
 
 
-def _length(seconds: float | None) -> str:
-    return "whole files" if seconds is None else f"excerpts of {seconds:g} s"
+def distinguishing(folders: Sequence[Path]) -> list[str]:
+    """For each folder the shortest end of its path that no other has.
+
+    >>> distinguishing([Path("/runs/a/clips"), Path("/runs/b/clips"), Path("/music/jazz")])
+    ['a/clips', 'b/clips', 'jazz']
+    """
+    parts = [folder.resolve().parts for folder in folders]
+    longest = max(map(len, parts), default=0)
+    names = []
+    for mine in parts:
+        ends = (mine[-count:] for count in range(1, longest + 1))
+        end = next((end for end in ends if sum(other[-len(end) :] == end for other in parts) == 1), mine)
+        names.append(shown(Path(*end)))
+    return names
+
+
+def hashed(files: Iterable[Path], progress: Progress | None = None) -> tuple[dict[Path, str], dict[str, str]]:
+    """SHA-256 of each file's bytes in hex, by path, and why others could not be read, by path as text."""
+    files, found, failed = list(files), {}, {}
+    with (progress or Quiet()).stage("reading the files", len(files)) as stage:
+        for done, file in enumerate(files, start=1):
+            try:
+                found[file] = file_sha256(file)
+            except OSError as error:
+                failed[shown(file)] = f"{shown(file)} cannot be read ({error.strerror or error})"
+            stage.advance(done, shown(file.name))
+    return found, failed
+
+
+def shared_content(sets: Sequence[ClipSet], reference: Collection[str]) -> dict[str, int]:
+    """How many clips of each set have the content of a file of the reference; sets that share none are not listed.
+
+    Args:
+        sets: what is measured.
+        reference: SHA-256 of the reference's files, in hex.
+    """
+    there = frozenset(reference)
+    counts = {one.name: sum(clip.sha256 in there for clip in one.clips) for one in sets}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _from_listing(
+    name: str, listing: Listing, folders: Sequence[Path], inside: bool, progress: Progress | None
+) -> ClipSet:
+    """The files of a listing as a set; units are relative to the folder where they are `inside` one."""
+    sha, failed = hashed(listing.files, progress)
+    left_out = {shown(path): reason for path, reason in listing.passed_over.items()} | failed
+    clips = []
+    for path in sha:
+        within = next((path.relative_to(folder) for folder in folders if path.is_relative_to(folder)), None)
+        style = within.parts[0] if within is not None and len(within.parts) > 1 else ""
+        unit = within.as_posix() if within is not None and inside else path
+        clips.append(Clip(shown(unit), path, sha[path], style=shown(style) if style else ""))
+    return ClipSet(name, tuple(clips), False, left_out, {shown(path): why for path, why in listing.skipped.items()})
+
+
+def _distinct(one: ClipSet) -> ClipSet:
+    """The set with one clip for each content; of copies the first stays."""
+    firsts: dict[str, Clip] = {}
+    copies = {shown(clip.path): clip for clip in one.clips if firsts.setdefault(clip.sha256, clip) is not clip}
+    said = {path: f"the same content as {shown(firsts[clip.sha256].path)}" for path, clip in copies.items()}
+    return replace(one, clips=tuple(firsts.values()), skipped={**one.skipped, **said})
+
+
+def repeated(units: Iterable[str]) -> list[str]:
+    """Units that occur more than once."""
+    return [unit for unit, count in Counter(units).items() if count > 1]

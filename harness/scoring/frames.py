@@ -1,38 +1,44 @@
-"""Clips to frames, through one preprocessing, cached by content.
+"""Clips to frames: one way for the clips of a run and for any folder of sound files, cached by content.
 
-    <results>/embeddings/ab/abcdef….safetensors
-
-The key covers the sound file's hash, the embedder's provenance (weights, layer, hop …), the preprocessing and how
-much of the start is left out; nothing is ever keyed by a path, so nothing can be stale. The folder may be deleted at
-any time.
+The key of a cached entry covers the file's hash, the length of the audio prompt, the embedder's provenance (weights,
+layer, hop …), the preprocessing with its silence policy, the length of excerpts, and `VERSION`; never a path, so that
+nothing can be stale.
 
 A clip that continues an audio prompt is cut where the prompt ends, and both parts are embedded apart: no window sees
 both, and only the continuation, which is the model's own, is measured.
 
-A silent clip, or one too short for a loudness, cannot be normalised. It is embedded as it is, and silence is flagged,
-not left out: a model that falls silent would otherwise be measured by its better clips only.
+Silence: a clip or an excerpt that has no loudness is embedded as it is and flagged (`metrics.io.audio.Silence` says
+why). The policy is part of the preprocessing's provenance, so that sets that were made otherwise are not compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.core.errors import ModelError
-from harness.core.identity import digest
+from harness.core.errors import AudioError
 from harness.core.progress import Progress
-from harness.store.clips import StoredClip, explained
-from metrics.embeddings.base import Embedder, embed_clip, embedding_provenance, is_padded
-from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Preprocessing, loudness
-from metrics.io.files import write_all
-from metrics.sets.similarity import split_prompt
+from harness.core.sound_files import shown
+from harness.scoring.cache import ContentCache
+from harness.scoring.clips import Clip
+from metrics.embeddings.base import Embedder, Frames, check_frames, check_rate, embedding_provenance, is_padded
+from metrics.embeddings.stream import embed_stream
+from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio, Preprocessing, loudness_gain
+from metrics.io.streaming import LoudnessMeter, file_rate, read_blocks
 
-WRITTEN_AT_ONCE = 16
-"""Embeddings that are flushed together: a kill costs no more of them than this, and no flush is waited for alone."""
+VERSION = 2
+"""Raised when the same clip would come to other frames."""
+
+FLAGS = ("silent", "padded", "own_level")
+
+WHOLE_SECONDS = 300.0
+"""A file taken whole is embedded in one piece up to this length, and block by block beyond it."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,16 @@ class Recipe:
     """How clips become frames: as the reference's music did. `excerpt_seconds` is the length of its excerpts.
 
     Clips that are longer are cut into excerpts of that length, one after another, and what is left over is dropped:
-    loudness and windows are then those of excerpts on both sides. With None clips are taken whole.
+    loudness and windows are then those of excerpts on both sides. With None clips are taken whole. A clip without a
+    loudness is embedded at its own level, whatever the `silence` of the preprocessing that was given.
     """
 
     embedder: Embedder
     preprocessing: Preprocessing
     excerpt_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "preprocessing", replace(self.preprocessing, silence="own level"))
 
     def provenance(self) -> dict[str, Any]:
         """Everything that decides the frames, JSON-able."""
@@ -55,117 +65,225 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Embedded:
-    """A clip's frames, float32 (frames, dim), and those of its audio prompt where it continues one.
+    """A clip's frames, float32 (n, D), and those of its audio prompt where it continues one.
 
-    `padded`: what was sampled is shorter than one window and was filled up with zeros.
+    Attributes:
+        frames: of what was generated.
+        prompt: of the audio prompt; None without one.
+        silent: nothing of what was generated reaches the −70 LUFS gate.
+        padded: what was embedded is shorter than one window and was filled up with zeros.
+        own_level: some of it has no loudness and was embedded without a gain.
     """
 
-    frames: np.ndarray
-    prompt: np.ndarray | None
+    frames: Frames
+    prompt: Frames | None
     silent: bool
     padded: bool
+    own_level: bool = False
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The clips of a set after embedding, by unit: those that have frames, in order, and why the others have none."""
+
+    embedded: dict[str, Embedded]
+    failed: dict[str, str]
 
 
 def embed_clips(
-    clips: Sequence[StoredClip], recipe: Recipe, cache: Path, progress: Progress, again: bool = False
-) -> list[Embedded]:
-    """The frames of each clip, from the cache where they are in it; with `again`, made anew and the cache with them.
+    clips: Sequence[Clip], recipe: Recipe, cache: ContentCache, progress: Progress, again: bool = False
+) -> Embeddings:
+    """The frames of each clip, from the cache where they are in it.
 
-    Raises `StoreError` when the disk refuses.
+    Args:
+        clips: each with a unit of its own.
+        recipe: embedder, preprocessing, length of excerpts.
+        cache: read and written; `cache.note` says afterwards whether it could not be.
+        progress: one part for each clip that is not cached.
+        again: embed everything anew, and the cache with it.
+
+    Returns:
+        What each unit has. The frames of a clip depend on its file and `prompt_seconds` only: not on its path, nor on
+        the clips beside it. A file that cannot be decoded, or is all audio prompt, is under `failed` with the reason.
+
+    Raises:
+        UsageError: the preprocessing's rate is not the embedder's.
     """
+    check_rate(recipe.embedder, recipe.preprocessing)
     made_by = recipe.provenance()
-    paths = [_path(cache, clip, made_by) for clip in clips]
-    found = [None if again else _read(path) for path in paths]
-    missing = [n for n, embedded in enumerate(found) if embedded is None]
+    keys = {clip.unit: _key(clip, made_by) for clip in clips}
+    found = {clip.unit: None if again else _cached(cache, keys[clip.unit], recipe, clip) for clip in clips}
+    missing = [clip for clip in clips if found[clip.unit] is None]
+    failed: dict[str, str] = {}
     if missing:
+        made: dict[tuple[str, float], Embedded | str] = {}
         with progress.stage(f"embedding ({recipe.embedder.name})", len(missing)) as stage:
-            unwritten: dict[Path, bytes] = {}
-            for done, n in enumerate(missing, start=1):
-                found[n] = embedded = _embed(clips[n], recipe)
-                unwritten[paths[n]] = _bytes(embedded)
-                if len(unwritten) == WRITTEN_AT_ONCE or done == len(missing):
-                    with explained(cache):
-                        write_all(unwritten)
-                    unwritten.clear()
-                stage.advance(done)
-    return [embedded for embedded in found if embedded is not None]
+            for done, clip in enumerate(missing, start=1):
+                same = clip.sha256, clip.prompt_seconds
+                if same not in made:
+                    made[same] = result = _embed_or_say(clip, recipe)
+                    if isinstance(result, Embedded):
+                        cache.write(keys[clip.unit], _bytes(result))
+                result = made[same]
+                if isinstance(result, Embedded):
+                    found[clip.unit] = result
+                else:
+                    failed[clip.unit] = result
+                stage.advance(done, shown(clip.path.name))
+    return Embeddings({unit: embedded for unit, embedded in found.items() if embedded is not None}, failed)
 
 
-def prompt_seconds(clip: StoredClip) -> float:
-    """How much of the clip's start is its audio prompt, in seconds."""
-    return float(clip.record["conditioning"].get("prompt_seconds") or 0.0)
+def embed(clip: Clip, recipe: Recipe) -> Embedded:
+    """One clip's frames, without a cache.
 
+    Args:
+        clip: its file and `prompt_seconds` are what counts.
+        recipe: embedder, preprocessing, length of excerpts.
 
-def _embed(clip: StoredClip, recipe: Recipe) -> Embedded:
-    audio, rate = clip.audio()
-    prompt, cut = None, prompt_seconds(clip)
-    if cut:
-        if round(cut * rate) >= len(audio):
-            raise ModelError(f"clip {clip.id[:12]} in {clip.folder} is all audio prompt: ask for more --seconds.")
-        prompt, audio = split_prompt(audio, rate, cut)
+    Raises:
+        AudioError: the file cannot be decoded, holds samples that are not finite, or is all audio prompt.
+    """
+    rate = file_rate(clip.path)
+    blocks = read_blocks(clip.path)
+    cut = round(clip.prompt_seconds * rate)
+    prompt, blocks = _taken(blocks, cut)
+    if recipe.excerpt_seconds is None:
+        whole, blocks = _taken(blocks, round(WHOLE_SECONDS * rate))
+        longer = next(blocks, None) is not None
+        parts = [_long_part(clip, cut, recipe)] if longer else [_part(whole, rate, recipe)] if whole.size else []
+    else:
+        parts = [_part(excerpt, rate, recipe) for excerpt in excerpts(blocks, rate, recipe.excerpt_seconds)]
+    if not parts:
+        raise AudioError(
+            f"{shown(clip.path)} is all audio prompt, {clip.prompt_seconds:g} s of it: nothing is left to measure. "
+            "Generate longer clips (--seconds)."
+        )
+    of_prompt = [_part(piece, rate, recipe).frames for piece in excerpts([prompt], rate, recipe.excerpt_seconds)]
+    shortest = min([part.seconds for part in parts] + [recipe.preprocessing.seconds or math.inf])
     return Embedded(
-        _frames(audio, rate, recipe),
-        None if prompt is None else _frames(prompt, rate, recipe),
-        is_silent(audio, rate),
-        is_padded(recipe.embedder, min(len(audio) / rate, recipe.preprocessing.seconds or np.inf)),
+        np.concatenate([part.frames for part in parts]),
+        np.concatenate(of_prompt) if of_prompt else None,
+        silent=all(part.silent for part in parts),
+        padded=is_padded(recipe.embedder, shortest),
+        own_level=any(part.own_level for part in parts),
     )
 
 
-def _frames(audio: np.ndarray, rate: int, recipe: Recipe) -> np.ndarray:
-    return np.concatenate(
-        [
-            embed_clip(recipe.embedder, excerpt, rate, _bearable(recipe.preprocessing, excerpt, rate))
-            for excerpt in excerpts(audio, rate, recipe.excerpt_seconds)
-        ]
-    )
+def excerpts(blocks: Iterable[Audio], rate: int, seconds: float | None) -> Iterator[Audio]:
+    """Audio in blocks, each (samples,), → consecutive pieces of `seconds`; the rest is dropped.
+
+    What is shorter than one piece is one piece, and without `seconds` all of it is; nothing gives none.
+    """
+    length = math.inf if seconds is None else round(seconds * rate)
+    held: list[Audio] = []
+    size, any_yet = 0, False
+    for block in blocks:
+        held.append(block)
+        size += block.size
+        if size < length:
+            continue
+        joined = np.concatenate(held)
+        whole = int(size // length)
+        for n in range(whole):
+            yield joined[n * int(length) : (n + 1) * int(length)]
+        any_yet = True
+        held = [joined[whole * int(length) :]]
+        size = held[0].size
+    if not any_yet and size:
+        yield np.concatenate(held)
 
 
-def excerpts(audio: np.ndarray, rate: int, seconds: float | None) -> list[np.ndarray]:
-    """(samples,) cut into consecutive pieces of `seconds`; what is shorter than one piece is one piece."""
-    length = len(audio) if seconds is None else round(seconds * rate)
-    whole = len(audio) // length if length else 0
-    return [audio[n * length : (n + 1) * length] for n in range(whole)] or [audio]
+@dataclass(frozen=True)
+class _Part:
+    """An excerpt, or all of a clip, after embedding; `seconds` is its length."""
+
+    frames: Frames
+    seconds: float
+    silent: bool
+    own_level: bool
 
 
-def _bearable(preprocessing: Preprocessing, audio: np.ndarray, rate: int) -> Preprocessing:
-    """The preprocessing, without its loudness where the audio has none."""
-    kept = audio if preprocessing.seconds is None else audio[: round(preprocessing.seconds * rate)]
-    has_loudness = len(kept) >= LOUDNESS_BLOCK_SECONDS * rate and not is_silent(kept, rate)
-    return preprocessing if has_loudness else replace(preprocessing, lufs=None)
+def _part(audio: Audio, rate: int, recipe: Recipe) -> _Part:
+    applied = recipe.preprocessing.applied(audio, rate)
+    frames = recipe.embedder.embed(applied.audio)
+    return _Part(frames, audio.size / rate, applied.silent, applied.own_level)
 
 
-def is_silent(audio: np.ndarray, rate: int) -> bool:
-    """Whether nothing in (samples,) reaches the −70 LUFS gate; too short for a loudness, whether all of it is zero."""
-    if len(audio) < LOUDNESS_BLOCK_SECONDS * rate:
-        return not np.any(audio)
-    return not np.isfinite(loudness(audio, rate))
+def _long_part(clip: Clip, start: int, recipe: Recipe) -> _Part:
+    """A file too long to be held, read twice: for its loudness, and to be embedded in blocks. `start`: its samples that
+    are audio prompt."""
+    preprocessing = recipe.preprocessing
+
+    def blocks() -> Iterator[Audio]:
+        return read_blocks(clip.path, preprocessing.rate, preprocessing.seconds, start)
+
+    meter = LoudnessMeter(preprocessing.rate)
+    for block in blocks():
+        meter.add(block)
+    found = meter.integrated()
+    too_short = meter.seconds < LOUDNESS_BLOCK_SECONDS
+    silent, level = not math.isfinite(found) and not too_short, preprocessing.lufs
+    own_level = level is not None and not math.isfinite(found)
+    gain = np.float32(1 if level is None or own_level else loudness_gain(found, level, meter.seconds))
+    frames = np.concatenate(list(embed_stream((block * gain for block in blocks()), recipe.embedder)))
+    return _Part(frames, meter.seconds, silent, own_level)
 
 
-def _path(cache: Path, clip: StoredClip, made_by: dict[str, Any]) -> Path:
-    audio = clip.record["files"][clip.path.name]["sha256"]
-    key = digest({"audio": audio, "prompt_seconds": prompt_seconds(clip), **made_by})
-    return cache / key[:2] / f"{key}.safetensors"
+def _taken(blocks: Iterator[Audio], count: int) -> tuple[Audio, Iterator[Audio]]:
+    """The first `count` samples, or as many as there are, and the blocks of the rest."""
+    held: list[Audio] = [np.zeros(0, np.float32)]
+    size = 0
+    while size < count and (block := next(blocks, None)) is not None:
+        held.append(block)
+        size += block.size
+    joined = np.concatenate(held)
+    rest = [joined[count:]] if size > count else []
+    return joined[:count], itertools.chain(rest, blocks)
+
+
+def _embed_or_say(clip: Clip, recipe: Recipe) -> Embedded | str:
+    try:
+        made = embed(clip, recipe)
+        check_frames(recipe.embedder, made.frames, shown(clip.path))
+    except (AudioError, OSError) as error:
+        said, path = str(error), shown(clip.path)
+        return said if path in said else f"{path}: {said}"
+    return made
+
+
+def _key(clip: Clip, made_by: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": "frames", "version": VERSION, "audio": clip.sha256, "prompt_seconds": clip.prompt_seconds, **made_by,
+    }  # fmt: skip
 
 
 def _bytes(embedded: Embedded) -> bytes:
     from safetensors.numpy import save
 
     # One metadata entry: the order of several would vary, and with it the bytes.
-    flags = " ".join(name for name in ("silent", "padded") if getattr(embedded, name))
+    flags = " ".join(name for name in FLAGS if getattr(embedded, name))
     frames = {"frames": embedded.frames} | ({} if embedded.prompt is None else {"prompt": embedded.prompt})
     return save({name: np.ascontiguousarray(array) for name, array in frames.items()}, metadata={"flags": flags})
 
 
-def _read(path: Path) -> Embedded | None:
-    """What is cached, or None when it is not there or cannot be read: a cache is made again, not repaired."""
-    from safetensors import SafetensorError, safe_open
+def _cached(cache: ContentCache, key: dict[str, Any], recipe: Recipe, clip: Clip) -> Embedded | None:
+    """What is cached, if it can be what was measured: finite frames of the embedder's size, a prompt where there is
+    one. Anything else is measured again."""
+    content = cache.read(key)
+    return None if content is None else _embedded(content, recipe.embedder.dim, clip.prompt_seconds > 0)
 
-    if not path.is_file():
-        return None
+
+def _embedded(content: bytes, dim: int, continues: bool) -> Embedded | None:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     try:
-        with safe_open(path, framework="numpy") as file:
-            flags = file.metadata()["flags"].split()
-            prompt = file.get_tensor("prompt") if "prompt" in file.keys() else None  # noqa: SIM118 - not a mapping
-            return Embedded(file.get_tensor("frames"), prompt, "silent" in flags, "padded" in flags)
-    except (SafetensorError, OSError, KeyError, TypeError):
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        flags = header["__metadata__"]["flags"].split()
+    except (SafetensorError, ValueError, KeyError, TypeError):
         return None
+    sound = all(a.ndim == 2 and len(a) and a.shape[1] == dim and np.isfinite(a).all() for a in tensors.values())
+    if not sound or tensors.keys() != ({"frames", "prompt"} if continues else {"frames"}):
+        return None
+    return Embedded(tensors["frames"], tensors.get("prompt"), **{name: name in flags for name in FLAGS})

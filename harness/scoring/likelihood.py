@@ -13,19 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, UsageError
 from harness.core.progress import Progress
-from harness.scoring.references import SOUNDS, UNREAD
 from metrics.api.catalogue import CATALOGUE, metric
 from metrics.api.score import Score
 from metrics.sets.likelihood import Likelihoods
-from metrics.stats.folds import FEWEST_UNITS
+from metrics.stats.resampling import FEWEST_UNITS
 
 if TYPE_CHECKING:
     from harness.models.jukebox.likelihood import LevelLikelihood, Likelihood, Place
     from harness.models.jukebox.model import JukeboxModel
     from harness.prompts.prompt import Prompt
-
-SUFFIXES = (*SOUNDS, *UNREAD)
-"""What is taken from a folder. A file that is named is tried whatever its suffix."""
 
 COLUMNS: tuple[str, ...] = (
     "file", "seconds", "level", "codes", "nats", "nats_per_token", "bits_per_token", "bits_per_second", "error",
@@ -48,25 +44,6 @@ class Scored:
     path: Path
     likelihood: Likelihood | None = None
     error: str | None = None
-
-
-def sound_files(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and for each folder the sound files in it at any depth, sorted; each once, in the order given.
-
-    Raises `UsageError` for a path that does not exist and for a folder without sound files.
-    """
-    found: dict[Path, None] = {}
-    for path in paths:
-        if not path.exists():
-            raise UsageError(f"there is no {path}: sound files, or folders of them, were expected.")
-        if not path.is_dir():
-            found[path] = None
-            continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-        if not inside:
-            raise UsageError(f"the folder {path} holds no sound file: one of {', '.join(SOUNDS)} was expected in it.")
-        found |= dict.fromkeys(inside)
-    return list(found)
 
 
 def load_scorer(name: str) -> JukeboxModel:

@@ -1,112 +1,171 @@
-"""Which file of one folder goes with which of another: by equal names, or by a table.
+"""Which files of several folders belong together: those of equal names, or the rows of a table.
 
-The table is CSV with a header: columns `a` and `b`, files relative to the first and the second folder, and, if wanted,
-`prompt` (what both answer to) and `stratum` (their style, within which songs are left out together). A file stands in
-one row only: two pairs that share a clip are not independent.
+The table is CSV with a header: columns `a`, `b`, `c`, … hold files relative to the first, second, third … folder, and,
+if wanted, `prompt` (what they answer to) and `stratum` (their style). A file stands in one row only: two pairs that
+share a clip are not independent.
 """
 
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from harness.core.errors import UsageError
-from harness.scoring.clips import Clip
-from harness.scoring.likelihood import sound_files
+from harness.core.sound_files import shown
+from harness.scoring.clips import Clip, ClipSet, repeated
 
 BY_NAME = "name"
-COLUMNS = ("a", "b", "prompt", "stratum")
+MORE = ("prompt", "stratum")
+MOST_MISTAKES = 20
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two files that belong together; `id` names both, as the sampling unit of the comparison."""
+class _Together:
+    """Files that belong together, one in each folder, by their paths inside it; `unit` names them all."""
 
-    id: str
-    first: Path
-    second: Path
+    unit: str
+    files: tuple[str, ...]
     prompt: str = ""
     stratum: str = ""
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """All pairs, in order, and how many files of either folder are in none."""
+def pair_sets(sets: Sequence[ClipSet], folders: Sequence[Path], loose: Sequence[Path], by: str) -> list[ClipSet]:
+    """Give clips that belong together one unit under every condition.
 
-    pairs: tuple[Pair, ...]
-    unpaired: tuple[int, int]
+    Args:
+        sets: one for each folder; units are paths inside it.
+        folders: the folders, in the same order.
+        loose: sound files that were given beside them: none can be paired.
+        by: "name", for files of equal paths inside their folders, or the path of a table.
 
-    def clips(self, side: int) -> list[Clip]:
-        """The clips of the first (0) or second (1) folder, under the ids of their pairs."""
-        return [Clip(pair.id, (pair.first, pair.second)[side], pair.stratum) for pair in self.pairs]
+    Returns:
+        The sets with the clips that are paired, in one order. What a table does not name is skipped; what has lost its
+        counterpart, which could not be read, is left out.
 
-    def prompts(self) -> dict[str, str] | None:
-        """Pair id → prompt; None without a column of prompts."""
-        return {pair.id: pair.prompt for pair in self.pairs} if any(pair.prompt for pair in self.pairs) else None
-
-
-def pair_files(first: Path, second: Path, by: str) -> Pairs:
-    """Pair the sound files of two folders; `by` is "name" or the path of a table.
-
-    Raises `UsageError` for what is no folder, for a file without a partner when pairing by name, and for a table whose
-    header or rows are wrong: the message names row and reason.
+    Raises:
+        UsageError: for fewer than two folders, for files without counterpart when pairing by name, and for a table
+            whose header or rows are wrong, with all its mistakes.
     """
-    for folder in (first, second):
-        if not folder.is_dir():
-            raise UsageError(f"{folder} is no folder: two folders are compared in pairs. Check the path.")
-    inside = [
-        {file.relative_to(folder).as_posix(): file for file in sound_files([folder])} for folder in (first, second)
-    ]
-    pairs = _by_name(inside[0], inside[1]) if by == BY_NAME else _by_table(Path(by), first, second)
-    paired = [{pair.first for pair in pairs}, {pair.second for pair in pairs}]
-    unpaired = [len(set(files.values()) - used) for files, used in zip(inside, paired, strict=True)]
-    return Pairs(tuple(pairs), (unpaired[0], unpaired[1]))
-
-
-def _by_name(first: dict[str, Path], second: dict[str, Path]) -> list[Pair]:
-    alone = sorted(first.keys() ^ second.keys())
-    if alone:
+    if loose or len(folders) < 2:
         raise UsageError(
-            f"the two folders are not paired by name: the number of clips is {len(first)} against {len(second)}, and "
-            f"{len(alone)} files are in one only, such as {alone[0]!r}. Name the pairs in a table with columns a,b: "
+            f"--pair-by pairs the files of folders: {len(folders)} folders and {len(loose)} files were given, and two "
+            "folders or more, and nothing else, were expected."
+        )
+    inside = [{clip.unit: clip for clip in one.clips} for one in sets]
+    rows = _by_name(sets, folders, inside) if by == BY_NAME else _by_table(Path(by).expanduser(), folders)
+    whole = {row.unit for row in rows if all(file in clips for file, clips in zip(row.files, inside, strict=True))}
+    return [_paired(one, n, rows, whole, by) for n, one in enumerate(sets)]
+
+
+def _paired(one: ClipSet, side: int, rows: Sequence[_Together], whole: set[str], by: str) -> ClipSet:
+    """A set with the clips of its rows, under the rows' units; `whole` are the units that every folder has."""
+    by_file = {row.files[side]: row for row in rows}
+    kept, left_out, skipped = {}, dict(one.left_out), dict(one.skipped)
+    for clip in one.clips:
+        row = by_file.get(clip.unit)
+        if row is None:
+            skipped[shown(clip.path)] = f"no row of {shown(by)} names it"
+        elif row.unit not in whole:
+            left_out[shown(clip.path)] = "its counterpart in another folder could not be read"
+        else:
+            style = row.stratum or clip.style
+            kept[row.unit] = replace(clip, unit=row.unit, prompt=row.prompt, style=style)
+    clips = tuple(kept[row.unit] for row in rows if row.unit in kept)
+    return ClipSet(one.name, clips, True, left_out, skipped)
+
+
+def _by_name(sets: Sequence[ClipSet], folders: Sequence[Path], inside: Sequence[Mapping[str, Clip]]) -> list[_Together]:
+    """Rows of equal names. A name that a folder has, but could not be read there, is no missing counterpart."""
+    there = [
+        {*clips, *(_inside(path, folder) for path in one.left_out)}
+        for one, folder, clips in zip(sets, folders, inside, strict=True)
+    ]
+    names = list(dict.fromkeys(name for clips in inside for name in clips))
+    alone = [name for name in names if not all(name in known for known in there)]
+    if alone:
+        counts = " against ".join(str(len(clips)) for clips in inside)
+        raise UsageError(
+            f"the folders are not paired by name: they hold {counts} clips, and {len(alone)} files are not in all of "
+            f"them, such as {sorted(alone)[0]!r}. Name the pairs in a table with columns {', '.join(_letters(sets))}: "
             "--pair-by pairs.csv."
         )
-    return [Pair(name, first[name], second[name]) for name in first]
+    return [_Together(name, (name,) * len(sets)) for name in names]
 
 
-def _by_table(table: Path, first: Path, second: Path) -> list[Pair]:
-    if not table.is_file():
-        raise UsageError(f"no table at {table}: --pair-by takes 'name', or a CSV file with columns a,b.")
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            header, rows = list(reader.fieldnames or ()), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{table} cannot be read as CSV ({error}): a header a,b and a row for each pair.") from error
-    if not {"a", "b"} <= set(header) or set(header) - set(COLUMNS):
+def _inside(path: str, folder: Path) -> str:
+    """A path, as it is shown, as seen from the folder."""
+    shown_folder = shown(folder)
+    return PurePosixPath(path).relative_to(shown_folder).as_posix() if path.startswith(shown_folder) else path
+
+
+def _by_table(table: Path, folders: Sequence[Path]) -> list[_Together]:
+    """The rows of a table, checked."""
+    letters = _letters(folders)
+    header, cells = _read(table)
+    if not set(letters) <= set(header) or set(header) - {*letters, *MORE}:
         raise UsageError(
-            f"{table} has columns {', '.join(header) or 'none'}: a and b were expected, and prompt and stratum may be."
+            f"{shown(table)} has columns {', '.join(header) or 'none'}: {', '.join(letters)} were expected, one for "
+            f"each folder, and {' and '.join(MORE)} may be."
         )
-    if not rows:
-        raise UsageError(f"{table} has a header and no rows: one for each pair was expected.")
-    pairs = []
-    for number, row in enumerate(rows, start=2):  # the header is line 1
-        cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
-        if None in row or not cells["a"] or not cells["b"]:
-            raise UsageError(f"{table}, row {number}: a file in a and one in b were expected, and {row} was found.")
-        paths = [folder / cells[side] for folder, side in ((first, "a"), (second, "b"))]
-        for path, folder in zip(paths, (first, second), strict=True):
-            if not path.is_file():
-                raise UsageError(f"{table}, row {number}: there is no {path}. Names are relative to {folder}.")
-        pairs.append(Pair(cells["a"], paths[0], paths[1], cells["prompt"], cells["stratum"]))
-    for side, files in (("a", [pair.first for pair in pairs]), ("b", [pair.second for pair in pairs])):
-        twice = [file for file, count in Counter(file.resolve() for file in files).items() if count > 1]
-        if twice:
-            raise UsageError(f"{table} names {twice[0]} more than once in column {side}: a file belongs to one pair.")
-    for name, said in (("prompt", [p.prompt for p in pairs]), ("stratum", [p.stratum for p in pairs])):
-        if any(said) and not all(said):
-            row = said.index("") + 2
-            raise UsageError(f"{table}, row {row} has no {name} and others have: one for each pair, or none at all.")
-    return pairs
+    if not cells:
+        raise UsageError(f"{shown(table)} has a header and no rows: one for each pair was expected.")
+    rows, mistakes = [], []
+    for line, row in cells:
+        mistakes += _wrong_cells(line, row, letters, folders)
+        said = {name: str(row.get(name) or "").strip() for name in (*letters, *MORE)}
+        files = tuple(PurePosixPath(said[letter]).as_posix() for letter in letters)
+        rows.append(_Together(files[0], files, said["prompt"], said["stratum"]))
+    for n, letter in enumerate(letters):
+        mistakes += [
+            f"column {letter}: {file} stands in several rows, and a file belongs to one pair"
+            for file in repeated(row.files[n] for row in rows)
+        ]
+    for name in MORE:
+        lacking = [line for (line, _), row in zip(cells, rows, strict=True) if not getattr(row, name)]
+        if 0 < len(lacking) < len(rows):
+            mistakes.append(f"line {lacking[0]} has no {name} and others have: one for each row, or none at all")
+    if mistakes:
+        more = [f"… and {len(mistakes) - MOST_MISTAKES} more"] if len(mistakes) > MOST_MISTAKES else []
+        listed = "\n".join(f"  {mistake}" for mistake in [*mistakes[:MOST_MISTAKES], *more])
+        raise UsageError(f"{shown(table)} cannot be used to pair files:\n{listed}")
+    return rows
+
+
+def _wrong_cells(
+    line: int, row: Mapping[str | None, object], letters: Sequence[str], folders: Sequence[Path]
+) -> list[str]:
+    """What is wrong with a row: too many cells, no file, a file that is not there."""
+    if None in row:
+        return [f"line {line}: more cells than columns"]
+    mistakes = []
+    for letter, folder in zip(letters, folders, strict=True):
+        name = str(row.get(letter) or "").strip()
+        if not name:
+            mistakes.append(f"line {line}: no file in the column {letter}")
+        elif not (folder / name).is_file():
+            mistakes.append(f"line {line}: there is no {shown(folder / name)}; names are relative to {shown(folder)}")
+    return mistakes
+
+
+def _read(table: Path) -> tuple[list[str], list[tuple[int, dict[str | None, object]]]]:
+    if not table.is_file():
+        raise UsageError(f"no table at {shown(table)}: --pair-by takes 'name', or a CSV file with columns a,b.")
+    try:
+        with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            reader = csv.DictReader(file)
+            header = list(reader.fieldnames or ())
+            return header, [(reader.line_num, dict(row)) for row in reader]
+    except (OSError, csv.Error) as error:
+        raise UsageError(
+            f"{shown(table)} cannot be read as CSV ({error}): a header a,b and a row for each pair."
+        ) from error
+
+
+def _letters(folders: Sequence[object]) -> list[str]:
+    """The columns of a table for so many folders."""
+    if len(folders) > len(string.ascii_lowercase):
+        raise UsageError(f"{len(folders)} folders were to be paired: at most {len(string.ascii_lowercase)} can be.")
+    return list(string.ascii_lowercase[: len(folders)])

@@ -2,8 +2,8 @@
 
     <cache>/reference/NAME.safetensors     the embedded frames; taken by name wherever a --reference is
     <cache>/reference/NAME.json            the manifest: every file with its hash, the licence, how it was embedded
-    <cache>/reference/frames/ab/….safetensors   the frames of single files, so that a build resumes; may be deleted
 
+The frames of single files are in the cache of `harness.scoring.cache`, so that a build resumes.
 A file is known by the SHA-256 of its content, and its song by its whole path inside the folder, suffix and all: a.mp3
 and a.wav are two songs, and a file that is there twice is counted once.
 """
@@ -21,22 +21,20 @@ import numpy as np
 from harness.core.errors import AudioError, HarnessError, UsageError
 from harness.core.identity import digest, readable_json
 from harness.core.progress import Progress
+from harness.core.sound_files import Listing, shown, sound_files
 from harness.corpora.corpus import open_corpus
 from harness.corpora.reference import embed_corpus
-from harness.scoring.file_frames import embed_by_content
-from harness.scoring.frames import Recipe
+from harness.scoring.cache import user_cache
+from harness.scoring.clips import Clip, hashed
+from harness.scoring.frames import Recipe, embed_clips
 from metrics.api.score import EmbeddingSet
 from metrics.io.audio import Preprocessing
 from metrics.io.files import write_bytes
-from metrics.io.weights import file_sha256
 from metrics.reference.sets import SUFFIX, load_reference, save_reference, shipped_folder, user_folder
 from metrics.reference.statistics import content_sha256, reference_statistics
 from metrics.sets.frechet import HEADLINE_COMPONENTS
 
 MANIFEST_SCHEMA = 1
-SOUNDS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
-# Sound as well, but not for libsndfile: tried, so that they are told of and not passed over.
-UNREAD = (".m4a", ".mp4", ".aac", ".wma", ".ape")
 
 
 @dataclass(frozen=True)
@@ -81,28 +79,27 @@ class Folder:
     licence: str | None = None
     style: str | None = None
 
-    def files(self) -> list[Path]:
-        """The sound files, by name. Raises `UsageError` when there are none."""
+    def listing(self) -> Listing:
+        """The sound files, by name, and what is left out of them. Raises `UsageError` when there are none."""
         if not self.path.is_dir():
             raise UsageError(f"no folder at {self.path}. Check the path; a corpus is named as corpus:STYLE.")
-        found = [p for p in self.path.rglob("*") if p.suffix.lower() in (*SOUNDS, *UNREAD) and p.is_file()]
-        if not found:
-            raise UsageError(f"{self.path} holds no sound files: {', '.join(SOUNDS)} were expected.")
-        return sorted(found, key=self.name)
+        return sound_files([self.path])
 
     def name(self, path: Path) -> str:
-        return path.relative_to(self.path).as_posix()
+        """A file's name in the manifest: its path inside the folder."""
+        return shown(path.relative_to(self.path).as_posix())
 
     def style_of(self, path: Path) -> str:
         parts = path.relative_to(self.path).parts
-        return parts[0] if len(parts) > 1 else self.style or self.path.resolve().name
+        return shown(parts[0]) if len(parts) > 1 else self.style or shown(self.path.resolve().name)
 
 
 def build_from_folder(name: str, folder: Folder, recipe: Recipe, progress: Progress) -> Manifest:
     """Embed a folder's music under a name. What was embedded before, by content, is not embedded again.
 
-    With `recipe.excerpt_seconds` files are cut into excerpts of that length and silent ones are left out; without it
-    each is taken whole, however long it is. A file without a measurable sound is left out, and the manifest says why.
+    With `recipe.excerpt_seconds` files are cut into excerpts of that length; without it each is taken whole, however
+    long it is. A silent one is embedded at its own level, as on the evaluated side. A file that cannot be read is left
+    out, and the manifest says why.
     Raises `AudioError` when nothing is left, `UsageError` for a name that cannot be used.
     """
     reference, entries, told = embed_folder(folder, recipe, progress)
@@ -116,20 +113,23 @@ def embed_folder(
 
     What was embedded before, by content, is not embedded again. Raises `AudioError` when nothing is left.
     """
+    listing = folder.listing()
+    told = {folder.name(path): reason for path, reason in listing.passed_over.items()}
+    hashes, unread = hashed(listing.files, progress)
+    told |= {folder.name(path): unread[shown(path)] for path in listing.files if shown(path) in unread}
     by_content: dict[str, list[Path]] = {}
-    paths = folder.files()
-    with progress.stage("reading the files", len(paths)) as stage:
-        for done, path in enumerate(paths, start=1):
-            by_content.setdefault(file_sha256(path), []).append(path)
-            stage.advance(done)
-    firsts = {sha: same[0] for sha, same in by_content.items()}
-    frames, left_out = embed_by_content(firsts, recipe, frames_cache(), progress)
+    for path, sha in hashes.items():
+        by_content.setdefault(sha, []).append(path)
+    clips = [Clip(sha, same[0], sha) for sha, same in by_content.items()]
+    found = embed_clips(clips, recipe, user_cache(), progress)
+    frames = found.embedded
+    told |= {folder.name(by_content[sha][0]): reason for sha, reason in found.failed.items()}
     if not frames:
-        reason = next(iter(left_out.values()))
-        raise AudioError(f"none of the {len(paths)} files in {folder.path} has a measurable sound; the first: {reason}")
+        reason = next(iter(told.values()))
+        raise AudioError(f"none of the {len(told)} files in {folder.path} has a measurable sound; the first: {reason}")
     entries = tuple(
         Entry(
-            folder.name(same[0]), sha, folder.style_of(same[0]), folder.licence, len(frames[sha][0]),
+            folder.name(same[0]), sha, folder.style_of(same[0]), folder.licence, len(frames[sha].frames),
             tuple(folder.name(path) for path in same[1:]),
         )
         for sha, same in by_content.items()
@@ -139,15 +139,14 @@ def embed_folder(
         "files_sha256": digest([[entry.file, entry.sha256] for entry in entries]),
         "licences": sorted({entry.licence or "not stated" for entry in entries}),
     }
-    if padded := [entry.file for entry in entries if frames[entry.sha256][1]]:
+    if padded := [entry.file for entry in entries if frames[entry.sha256].padded]:
         provenance["padded"] = padded
     reference = EmbeddingSet.from_clips(
-        [frames[entry.sha256][0] for entry in entries],
+        [frames[entry.sha256].frames for entry in entries],
         [entry.file for entry in entries],
         provenance,
         [entry.style for entry in entries],
     )
-    told = {folder.name(by_content[sha][0]): reason for sha, reason in left_out.items()}
     return reference, entries, told
 
 
@@ -210,16 +209,6 @@ def _keep(
         components = min(HEADLINE_COMPONENTS, reference.frames.shape[1], len(reference.frames) - 1)
         reference_statistics(reference, components)
     return manifest
-
-
-def frames_cache() -> Path:
-    """Where the frames of single sound files are kept, by content."""
-    return user_folder() / "frames"
-
-
-def figures_cache() -> Path:
-    """Where the figures of single sound files are kept, by content."""
-    return user_folder() / "figures"
 
 
 def recipe_for(embedder: Any, lufs: float | None, excerpt_seconds: float | None) -> Recipe:

@@ -18,7 +18,7 @@ import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -169,17 +169,41 @@ def save(path: str | os.PathLike[str], x: ArrayLike, rate: int) -> float:
     return gain
 
 
+Silence = Literal["refused", "own level"]
+"""What happens to a clip without a loudness, silent by the −70 LUFS gate or shorter than 0.4 s, that is to be levelled.
+
+"refused": an `AudioError`. A set that was made so holds no silent clip, and is comparable with any other.
+"own level": it is taken as it is, without a gain. This is what the harness does on both sides of a comparison: to leave
+silent clips out would measure a model that falls silent by its better clips only.
+"""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A clip after the preprocessing: float32 `audio` (samples,).
+
+    `silent`: nothing in it reaches the −70 LUFS gate (below 0.4 s: all samples are zero). `own_level`: it has no
+    loudness and was left without a gain.
+    """
+
+    audio: Audio
+    silent: bool
+    own_level: bool
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """What happens to a clip before it is embedded: both sides of a comparison go through the same one.
 
     `rate` in Hz; `lufs`, the loudness after one gain, or None to leave the level alone; `seconds`, the start that is
-    kept, or None for all of it. A clip shorter than `seconds` stays as it is.
+    kept, or None for all of it; `silence`, what happens to a clip without a loudness. A clip shorter than `seconds`
+    stays as it is.
     """
 
     rate: int = 16000
     lufs: float | None = -23.0
     seconds: float | None = None
+    silence: Silence = "refused"
 
     def __post_init__(self) -> None:
         if self.rate <= 0:
@@ -188,14 +212,44 @@ class Preprocessing:
             raise UsageError(
                 f"the preprocessing's length was {self.seconds} s: a positive number, or None for all, was expected."
             )
+        if self.silence not in get_args(Silence):
+            raise UsageError(
+                f"the preprocessing's silence was {self.silence!r}: one of {', '.join(get_args(Silence))} was expected."
+            )
 
     def apply(self, x: ArrayLike, rate: int) -> Audio:
-        """`x` (samples,) at `rate` Hz → float32 (samples,) at `self.rate`. Raises `AudioError` for a silent clip."""
+        """`x` (samples,) at `rate` Hz → float32 (samples,) at `self.rate`.
+
+        Raises `AudioError` for a silent clip, unless `silence` is "own level".
+        """
+        return self.applied(x, rate).audio
+
+    def applied(self, x: ArrayLike, rate: int) -> Applied:
+        """The same, and whether the clip is silent or was left at its own level.
+
+        Args:
+            x: (samples,) of one channel.
+            rate: of `x`, in Hz.
+
+        Raises:
+            AudioError: for audio that is empty or not finite; for a clip without a loudness where those are refused.
+        """
         audio = resample(x, rate, self.rate)
         if self.seconds is not None:
             audio = audio[: round(self.seconds * self.rate)]
-        return audio if self.lufs is None else normalise(audio, self.rate, self.lufs)
+        too_short = audio.size < math.ceil(LOUDNESS_BLOCK_SECONDS * self.rate)
+        if too_short and (self.lufs is None or self.silence == "own level"):
+            return Applied(audio, not np.any(audio), self.lufs is not None)
+        found = loudness(audio, self.rate)
+        silent = not math.isfinite(found)
+        if self.lufs is None or (silent and self.silence == "own level"):
+            return Applied(audio, silent, self.lufs is not None)
+        gain = np.float32(loudness_gain(found, self.lufs, audio.size / self.rate))
+        return Applied(audio * gain, silent, False)
 
     def provenance(self) -> dict[str, Any]:
         """Everything that decides the result, for the record and for comparing two sides."""
-        return {**asdict(self), "channels": "mono", "resampler": "soxr HQ"}
+        made = {**asdict(self), "channels": "mono", "resampler": "soxr HQ"}
+        if self.silence == "refused":  # as of sets that were made before there was a choice
+            del made["silence"]
+        return made

@@ -23,14 +23,17 @@ BLOCK = 1 << 18
 """Samples of a channel that are read at once: 6 s at 44.1 kHz."""
 
 
-def read_blocks(path: str | os.PathLike[str], rate: int | None = None, seconds: float | None = None) -> Iterator[Audio]:
+def read_blocks(
+    path: str | os.PathLike[str], rate: int | None = None, seconds: float | None = None, start: int = 0
+) -> Iterator[Audio]:
     """A sound file as mono float32 pieces (samples,), none of them empty, at `rate` Hz (its own without one).
 
-    `seconds` keeps the start only. Raises `AudioError`, as `audio.load`: for a file that is missing, cannot be decoded,
-    is empty, or holds samples that are not finite.
+    `start` leaves out that many samples of the file, and `seconds` keeps only so much from there on. Raises
+    `AudioError`, as `audio.load`: for a file that is missing, cannot be decoded, is empty, or holds samples that are
+    not finite.
     """
     left = math.inf
-    for piece, found in _resampled(Path(path), rate):
+    for piece, found in _resampled(Path(path), rate, start):
         if left is math.inf and seconds is not None:
             left = round(seconds * found)
         if piece.size:
@@ -79,7 +82,7 @@ def file_rate(path: str | os.PathLike[str]) -> int:
         raise undecodable(path, error) from error
 
 
-def _resampled(path: Path, rate: int | None) -> Iterator[tuple[Audio, int]]:
+def _resampled(path: Path, rate: int | None, start: int = 0) -> Iterator[tuple[Audio, int]]:
     """Pieces and their rate in Hz; a resampler's first pieces may be empty."""
     import soundfile
     import soxr
@@ -95,6 +98,9 @@ def _resampled(path: Path, rate: int | None) -> Iterator[tuple[Audio, int]]:
             while (samples := file.read(BLOCK, dtype="float32", always_2d=True)).size:
                 empty = False
                 mono = check(samples.mean(axis=1, dtype=np.float32), what=str(path))
+                mono, start = mono[start:], max(0, start - mono.size)
+                if not mono.size:
+                    continue
                 yield mono if stream is None else stream.resample_chunk(mono), to
             if empty:
                 raise AudioError(f"{path} holds no samples: at least one was expected.")

@@ -18,13 +18,13 @@ import numpy as np
 
 from harness.core.errors import UsageError
 from harness.core.progress import Progress
+from harness.core.sound_files import sound_files
 from harness.listening.check.leaks import find_leaks, ordinary_text, wav_chunks
 from harness.listening.design.conditions import SILENCE
 from harness.listening.make.blinding import PRIVATE
 from harness.listening.make.processing import LUFS_TOLERANCE, integrated_loudness, true_peak
 from harness.listening.make.workers import Workers
 from harness.listening.package.study_folder import Study, read_study
-from harness.scoring.likelihood import sound_files
 from metrics.io.weights import file_sha256
 
 NAMED = 5
@@ -71,7 +71,7 @@ def check_folder(folder: Path, wanted: Wanted, workers: int | None, progress: Pr
         raise UsageError(f"{folder} is no folder: one that harness stimuli made, or one of sound files, was expected.")
     own = (folder / "public" / "manifest.csv").is_file()
     public = folder / "public" if own else folder
-    paths = sound_files([public])
+    paths = sound_files([public]).files
     with Workers(workers) as pool:
         measured = dict(pool.map(measure, paths, "measuring stimuli", progress, alone=len(paths) < FEW))
     sounds = {path.relative_to(public).as_posix(): measured[path] for path in paths}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.core.errors import UsageError
 from harness.core.progress import Progress
+from harness.core.sound_files import sound_files
 from harness.listening.choose.inspection import CLIPPED_SHARE, Facts, inspect
 from harness.listening.choose.selection import Item, Selection, choose_items, matched_items
 from harness.listening.choose.sources import Clip, Source
@@ -17,7 +18,6 @@ from harness.listening.make.anchors import lowpass_taps
 from harness.listening.make.processing import Processing
 from harness.listening.make.workers import Workers
 from harness.listening.settings import Format, StudySettings
-from harness.scoring.likelihood import sound_files
 
 FEW = 64
 """So few files are looked into in this process: others take a second to start."""
@@ -91,7 +91,7 @@ def _without_reference(source: Source, settings: StudySettings) -> tuple[Selecti
         raise UsageError(
             f"the reference {name!r} is neither a condition ({', '.join(source.conditions)}) nor a folder of originals."
         )
-    return matched_items(source, choice), {file.stem: file for file in sound_files([folder])}
+    return matched_items(source, choice), {file.stem: file for file in sound_files([folder]).files}
 
 
 def _clips_of(item: Item, conditions: Sequence[str], originals: Mapping | None) -> dict[str, Clip]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import DamagedClip, UsageError
+from harness.core.sound_files import sound_files
 from harness.reporting.run_folder import RunFolder, find_runs, read_run
-from harness.scoring.likelihood import sound_files
 from harness.store.clips import Store, read_record
 from metrics.api.registry import unknown_name
 
@@ -133,7 +133,7 @@ def _terms(run: RunFolder) -> dict[str, dict[str, str]]:
 
 
 def _of_folder(folder: Path) -> Source:
-    files = sound_files([folder])
+    files = sound_files([folder]).files
     loose = [file for file in files if file.parent == folder]
     if loose and len(loose) < len(files):
         raise UsageError(

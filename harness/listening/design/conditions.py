@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.core.errors import UsageError
+from harness.core.sound_files import sound_files
 from harness.listening.choose.selection import Item, Selection
 from harness.listening.choose.sources import Clip
 from harness.listening.kinds.catalogue import Kind
 from harness.listening.make.processing import What
 from harness.listening.settings import StudySettings
-from harness.scoring.likelihood import sound_files
 
 REFERENCE, OTHER, NOISE, SILENCE = "reference", "other music", "noise", "silence"
 
@@ -52,7 +52,7 @@ def other_music(kind: Kind, chosen: Selection, settings: StudySettings) -> dict[
         return {}
     items, rng = (*chosen.items, *chosen.training), np.random.default_rng([settings.order.seed, 2])
     if settings.other is not None:
-        files = sound_files([settings.other])
+        files = sound_files([settings.other]).files
         order = rng.permutation(len(files)).tolist()
         picked = {item.key: files[order[n % len(files)]] for n, item in enumerate(items)}
         return {key: {OTHER: Clip(OTHER, key, path.stem, path)} for key, path in picked.items()}

@@ -212,7 +212,10 @@ def _show(report: Report | None, scored: Sequence[Scored], csv: Path | None, jso
         else:
             totals = {row["file"]: row for row in likelihood_rows(scored) if row.get("level") == "all"}
             table = report.as_csv(
-                {file: {name: row[name] for name in ("nats_per_token", "bits_per_second")} for file, row in totals.items()}
+                {
+                    file: {name: row[name] for name in ("nats_per_token", "bits_per_second")}
+                    for file, row in totals.items()
+                }
             )
         write_bytes(csv, table.encode())
     if json:

@@ -14,7 +14,18 @@ from harness.models.base import Sampling
 from harness.store.listing import read_rows
 from metrics.api.registry import unknown_name
 
-TEXT = ("condition", "prompt", "text", "style", "understood_style", "understood_by", "seed", "clip", "audio_sha256", "path")
+TEXT = (
+    "condition",
+    "prompt",
+    "text",
+    "style",
+    "understood_style",
+    "understood_by",
+    "seed",
+    "clip",
+    "audio_sha256",
+    "path",
+)
 """Columns of the table of clips that are text even where they look like a number."""
 
 

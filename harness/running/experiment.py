@@ -115,7 +115,10 @@ def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) ->
     if not requests:
         raise _nothing(settings, sampled)
     stored = {request.id: store.get(request.id) for request in requests}
-    rows = {condition.name: [one for one in requests if one.condition == condition] for condition in plan.experiment.conditions}
+    rows = {
+        condition.name: [one for one in requests if one.condition == condition]
+        for condition in plan.experiment.conditions
+    }
     sets = _clip_sets(plan, rows, stored)
     names = choose(metrics_of(plan.experiment, settings, sets), measures)
     scored = [score(one, names, measures, progress=progress) for one in sets]
@@ -151,7 +154,11 @@ def _clip_sets(
 ) -> list[ClipSet]:
     """The conditions of which clips are stored, as sets."""
     labels = prompt_labels(plan.prompts)
-    found = ((request.unit, stored[request.id].record["conditioning"].get("style")) for mine in rows.values() for request in mine)
+    found = (
+        (request.unit, stored[request.id].record["conditioning"].get("style"))
+        for mine in rows.values()
+        for request in mine
+    )
     understood = {unit: style for unit, style in found if style}
     return [
         clip_set(name, mine, [stored[request.id] for request in mine], labels, understood)

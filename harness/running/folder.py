@@ -137,9 +137,7 @@ class Report:
         found = document(self.conditions, self.compared.differences, self.notes)
         for record, one in zip(found["conditions"], self.conditions, strict=True):
             record["files"] = list(_file_rows(one, self.failed))
-        rows = {
-            name: document(parts, (), ())["conditions"] for name, parts in self.rows.items()
-        }
+        rows = {name: document(parts, (), ())["conditions"] for name, parts in self.rows.items()}
         more = {"settings": self.settings, "failed": self.failed, "undefined": dict(self.compared.undefined)}
         return found | more | ({"rows": rows} if rows else {})
 

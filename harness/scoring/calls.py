@@ -18,7 +18,8 @@ from metrics.embeddings import load_embedder
 from metrics.sets.frechet import headline_components
 from metrics.sets.manifold import NAMES as MANIFOLD
 from metrics.sets.manifold import prdc
-from metrics.waves.clips import Figure, mean_score
+from metrics.stats.scoring import Kind, mean_score
+from metrics.waves.clips import Figure
 from metrics.waves.signal import FIGURES as SIGNAL
 from metrics.waves.structure import FIGURES as STRUCTURE
 
@@ -98,11 +99,9 @@ def _mean_of_values(row: Metric, figure: Figure[Any], material: Material) -> Sco
         raise DegenerateInput(f"no clip of {material.clips.name} could be read.")
     strata = material.strata()
     return mean_score(
-        row.name,
+        Kind(row.name, row.unit, row.direction, needs_calibration=False),
         [value for _, value in measured],
         [unit for unit, _ in measured],
-        unit=row.unit,
-        direction=row.direction,
         strata=None if strata is None else [strata[unit] for unit, _ in measured],
     )
 

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import HarnessError, UsageError
+from harness.core.errors import DegenerateInput, HarnessError, UsageError
 from harness.core.progress import Progress
 from metrics.api.catalogue import CATALOGUE, metric
 from metrics.api.score import Score
 from metrics.sets.likelihood import Likelihoods
-from metrics.stats.resampling import FEWEST_UNITS
+from metrics.stats.folds import FEWEST_UNITS
 
 if TYPE_CHECKING:
     from harness.models.jukebox.likelihood import LevelLikelihood, Likelihood, Place
     from harness.models.jukebox.model import JukeboxModel
     from harness.prompts.prompt import Prompt
+    from harness.scoring.material import Material
 
 COLUMNS: tuple[str, ...] = (
     "file", "seconds", "level", "codes", "nats", "nats_per_token", "bits_per_token", "bits_per_second", "error",
@@ -93,6 +94,40 @@ def score_files(
             )
         scores = dict(zip(pieces, found, strict=True))
     return [Scored(file, scores.get(file), errors.get(file)) for file in files]
+
+
+def likelihoods_of(material: Material) -> Likelihoods:
+    """One condition's clips under the model of its measures, each with its own style, without their audio prompts.
+
+    Raises `DegenerateInput` where no model was named, and `UsageError` for one that gives no likelihoods.
+    """
+    from harness.models.jukebox.likelihood import LUFS, Place, likelihoods, read_piece
+    from harness.prompts.prompt import Prompt
+    from metrics.io.audio import load
+
+    if not material.measures.model:
+        raise DegenerateInput("no model was named under which clips would be likely: give --model.")
+    model = load_scorer(material.measures.model)
+    clips = material.clips.clips
+    pieces = []
+    for clip in clips:
+        audio, rate = load(clip.path)
+        known = clip.style if clip.style in model.styles else None
+        prompt = Prompt(style=known) if known else None
+        cut = round(clip.prompt_seconds * rate)
+        place = Place(clip.prompt_seconds, None) if cut else None
+        pieces.append(read_piece(model, audio[cut:], rate, prompt, place, LUFS))
+    with material.progress.stage("likelihoods", len(pieces)) as stage:
+        found = likelihoods(model, pieces, lambda done, total: stage.advance(len(pieces) * done / total))
+    strata = material.strata()
+    return Likelihoods(
+        nats=[one.nats for one in found],
+        codes=[one.codes for one in found],
+        seconds=[one.seconds for one in found],
+        units=[clip.unit for clip in clips],
+        strata=None if strata is None else [strata[clip.unit] for clip in clips],
+        provenance=_common([one.provenance for one in found]),
+    )
 
 
 def rows(scored: Sequence[Scored]) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -118,7 +117,9 @@ class Material:
         """The clips for which a style was asked, with these styles as strata."""
         clips = [clip for clip in self.embedded_clips(space.recipe) if clip.style]
         if not clips:
-            raise DegenerateInput("no style is known of any clip: none was asked for, and no text was understood as one.")
+            raise DegenerateInput(
+                "no style is known of any clip: none was asked for, and no text was understood as one."
+            )
         return self._set(clips, space.recipe, {clip.unit: clip.style for clip in clips})
 
     def continued(self, space: Space) -> tuple[EmbeddingSet, EmbeddingSet]:
@@ -213,7 +214,7 @@ class Material:
     def tag_pairs(self) -> TextAudioPairs:
         """Clips as the words of musicnn's tags, beside the texts they were asked for.
 
-        What is usual in music is taken off: the mean log-odds of each tag in the reference, the same for all conditions.
+        What is usual in music is taken off, the same for all conditions: the mean log-odds of each tag in the reference.
         """
         from harness.prompts.text_encoder import encode, provenance
         from metrics.embeddings.musicnn import TAGS

@@ -35,7 +35,8 @@ LUFS = -23.0
 class Space:
     """One embedder as it was named, how clips go through it, and the real music that did.
 
-    Where there is no reference, `lacking` says why. `audio` is the folder of the reference's sound files, if at hand.
+    Where there is no reference, `lacking` says why. `audio` is the folder of the reference's sound files, if at hand,
+    and `content` the SHA-256 of those files, as far as they are recorded.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Space:
     reference_name: str = ""
     lacking: str = "no reference was given: name one with --reference, see 'harness reference list'"
     audio: Path | None = None
+    content: frozenset[str] = frozenset()
 
     def described(self) -> dict[str, Any]:
         """Names and hashes, JSON-able, for the record."""
@@ -107,6 +109,10 @@ class Measures:
         """Names and hashes of the first space, and of the others in a list; JSON-able, for the record of a run."""
         others = [space.described() for space in self.spaces[1:]]
         return self.first.described() | ({"further": others} if others else {})
+
+    def content(self) -> frozenset[str]:
+        """The SHA-256 of the references' files, as far as they are recorded."""
+        return frozenset().union(*(space.content for space in self.spaces))
 
     def notes(self, seconds: Sequence[float]) -> tuple[str, ...]:
         """What a reader of the scores should know about clips of these lengths in seconds."""
@@ -172,7 +178,7 @@ class _Sources:
             )
         for known, recipe in fitting.items():
             self._used.add(known)
-            return Space(name, recipe, self.sets[known], Path(known).stem, "", _folder_of(known))
+            return Space(name, recipe, self.sets[known], Path(known).stem, "", *_files_of(known))
         for known, path in self.folders.items():
             return self._of_folder(name, recipe_for(loaded, LUFS, self.excerpt_seconds), known, path)
         return self._on_demand(name, loaded)
@@ -205,11 +211,11 @@ class _Sources:
 
     def _of_folder(self, name: str, recipe: Recipe, known: str, path: Path) -> Space:
         folder = Folder(path)
-        found, _, left_out = embed_folder(folder, recipe, self.progress)
+        found, entries, left_out = embed_folder(folder, recipe, self.progress)
         self.left_out |= {str(path / file): reason for file, reason in left_out.items()}
         # Full paths: a song is not to be taken for the clip of the same name inside another folder.
         named = replace(found, units=np.array([str(path / song) for song in found.units.tolist()]))
-        return Space(name, recipe, named, known, "", path)
+        return Space(name, recipe, named, known, "", path, frozenset(entry.sha256 for entry in entries))
 
     def _on_demand(self, name: str, loaded: Any) -> Space:
         """A named reference of another embedder, made by this one from its audio."""
@@ -221,7 +227,7 @@ class _Sources:
             own = f"{Path(known).stem}@{name.replace('/', '-')}"
             with suppress(UsageError):
                 if (stored := self._fits(loaded, own, load_reference(own))) is not None:
-                    return Space(name, stored, load_reference(own), own, "", _folder_of(known))
+                    return Space(name, stored, load_reference(own), own, "", *_files_of(known))
             try:
                 made = _made_again(known, music, recipe, name, self.progress)
             except HarnessError as error:
@@ -229,7 +235,7 @@ class _Sources:
                 whole = recipe
             else:
                 save_reference(own, made)
-                return Space(name, recipe, made, own, "", _folder_of(known))
+                return Space(name, recipe, made, own, "", *_files_of(known))
         if not reasons:
             return Space(name, whole)
         return Space(name, whole, lacking=" ".join(reasons).strip())
@@ -253,11 +259,18 @@ def _made_again(known: str, music: EmbeddingSet, recipe: Recipe, embedder: str, 
 
 def _folder_of(known: str) -> Path | None:
     """The folder that a user's reference was built from, where it still is."""
+    return _files_of(known)[0]
+
+
+def _files_of(known: str) -> tuple[Path | None, frozenset[str]]:
+    """The folder that a user's reference was built from, where it still is, and the SHA-256 of its files."""
     with suppress(HarnessError):
         manifest = read_manifest(known)
-        folder = None if manifest is None else manifest.source.get("folder")
-        return Path(folder) if folder and Path(folder).is_dir() else None
-    return None
+        if manifest is not None:
+            folder = manifest.source.get("folder")
+            there = Path(folder) if folder and Path(folder).is_dir() else None
+            return there, frozenset(entry.sha256 for entry in manifest.files)
+    return None, frozenset()
 
 
 def _length(seconds: float | None) -> str:

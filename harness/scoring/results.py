@@ -1,4 +1,4 @@
-"""What was found of some conditions: scores, differences, and the clips behind them, as a run and a folder both have it.
+"""What was found of some conditions: scores, differences, and the clips behind them, of a run and of folders alike.
 
 `score_record` and `difference_record` are the rows of the one JSON of `harness run --json` and `harness score --json`
 (`harness.reporting.document` has its schema).
@@ -179,7 +179,7 @@ class Outcome:
         }
 
     def clip_rows(self, result: ConditionResult) -> list[dict[str, Any]]:
-        """The per-clip table of one condition: a manifest that `harness score --manifest` reads, and the clips' values."""
+        """The per-clip table of one condition: a manifest for `harness score --manifest`, and the clips' values."""
         return [
             {
                 "condition": result.name,

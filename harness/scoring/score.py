@@ -14,9 +14,9 @@ from typing import Any
 
 from harness.core.errors import HarnessError, UsageError
 from harness.core.progress import Progress, Quiet
+from harness.scoring.cache import ContentCache, user_cache
 from harness.scoring.calls import joint_space, measure, spaces_of, value_of
 from harness.scoring.clips import ClipSet
-from harness.scoring.cache import ContentCache, user_cache
 from harness.scoring.material import Material
 from harness.scoring.measures import Measures, Space, split_name
 from metrics.api.catalogue import Metric, metric
@@ -25,7 +25,7 @@ from metrics.sets.frechet_variants import fad_per_song
 from metrics.sets.novelty import nearest_songs, neighbour_percentiles
 from metrics.sets.similarity import centroid_similarities, prompt_similarities
 
-DEFAULTS = ("fad16", "kad", "vendi", "diversity", "style_similarity")
+DEFAULTS: tuple[str, ...] = ("fad16", "kad", "vendi", "diversity", "style_similarity")
 """Measured where no metric is named, in a run and in a folder. Prompts add to them: see `default_metrics`."""
 
 
@@ -134,8 +134,7 @@ def score_material(material: Material, metrics: Sequence[str], named: str = "") 
 
 def measured_again(one: ConditionScores, name: str, units: Collection[str]) -> Score:
     """One of a condition's scores, of those of its clips only. Raises `HarnessError` where it has no value."""
-    wanted, embedder = split_name(name)
-    row = metric(wanted)
+    row = metric(split_name(name)[0])
     space = next(space for known, space in spaces_of(row, one.material.measures) if known == name)
     return _attributed(measure(row, one.material.only(units), space), name, space)
 
@@ -149,7 +148,9 @@ def score_rows(one: ConditionScores, by: str) -> list[ConditionScores]:
     for clip in one.clips.clips:
         groups.setdefault(clip.style if by == "style" else clip.prompt, []).append(clip.unit)
     if set(groups) <= {""}:
-        raise UsageError(f"the clips of {one.name} have no {by}: give a column {by} in --manifest, or leave out --rows.")
+        raise UsageError(
+            f"the clips of {one.name} have no {by}: give a column {by} in --manifest, or leave out --rows."
+        )
     return [
         score_material(one.material.only(units), [*one.scores, *one.unmeasured], named=label or f"no {by}")
         for label, units in groups.items()

@@ -196,5 +196,7 @@ def said_difference(one: Comparison) -> str:
     if found.family_interval is not None and one.label != "exploratory":
         places = decimals(found.stderr)
         interval = f"[{', '.join(f'{bound:.{places}f}' for bound in found.family_interval)}]"
-    verdict = "" if one.label == "exploratory" else ", significant at 5 %" if one.significant else ", not significant at 5 %"
+    verdict = (
+        "" if one.label == "exploratory" else ", significant at 5 %" if one.significant else ", not significant at 5 %"
+    )
     return f"{said} {interval}, p = {one.p:.2g}{verdict}"

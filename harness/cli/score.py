@@ -231,9 +231,9 @@ def _show(report: Report | None, scored: Sequence[Scored], csv: Path | None, jso
 
 
 def _log(report: Report, results: Path, json: bool) -> None:
-    from harness.reporting.mlflow import log_scores_or_postpone
+    from harness.reporting.mlflow import log_files_or_postpone
 
-    logged, problem = log_scores_or_postpone(report.as_run(), results)
+    logged, problem = log_files_or_postpone(report.as_run(), results)
     if logged is None:
         typer.echo(problem, err=True)
         return

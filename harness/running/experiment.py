@@ -175,7 +175,7 @@ def _result(
         ClipResult(request, stored[request.id], clip, clip.unit in silent, scored.values[clip.unit])
         for request, clip in zip(requests, scored.clips.clips, strict=True)
     )
-    return ConditionResult(condition, scored.scores, scored.unmeasured, clips)
+    return ConditionResult(condition, scored.scores, scored.unmeasured, clips, scored.order)
 
 
 def _lacking(plan: Plan, rows: Mapping[str, Sequence[ClipRequest]]) -> list[str]:

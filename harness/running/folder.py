@@ -28,6 +28,7 @@ from harness.scoring.measures import DEFAULT_EMBEDDER, DEFAULT_REFERENCE, Measur
 from harness.scoring.results import understood_note
 from harness.scoring.score import ConditionScores, choose, default_metrics, nearest_music, score, score_rows
 from metrics.api.catalogue import NEEDS, metric
+from metrics.reference.sets import reference_names
 
 COLUMNS: dict[str, str] = {
     "file": "the path, as it was given or found",
@@ -141,6 +142,36 @@ class Report:
         more = {"settings": self.settings, "failed": self.failed, "undefined": dict(self.compared.undefined)}
         return found | more | ({"rows": rows} if rows else {})
 
+    def as_run(self) -> dict[str, bytes]:
+        """The files of a run's folder that says the same, for MLflow."""
+        found = document(self.conditions, self.compared.differences, self.notes)
+        conditions = [{"name": one.name} for one in self.conditions]
+        result = found | {
+            "id": self.id,
+            "experiment": {"name": "score", "primary": self.primary or None, "conditions": conditions},
+            "settings": self.settings,
+            "model": {"name": "files"},
+        }
+        rows = [
+            {
+                "condition": one.name,
+                "prompt": clip.prompt,
+                "index": n if clip.index is None else clip.index,
+                "style": clip.style,
+                **{name: value for name, value in one.values[clip.unit].items() if value is not None},
+                "clip": clip.sha256,
+                "path": str(clip.path.resolve()),
+            }
+            for one in self.conditions
+            for n, clip in enumerate(one.clips.clips)
+        ]
+        columns = dict.fromkeys(column for row in rows for column in row)
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(columns), restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return {"result.json": readable_json(result), "clips.csv": table.getvalue().encode()}
+
     def as_json(self, **more: Any) -> str:
         return readable_json(self.as_dict() | more).decode("utf-8")
 
@@ -231,14 +262,13 @@ def _declared_by_run(manifest: Path | None) -> _Declared | None:
             adjusted=experiment.get("family", "all contrasts") == "all contrasts",
             stage=experiment.get("stage", "declared"),
         )
-        measured = result["conditions"][0]
-        metrics = [split_name(name)[0] for name in (*measured["scores"], *measured["unmeasured"])]
         spaces = [settings, *settings.get("further", ())]
+        known = [space["reference"].partition("@")[0] for space in spaces if "reference" in space]
         return _Declared(
             family,
-            tuple(dict.fromkeys(metrics)),
+            tuple(result["metrics"]),
             tuple(space["embedder"] for space in spaces),
-            tuple(dict.fromkeys(space["reference_given"] for space in spaces if "reference_given" in space)),
+            tuple(name for name in dict.fromkeys(known) if name in reference_names()),
         )
     return None
 
@@ -249,8 +279,8 @@ def _completed(request: FolderRequest, declared: _Declared | None) -> FolderRequ
     return replace(
         request,
         metrics=request.metrics or declared.metrics,
-        embedders=request.embedders or (() if request.references else declared.embedders),
-        references=request.references or (() if request.embedders else declared.references),
+        embedders=request.embedders or declared.embedders,
+        references=request.references or declared.references,
     )
 
 

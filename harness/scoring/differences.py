@@ -74,7 +74,7 @@ def compare(conditions: Sequence[ConditionScores], declared: Family, progress: P
     """
     by_name = {one.name: one for one in conditions}
     contrasts = [pair for pair in declared.contrasts if pair[0] in by_name and pair[1] in by_name]
-    metrics = list(dict.fromkeys(name for one in conditions for name in (*one.scores, *one.unmeasured)))
+    metrics = list(dict.fromkeys(name for one in conditions for name in one.order))
     deciding = [name for name in metrics if not declared.primary or name == declared.primary]
     others = [name for name in metrics if name not in deciding]
     notes: tuple[str, ...] = ()

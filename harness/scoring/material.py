@@ -214,7 +214,7 @@ class Material:
     def tag_pairs(self) -> TextAudioPairs:
         """Clips as the words of musicnn's tags, beside the texts they were asked for.
 
-        What is usual in music is taken off, the same for all conditions: the mean log-odds of each tag in the reference.
+        What is usual in music is taken off, the same for all conditions: each tag's mean log-odds in the reference.
         """
         from harness.prompts.text_encoder import encode, provenance
         from metrics.embeddings.musicnn import TAGS

@@ -20,6 +20,7 @@ from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import ClipRequest
 from harness.sampling.failures import Failure
 from harness.scoring.clips import Clip
+from harness.scoring.measures import split_name
 from harness.store.clips import StoredClip
 from metrics.api.replicates import Replicates, pack_replicates, unpack_replicates
 from metrics.api.score import Score
@@ -78,6 +79,7 @@ class ConditionResult:
     scores: dict[str, Score]
     unmeasured: dict[str, str]
     clips: tuple[ClipResult, ...]
+    order: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -112,12 +114,16 @@ class Outcome:
         return sum(len(result.clips) for result in self.conditions)
 
     @property
+    def metrics(self) -> list[str]:
+        """The names of all scores that were measured, or could not be, in their order."""
+        return list(dict.fromkeys(name for one in self.conditions for name in one.order))
+
+    @property
     def labels(self) -> dict[str, str]:
         """What may be claimed from each metric: "declared" of the primary one, "confirmatory" when it is tested again
         on fresh seeds, "exploratory" of all others."""
-        measured = {metric for result in self.conditions for metric in (*result.scores, *result.unmeasured)}
         stage, primary = self.experiment.stage, self.experiment.primary
-        return {metric: stage if metric == primary else "exploratory" for metric in sorted(measured)}
+        return {metric: stage if metric == primary else "exploratory" for metric in sorted(self.metrics)}
 
     def clips_folder(self, condition: Condition) -> Path:
         return self.folder / "clips" / self._folder_names[condition.name]
@@ -174,6 +180,7 @@ class Outcome:
             ],
             "differences": [difference_record(one) for one in self.differences],
             "labels": self.labels,
+            "metrics": list(dict.fromkeys(split_name(name)[0] for name in self.metrics)),
             "notes": list(self.notes),
             "replicates": {"file": REPLICATES, "sha256": hashlib.sha256(self.replicates).hexdigest()},
         }

@@ -32,13 +32,14 @@ DEFAULTS: tuple[str, ...] = ("fad16", "kad", "vendi", "diversity", "style_simila
 @dataclass(frozen=True)
 class ConditionScores:
     """What was measured of one condition: `scores` by name (`kad@clap` in a further embedder's space), the reasons for
-    those without a value, and what single clips have, by unit and name."""
+    those without a value, and what single clips have, by unit and name. `order` is that in which they were named."""
 
     clips: ClipSet
     scores: dict[str, Score]
     unmeasured: dict[str, str]
     values: dict[str, dict[str, Any]]
     material: Material = field(repr=False, compare=False)
+    order: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -118,9 +119,13 @@ def score_material(material: Material, metrics: Sequence[str], named: str = "") 
     scores: dict[str, Score] = {}
     unmeasured: dict[str, str] = {}
     values: dict[str, dict[str, Any]] = {clip.unit: {} for clip in clips.clips}
+    order: dict[str, None] = {}
     for chosen in metrics:
-        for name, row, space in _targets(chosen, material.measures, unmeasured):
-            if name in scores or name in unmeasured:
+        for name, row, space in _targets(chosen, material.measures, unmeasured) or [(chosen, None, None)]:
+            if name in order:
+                continue
+            order[name] = None
+            if row is None or space is None:
                 continue
             try:
                 scores[name] = _attributed(measure(row, material, space), name, space)
@@ -129,7 +134,7 @@ def score_material(material: Material, metrics: Sequence[str], named: str = "") 
             with suppress(HarnessError):
                 for unit, value in per_clip(row, material, space).items():
                     values[unit][name] = value
-    return ConditionScores(clips, scores, unmeasured, values, material)
+    return ConditionScores(clips, scores, unmeasured, values, material, tuple(order))
 
 
 def measured_again(one: ConditionScores, name: str, units: Collection[str]) -> Score:
@@ -157,7 +162,9 @@ def score_rows(one: ConditionScores, by: str) -> list[ConditionScores]:
     ]
 
 
-def _targets(chosen: str, measures: Measures, unmeasured: dict[str, str]) -> list[tuple[str, Metric, Space]]:
+def _targets(
+    chosen: str, measures: Measures, unmeasured: dict[str, str]
+) -> list[tuple[str, Metric | None, Space | None]]:
     """A metric's scores by name, with their spaces; without any where no space can be had, and the reason is noted."""
     wanted, embedder = split_name(chosen)
     row = metric(wanted)

@@ -35,7 +35,7 @@ def build(
     """Embed a folder of music, or styles of a corpus, as a reference set.
 
     Sub-folders are styles. What was embedded before is not embedded again: after adding files, give the same command
-    with --replace.
+    with --replace. The exit code is 1 if a file was left out.
 
     [bold]Examples[/bold]
 
@@ -62,6 +62,8 @@ def build(
     typer.echo(f"{name}: {frames} frames of {len(manifest.files)} files; use it with --reference {name}")
     for file, reason in manifest.left_out.items():
         typer.echo(f"left out {file}: {reason}", err=True)
+    if manifest.left_out:
+        raise typer.Exit(1)
 
 
 @app.command("list")

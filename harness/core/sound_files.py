@@ -69,9 +69,7 @@ def sound_files(paths: Sequence[Path]) -> Listing:
         if not path.exists():
             raise UsageError(f"there is no {shown(path)}: sound files, or folders of them, were expected.")
         if path.is_dir():
-            before = len(walk.files) + len(walk.passed_over) + len(walk.skipped)
-            walk.folder(path)
-            if len(walk.files) + len(walk.passed_over) + len(walk.skipped) == before:
+            if not walk.folder(path):
                 raise UsageError(
                     f"the folder {shown(path)} holds no sound file: one of {', '.join(SOUNDS)} was expected in it."
                 )
@@ -98,8 +96,11 @@ class _Walk:
         self.skipped: dict[Path, str] = {}
         self._folders: dict[tuple[int, int], Path] = {}
 
-    def folder(self, root: Path) -> None:
-        """All of a folder: what really lies in it first, then what links in it lead to."""
+    def folder(self, root: Path) -> bool:
+        """All of a folder: what really lies in it first, then what links in it lead to. Whether it held anything."""
+        before = {**self.passed_over}, {**self.skipped}
+        if _key(root.stat()) in self._folders:  # given twice, or inside another that was given
+            return True
         found: dict[tuple[int, int], Path] = {}
         links: list[Path] = []
         self._enter(root, found, links)
@@ -111,6 +112,7 @@ class _Walk:
                 self._enter(link, found, links)
         for key, path in sorted(found.items(), key=lambda item: os.fsencode(item[1])):
             self._add(key, path)
+        return bool(found) or before != (self.passed_over, self.skipped)
 
     def file(self, path: Path) -> None:
         """One file that is named or found."""
@@ -128,9 +130,10 @@ class _Walk:
             here = waiting.pop()
             try:
                 key = _key(here.stat())
-                if (first := self._folders.setdefault(key, here)) is not here:
-                    self.skipped[here] = f"the same folder as {shown(first)}"
+                if key in self._folders:
+                    self.skipped[here] = f"the same folder as {shown(self._folders[key])}"
                     continue
+                self._folders[key] = here
                 entries = sorted(os.scandir(here), key=lambda entry: os.fsencode(entry.name))
             except OSError as error:
                 self.passed_over[here] = f"the folder cannot be read ({error.strerror or error})"

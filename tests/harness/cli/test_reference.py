@@ -14,7 +14,7 @@ def music(tmp_path, monkeypatch):
     for n in range(4):
         noise = 0.1 * np.random.default_rng(n).standard_normal(2 * 16000)
         soundfile.write(folder / f"{n}.wav", noise, 16000)
-    soundfile.write(folder / "silent.wav", np.zeros(16000), 16000)
+    (folder / "broken.wav").write_bytes(b"no sound")
     return folder
 
 
@@ -24,9 +24,9 @@ def harness(*arguments):
 
 def test_build_list_and_show(music):
     built = harness("build", "mine", "--from", music, "--embedder", "toy", "--licence", "CC0-1.0", "--quiet")
-    assert built.exit_code == 0
+    assert built.exit_code == 1  # one was left out
     assert "mine: 12 frames of 4 files; use it with --reference mine" in built.stdout
-    assert "left out silent.wav" in built.stderr
+    assert "left out broken.wav" in built.stderr
     listed = harness("list")
     assert listed.exit_code == 0
     [line] = [line for line in listed.output.splitlines() if "mine" in line]
@@ -58,4 +58,4 @@ def test_mistakes_are_answered_in_one_message(music):
         assert message in result.stderr
         assert "Traceback" not in result.output
     again = harness("build", "mine", "--from", music, "--embedder", "toy", "--replace", "--quiet")
-    assert again.exit_code == 0
+    assert again.exit_code == 1

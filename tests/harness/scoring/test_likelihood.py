@@ -10,6 +10,7 @@ import soundfile
 
 from harness.core.errors import AudioError, UsageError
 from harness.core.progress import Quiet
+from harness.core.sound_files import sound_files
 from harness.models.jukebox.likelihood import likelihood
 from harness.prompts.prompt import Prompt
 from harness.scoring.likelihood import (
@@ -21,7 +22,6 @@ from harness.scoring.likelihood import (
     rows,
     score_files,
     scores,
-    sound_files,
 )
 from metrics.api.catalogue import CATALOGUE
 from tests.harness.models.jukebox.tiny import tiny_model
@@ -44,21 +44,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_folders_are_searched_and_files_are_taken_as_they_are(folder):
-    inside = [folder / "b.wav", folder / "broken.wav", folder / "more" / "a.FLAC"]
-    assert sound_files([folder]) == inside
-    assert sound_files([folder / "notes.txt", folder, folder / "b.wav"]) == [folder / "notes.txt", *inside]
-
-
-def test_a_path_that_is_not_there_and_a_folder_without_sound_are_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"there is no .*clips"):
-        sound_files([tmp_path / "clips"])
-    with pytest.raises(UsageError, match="holds no sound file"):
-        sound_files([tmp_path])
-
-
 def test_files_are_scored_as_they_would_be_alone_and_a_broken_one_is_named(model, folder):
-    files = sound_files([folder])
+    files = sound_files([folder]).files
     request = Request(Prompt(style="calm"), lufs=-23.0)
     good, broken, further = score_files(model, files, request, stop=False, progress=Quiet())
     assert broken.likelihood is None
@@ -72,7 +59,7 @@ def test_files_are_scored_as_they_would_be_alone_and_a_broken_one_is_named(model
 
 def test_a_broken_file_stops_it_where_that_is_asked(model, folder):
     with pytest.raises(AudioError, match=r"broken\.wav"):
-        score_files(model, sound_files([folder]), Request(), stop=True, progress=Quiet())
+        score_files(model, sound_files([folder]).files, Request(), stop=True, progress=Quiet())
 
 
 def test_errors_that_do_not_name_their_file_get_its_name(model, tmp_path):
@@ -84,11 +71,11 @@ def test_errors_that_do_not_name_their_file_get_its_name(model, tmp_path):
 
 def test_a_style_that_the_model_does_not_know_is_no_files_fault(model, folder):
     with pytest.raises(UsageError, match="calm"):
-        score_files(model, sound_files([folder]), Request(Prompt(style="clam")), stop=False, progress=Quiet())
+        score_files(model, sound_files([folder]).files, Request(Prompt(style="clam")), stop=False, progress=Quiet())
 
 
 def test_tables_hold_a_row_for_each_level_and_one_for_all(model, folder):
-    scored = score_files(model, sound_files([folder]), Request(), stop=False, progress=Quiet())
+    scored = score_files(model, sound_files([folder]).files, Request(), stop=False, progress=Quiet())
     found = list(rows(scored))
     assert [row.get("level") for row in found] == [0, 1, 2, "all", None, 0, 1, 2, "all"]
     assert found[3]["nats"] == pytest.approx(sum(row["nats"] for row in found[:3]))
@@ -106,7 +93,7 @@ def test_tables_hold_a_row_for_each_level_and_one_for_all(model, folder):
 def test_scores_are_means_over_files_with_their_errors(model, folder):
     audio = 0.1 * np.random.default_rng(2).standard_normal(2000)
     soundfile.write(folder / "c.wav", audio, 1000)
-    scored = score_files(model, sound_files([folder]), Request(), stop=False, progress=Quiet())
+    scored = score_files(model, sound_files([folder]).files, Request(), stop=False, progress=Quiet())
     likely = [one.likelihood for one in scored if one.likelihood]
     found = scores(scored)
     assert list(found) == [name for name, row in CATALOGUE.items() if row.group == "likelihood"]

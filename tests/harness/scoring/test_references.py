@@ -120,26 +120,27 @@ def test_the_same_music_makes_the_same_bytes(music, tmp_path):
     assert set(first) == {"mine.safetensors", "mine.json"}
 
 
-def test_excerpts_are_levelled_each_and_silent_ones_left_out(music):
+def test_excerpts_are_levelled_each_and_silent_ones_keep_their_level(music):
     half = np.concatenate([tone(20, 2.0), np.zeros(2 * RATE), 0.1 * tone(20, 2.5)])
     soundfile.write(music / "folk" / "half.wav", half, RATE)
     manifest = build(music, seconds=2.0)
-    assert {entry.file: entry.frames for entry in manifest.files}["folk/half.wav"] == 6
+    assert {entry.file: entry.frames for entry in manifest.files}["folk/half.wav"] == 9
     found = load_reference("mine")
-    loud, quiet = found.frames[found.units == "folk/half.wav"].reshape(2, 3, -1)
+    loud, silent, quiet = found.frames[found.units == "folk/half.wav"].reshape(3, 3, -1)
     assert np.abs(loud.max(axis=1) - quiet.max(axis=1)).max() < 0.1
+    assert np.array_equal(silent, load_embedder("toy").embed(np.zeros(2 * 16000, np.float32)))
+    assert found.provenance["preprocessing"]["silence"] == "own level"
     assert found.provenance["excerpt_seconds"] == 2.0
 
 
-def test_what_cannot_be_measured_is_left_out_and_told(music):
-    soundfile.write(music / "folk" / "silent.wav", np.zeros(RATE), RATE)
+def test_what_cannot_be_measured_is_left_out_and_named(music):
     (music / "folk" / "broken.mp3").write_bytes(b"no sound")
+    (music / "folk" / "gone.wav").symlink_to(music / "nowhere.wav")
     (music / "folk" / "other.m4a").write_bytes(b"sound for others")
     (music / "folk" / "notes.txt").write_text("no sound at all")
     for seconds in (None, 1.0):
         manifest = build(music, seconds=seconds)
-        assert sorted(manifest.left_out) == ["folk/broken.mp3", "folk/other.m4a", "folk/silent.wav"]
-        assert "silent" in manifest.left_out["folk/silent.wav"]
+        assert sorted(manifest.left_out) == ["folk/broken.mp3", "folk/gone.wav", "folk/other.m4a"]
         assert len(manifest.files) == 5
 
 
@@ -152,11 +153,11 @@ def test_short_files_are_flagged(music):
 
 def test_nothing_is_no_reference(music, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="no sound files"):
+    with pytest.raises(UsageError, match="no sound file"):
         build(tmp_path / "empty")
     with pytest.raises(UsageError, match="no folder"):
         build(tmp_path / "absent")
-    soundfile.write(tmp_path / "empty" / "a.wav", np.zeros(RATE), RATE)
+    (tmp_path / "empty" / "a.wav").write_bytes(b"no sound")
     with pytest.raises(AudioError, match="none of the 1 files"):
         build(tmp_path / "empty")
     assert AudioError is MetricsAudioError

@@ -104,8 +104,15 @@ def score(
         bool, typer.Option("--likelihood", rich_help_panel=MEASURED, help="How likely each file is under a model.")
     ] = False,
     model: Annotated[
-        str, typer.Option("--model", "-m", rich_help_panel=LABELS, help="The model, a Jukebox.")
-    ] = DEFAULT_MODEL,
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            rich_help_panel=LABELS,
+            help="The model, a Jukebox.",
+            show_default=f"the run's; else {DEFAULT_MODEL}",
+        ),
+    ] = None,
     as_it_is: Annotated[
         bool, typer.Option("--as-it-is", rich_help_panel=LABELS, help="Leave the loudness; else it is −23 LUFS.")
     ] = False,
@@ -174,11 +181,11 @@ def score(
         report = score_folders(
             FolderRequest(
                 tuple(paths), manifest, tuple(metric or ()), tuple(embedder or ()), tuple(reference or ()),
-                excerpt_seconds, pair_by, together, stop, model, rows.value if rows else "",
+                excerpt_seconds, pair_by, together, stop, model or "", rows.value if rows else "",
             ),
             progress,
         )  # fmt: skip
-    scored = _likelihoods(model, paths, report, request, stop, progress) if likelihood else []
+    scored = _likelihoods(model or DEFAULT_MODEL, paths, report, request, stop, progress) if likelihood else []
     _show(report, scored, csv, json)
     if mlflow and report is not None:
         _log(report, results, json)

@@ -95,8 +95,8 @@ def connection(results: Path, experiment: str) -> Iterator[tuple[MlflowClient, s
 def log_run(folder: Path, results: Path, run_id: str | None = None, resume: str = SYNC) -> Logged:
     """Show the run in `folder` in MLflow, once. `run_id` names a run of MLflow to use as the parent.
 
-    Raises `TrackingError` when MLflow refuses, with `resume` as the next step, and `StoreError` for a folder that cannot
-    be read.
+    Raises `TrackingError` when MLflow refuses, with `resume` as the next step, and `StoreError` for a folder that
+    cannot be read.
     """
     run, uri = read_run(folder), tracking_uri(results)
     lost = "" if resume != SYNC else f"Nothing is lost: the results are in {folder}. "

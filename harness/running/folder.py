@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.core.errors import AudioError, HarnessError, UsageError
 from harness.core.identity import digest, readable_json
+from harness.core.option import DEFAULT_MODEL
 from harness.core.progress import Progress
 from harness.core.sound_files import shown
 from harness.reporting.document import document
@@ -227,7 +228,7 @@ def measures_for(request: FolderRequest, names: Sequence[str], progress: Progres
         references = (DEFAULT_REFERENCE,)
     embedders = request.embedders or (() if references else (DEFAULT_EMBEDDER,))
     found = Measures.load(embedders, references, request.excerpt_seconds, progress)
-    return replace(found, model=request.model)
+    return replace(found, model=request.model or DEFAULT_MODEL)
 
 
 TAKES_REFERENCE = frozenset({"embedding", "reference", "known", "predictions"})
@@ -243,6 +244,7 @@ class _Declared:
     metrics: tuple[str, ...]
     embedders: tuple[str, ...]
     references: tuple[str, ...]
+    model: str
 
 
 def _declared_by_run(manifest: Path | None) -> _Declared | None:
@@ -269,6 +271,7 @@ def _declared_by_run(manifest: Path | None) -> _Declared | None:
             tuple(result["metrics"]),
             tuple(space["embedder"] for space in spaces),
             tuple(name for name in dict.fromkeys(known) if name in reference_names()),
+            settings["model"],
         )
     return None
 
@@ -281,6 +284,7 @@ def _completed(request: FolderRequest, declared: _Declared | None) -> FolderRequ
         metrics=request.metrics or declared.metrics,
         embedders=request.embedders or declared.embedders,
         references=request.references or declared.references,
+        model=request.model or declared.model,
     )
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from harness.core.errors import DegenerateInput, HarnessError
+from harness.core.errors import DegenerateInput, HarnessError, UsageError
 from harness.core.progress import Progress, Quiet
+from harness.scoring.measures import split_name
 from harness.scoring.results import Comparison, Label
 from harness.scoring.score import ConditionScores, measured_again
+from metrics.api.catalogue import metric
 from metrics.api.score import Score
 from metrics.compare.difference import Difference, difference_of
 from metrics.compare.family import family
@@ -122,6 +124,8 @@ def difference(first: ConditionScores, second: ConditionScores, name: str) -> Di
         DegenerateInput: where the metric has no value for one of them, with the reason.
         UsageError: where the two were measured differently: the message names the parts.
     """
+    if instead := metric(split_name(name)[0]).compare_by:
+        raise UsageError(f"conditions are not compared by {name}, but by {instead}.")
     before, after = _score(first, name), _score(second, name)
     if not (first.clips.paired and second.clips.paired):
         return replace(difference_of(before, after, paired=False), metric=name)

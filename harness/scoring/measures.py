@@ -231,7 +231,10 @@ class _Sources:
             try:
                 made = _made_again(known, music, recipe, name, self.progress)
             except HarnessError as error:
-                reasons.append(f"{self._misfits.get(known, '')} It cannot be made by {name!r} from its audio: {error}")
+                maker = music.provenance.get("embedder", {}).get("name")
+                reasons.append(
+                    f"{known!r} was made by {maker!r}; it cannot be made by {name!r} from its audio: {error}"
+                )
                 whole = recipe
             else:
                 save_reference(own, made)

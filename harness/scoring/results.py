@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -247,7 +248,7 @@ def score_record(score: Score) -> dict[str, Any]:
         "estimand": score.estimand,
         "note": score.note,
         "plain": score.plain,
-        "provenance": score.provenance,
+        "provenance": finite(score.provenance),
     }
 
 
@@ -275,8 +276,25 @@ def difference_record(one: Comparison) -> dict[str, Any]:
         "paired": found.paired,
         "generalises_to": found.generalises_to,
         "note": found.note,
-        "provenance": {name: found.provenance[name] for name in ("df", "paired", "family") if name in found.provenance},
+        "provenance": finite({name: found.provenance[name] for name in DECIDING if name in found.provenance}),
     }
+
+
+DECIDING = ("df", "paired", "family")
+"""What a difference's record keeps of its provenance; the rest is that of its two scores."""
+
+
+def finite(value: Any) -> Any:
+    """JSON has no infinity (such as the degrees of freedom of a value without spread): null stands for it.
+
+    >>> finite({"df": float("inf"), "tails": [1.5, float("nan")]})
+    {'df': None, 'tails': [1.5, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(one) for key, one in value.items()}
+    return [finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def read_replicates(folder: Path) -> dict[str, dict[str, Replicates]]:

@@ -30,6 +30,8 @@ HEADINGS = {
     "text_audio_similarity": "text–audio sim.",
 }
 ARROWS = {"lower": "↓", "higher": "↑", "none": ""}
+MOST_EXPLORATORY = 12
+"""Lines of differences that decide nothing; of more, none is printed."""
 PLAIN_WIDTH = 132
 """Columns where there is no terminal to ask."""
 
@@ -164,6 +166,9 @@ def print_differences(console: Console, differences: Sequence[Comparison], title
     for label in dict.fromkeys(one.label for one in differences):
         mine = [one for one in differences if one.label == label]
         metrics = list(dict.fromkeys(one.metric for one in mine))
+        if label == "exploratory" and len(mine) > MOST_EXPLORATORY:
+            say(console, f"{len(mine)} exploratory differences in {len(metrics)} metrics are in --json.")
+            continue
         what = heading(metrics[0]) if len(metrics) == 1 else f"{len(metrics)} metrics"
         how = said_family(mine) if label != "exploratory" else "p of one test each: a hint, not a finding"
         console.print()

@@ -5,7 +5,7 @@ import pytest
 
 MODULES = [
     "harness.cli.store",
-    "harness.cli.tables.run",
+    "harness.cli.tables.scores",
     "harness.identity",
     "harness.listening.make.blinding",
     "harness.listening.design.blocks",
@@ -20,6 +20,7 @@ MODULES = [
     "harness.listening.design.williams",
     "harness.reporting.mlflow_run",
     "harness.core.progress",
+    "harness.scoring.measures",
     "harness.scoring.results",
 ]
 

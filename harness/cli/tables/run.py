@@ -137,7 +137,7 @@ def _print_notes(outcome: Outcome, console: Console) -> None:
     for result in outcome.conditions:
         for metric, score in result.scores.items():
             if not score.reliable:
-                doubts.setdefault(f"~ {HEADINGS[metric]}: {score.note}", []).append(result.condition.name)
+                doubts.setdefault(f"~ {HEADINGS[metric]}: {score.why}", []).append(result.condition.name)
         for metric, reason in result.unmeasured.items():
             doubts.setdefault(f"– {HEADINGS[metric]}: {reason}", []).append(result.condition.name)
         silent = sum(clip.silent for clip in result.clips)

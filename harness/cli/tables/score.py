@@ -38,7 +38,7 @@ def print_report(report: Report, console: Console | None = None) -> None:
         console.print(tables[-1])
     for difference in report.differences:
         if not difference.score.reliable:
-            say(console, f"~ {difference.metric}: {difference.score.note}", style="yellow")
+            say(console, f"~ {difference.metric}: {difference.score.why}", style="yellow")
     for name, reason in report.untested.items():
         say(console, f"– {name}: {reason}", style="yellow")
     for note in report.notes:
@@ -107,7 +107,7 @@ def differences_table(report: Report) -> Table:
 
 def doubts(measured: Measured) -> list[str]:
     """Why figures are not reliable, or not there, and what is odd about the files."""
-    said = [f"~ {name}: {score.note}" for name, score in measured.scores.items() if not score.reliable]
+    said = [f"~ {name}: {score.why}" for name, score in measured.scores.items() if not score.reliable]
     by_reason: dict[str, list[str]] = {}
     for name, reason in measured.unmeasured.items():
         by_reason.setdefault(reason, []).append(name)

@@ -228,7 +228,7 @@ def _difference(
     units = min(drawn_units(first), drawn_units(second))
     interval = within_limits(result.interval, first.unit, units, difference=True)
     has_interval = first.interval is not None and second.interval is not None
-    if "effective_dimension" in first.provenance:
+    if "effective_dimension" in first.provenance and replicates is not None:
         has_interval = _has_interval(first, why)
     same = replicates is not None and first.replicates == second.replicates
     notes = [IDENTICAL] if same else [part for part in first.note.split("; ") if part in second.note.split("; ")]

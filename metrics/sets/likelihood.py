@@ -56,6 +56,6 @@ class Likelihoods:
 
 def likelihood_score(name: str, clips: Likelihoods) -> Score:
     """The mean over clips of one of `UNITS`. Raises `DegenerateInput` for fewer than 3 songs."""
-    kind = Kind(name, UNITS[name], "none", needs_calibration=False)
     values, units = clips.of_clips(name), np.asarray(clips.units)
+    kind = Kind(name, UNITS[name], "none", needs_calibration=False)
     return mean_score(kind, values, units, strata=clips.strata, provenance=clips.provenance)

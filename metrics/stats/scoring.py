@@ -243,13 +243,14 @@ def mean_score(
     >>> mean_score(Kind("loudness", "LUFS", "none", needs_calibration=False), [-14, -16, -18], ["a", "b", "c"]).value
     -16.0
     """
+    listed = np.asarray(values, dtype=object)
+    total = len(listed)
+    if all(value is None for value in listed):
+        raise DegenerateInput(f"{kind.name} has no value for any of {total} clips.")
     try:
-        table = UnitValues.of_clips(values, units, strata)
+        table = UnitValues.of_clips(listed, units, strata)
     except UsageError as error:
         raise UsageError(f"{kind.name}: {error}") from error
-    total = len(np.asarray(values, dtype=object))
-    if not np.isfinite(table.values).any():
-        raise DegenerateInput(f"{kind.name} has no value for any of {total} clips.")
     replicates = table.replicates()
     result = estimate_of(replicates)
     n_units, lacking = int(np.isfinite(table.values).sum()), total - table.n_frames

@@ -64,7 +64,7 @@ def _print_schema(wanted: bool) -> None:
     if wanted:
         import json
 
-        from harness.planning.yaml_file import study_schema
+        from harness.planning.study import study_schema
 
         typer.echo(json.dumps(study_schema(), indent=2, ensure_ascii=False))
         raise typer.Exit

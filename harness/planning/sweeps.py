@@ -1,9 +1,10 @@
-"""Lists of conditions over values of the sampling, fields of the prompts, lengths, models: grids, rows, random, Sobol.
+"""Lists of conditions over values of the sampling, fields of prompts, lengths, models: grids, rows, draws, ablations.
 
     grid(temperature=[0.7, 0.99], top_k=[0, 64])                    # four conditions, every combination
     zipped(temperature=[0.7, 0.99], top_p=[0.9, 0.95])              # two: the first values, the second values
     random(8, temperature=Range(0.7, 1.1), top_k=Range(1, 512, log=True))
     sobol(8, temperature=Range(0.7, 1.1), style=["metal", "ambient"])
+    ablate({"top_k": 64, "top_p": 0.9}, top_k=0, style=None)        # a baseline, then one change at a time
 
 A sweep is a function of its arguments: the same seed draws the same conditions. What a value may be is asked when the
 sweep is written down, and whatever is wrong is a `UsageError`.
@@ -15,8 +16,9 @@ import itertools
 import math
 import numbers
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
@@ -40,6 +42,13 @@ NUMBERS = frozenset({*PER_LEVEL, *WHOLE, *PROMPT_LENGTHS, "seconds", "more_secon
 OWN = ("seconds", "more_seconds", "replicate", "model")
 FIELDS = (*SAMPLING, *CHANGEABLE, *OWN)
 """What can be varied."""
+NULLABLE = frozenset({*CHANGEABLE, "hop_fraction", "window", "chunk"})
+"""Fields that can be None: a part of the prompt that is taken away, or a value that is left to the model."""
+OFF: Mapping[str, Any] = MappingProxyType(
+    {"top_k": 0, "top_p": 0.0, "upsampling": "exact", **dict.fromkeys((*WORDS, "total_seconds", "offset_seconds"))}
+)
+"""The value of a field that is switched off."""
+BASELINE = "baseline"
 
 T = TypeVar("T")
 
@@ -63,11 +72,6 @@ class Range:
         low, high = (math.ceil(self.low), math.floor(self.high) + 1) if whole else (self.low, self.high)
         value = low * (high / low) ** place if self.log else low + (high - low) * place
         return math.floor(value) if whole else float(f"{value:.6g}")  # digits that a name can say
-
-
-def prompted_and_other() -> list[Condition]:
-    """Music from the prompts, and other music by the same model, which is given none of their words."""
-    return [Condition("music from the prompt"), Condition("other music", prompt=dict.fromkeys(WORDS))]
 
 
 def grid(**values: Iterable[Any]) -> list[Condition]:
@@ -107,6 +111,67 @@ def sobol(count: int, seed: int = 0, **ranges: Range | Iterable[Any]) -> list[Co
     return _drawn(count, ranges, points)
 
 
+def ablate(baseline: Mapping[str, Any] | None = None, /, **changes: Any) -> list[Condition]:
+    """The baseline, and for each change one condition that differs from it in that value alone.
+
+    Compare them with `contrast="against the first"`.
+
+    Args:
+        baseline: values of the first condition; without it, everything is as the model and the prompts have it.
+        changes: a value for each field to change, None to take a part of the prompt away (`off` gives the value of a
+            field that is switched off).
+
+    Raises:
+        UsageError: without changes, for values out of range, and for a change that leaves the baseline as it is.
+    """
+    return ablations(baseline or {}, tuple(_named(changes).items()))
+
+
+def ablations(baseline: Mapping[str, Any], changes: Sequence[tuple[str, Any]]) -> list[Condition]:
+    """As `ablate`, with changes as pairs of field and value, so that a field can have several."""
+    _check_number(len(changes) + 1)
+    first = replace(condition(baseline), name=BASELINE, value=None)
+    found = [first]
+    for name, value in changes:
+        changed = replace(condition({**baseline, name: value}), name=said(name, value), value=None)
+        if changed.content() == first.content():
+            raise UsageError(f"{changed.name} changes nothing: the baseline has it already. Give the baseline another")
+        found.append(changed)
+    return found
+
+
+def off(name: str) -> Any:
+    """The value of a field that is switched off. Raises `UsageError` for a field that cannot be."""
+    if name not in FIELDS:
+        raise UsageError(unknown_name("value to vary", name, list(FIELDS)))
+    if name not in OFF:
+        raise UsageError(f"{name} cannot be off: a value to have in place of the baseline's was expected")
+    return OFF[name]
+
+
+def read_change(text: str) -> tuple[str, Any]:
+    """A field and its value from text such as `top_k=64`, `top_k=8,64` (one for each level) or `style=off`.
+
+    >>> read_change("top_k=64"), read_change("temperature=0.9,1"), read_change("style=off")
+    (('top_k', 64), ('temperature', (0.9, 1)), ('style', None))
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise UsageError(f"{text!r} was found: a field and its value were expected, for example top_k=0 or style=off")
+    if value == "off":
+        return name, off(name)
+    if name not in NUMBERS:
+        return name, value
+    first, *rest = (_number(part) for part in value.split(","))
+    return name, (first, *rest) if rest else first
+
+
+def named_condition(values: Mapping[str, Any], name: str | None = None) -> Condition:
+    """A condition of these values, called by `name`, or else by them."""
+    made = condition(values)
+    return replace(made, name=name or made.name or "as it is")
+
+
 def condition(values: Mapping[str, Any]) -> Condition:
     """One condition of named values, called by them; its place on the axis is the one number that varies."""
     for name, value in values.items():
@@ -126,8 +191,7 @@ def check_value(name: str, value: Any) -> None:
     if name not in FIELDS:
         raise UsageError(unknown_name("value to vary", str(name), list(FIELDS)))
     parts: list[Any] = list(value) if isinstance(value, list | tuple) and name in PER_LEVEL else [value]
-    nothing = name in CHANGEABLE or name in ("hop_fraction", "window", "chunk")
-    for part in [part for part in parts if not (nothing and part is None)]:
+    for part in [part for part in parts if not (name in NULLABLE and part is None)]:
         if name in NUMBERS and not _is_number(part):
             raise UsageError(f"{name} is {reprlib.repr(part)}; a number was expected")
         if name in WHOLE and not (math.isfinite(part) and part == int(part) and abs(part) < 2**53):
@@ -157,6 +221,16 @@ def said(name: str, value: Any) -> str:
         return f"no {name}" if name in CHANGEABLE else f"{name}=default"
     parts = value if isinstance(value, list | tuple) else [value]
     return f"{name}={','.join(f'{part:.12g}' if _is_number(part) else str(part) for part in parts)}"
+
+
+def _number(text: str) -> Any:
+    """A number as it was written; what is none stays text, which `check_value` refuses."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _named(values: Mapping[str, T]) -> Mapping[str, T]:

@@ -34,9 +34,10 @@ test: $(STAMP) ## Run the fast tests, then the slow ones
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: lint
-lint: $(STAMP) ## Check style, formatting and types
+lint: $(STAMP) ## Check style, formatting, types, and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/pyright
 
 .PHONY: bench-metrics

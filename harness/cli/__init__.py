@@ -81,10 +81,19 @@ class RootGroup(LazyGroup):
     """The top group, where errors turn into messages and exit codes."""
 
     def invoke(self, ctx: typer.Context) -> Any:
+        from harness.core.redaction import redacting
+
+        with redacting():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: typer.Context) -> Any:
         from harness.core.errors import HarnessError
+        from harness.core.foreign import Stopped, ended
+        from metrics.io.files import strict_umask
 
         try:
-            return super().invoke(ctx)
+            with strict_umask():
+                return super().invoke(ctx)
         except HarnessError as error:
             _fail(str(error), error.exit_code)
         except OSError as error:
@@ -97,6 +106,10 @@ class RootGroup(LazyGroup):
             raise
         except KeyboardInterrupt:
             _fail("Interrupted. What is stored is kept: run the same command again to go on from there.", 130)
+        except (Exception, Stopped):
+            raise
+        except BaseException as error:  # nothing of ours ends so: exit code 0 would say that all went well
+            _fail(f"What was run {ended(error)}", 1)
 
 
 def command_of(target: Any) -> Any:

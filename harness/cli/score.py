@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -262,9 +261,9 @@ def _leave(report: Report | None, scored: Sequence[Scored]) -> None:
 def check_csv(path: Path) -> None:
     """Find out before scoring whether the table can be written after it. Raises `UsageError`."""
     from harness.core.errors import UsageError
+    from metrics.io.files import writable
 
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+    if not writable(path):
         raise UsageError(f"the table {path} cannot be written: a file in a folder you may write to was expected.")
 
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from harness.core import registry as groups
 from harness.core.errors import HarnessError, UsageError
+from harness.core.foreign import foreign
 from harness.models.base import Model
 from metrics.api.plugins import reason_of
 from metrics.api.registry import Registry
@@ -98,7 +99,8 @@ def load_model(name: str, **options: Any) -> Model:
         BrokenPlugin: for a plug-in that does not load, or is no model when it has.
         ModelError: for missing weights.
     """
-    load = MODELS.get(name)
+    with foreign(f"the model {name}"):
+        load = MODELS.get(name)
     try:
         inspect.signature(load).bind(**options)
     except TypeError:
@@ -106,7 +108,8 @@ def load_model(name: str, **options: Any) -> Model:
     except ValueError:  # a signature that cannot be read, as some compiled functions have
         pass
     try:
-        model = load(**options)
+        with foreign(f"the model {name}"):
+            model = load(**options)
     except (HarnessError, OSError, MemoryError):  # what is missing, and what the machine does, is no defect of a model
         raise
     except Exception as error:

@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from harness.core.errors import UsageError
+from harness.core.foreign import foreign
 from harness.core.identity import clip_identity, clip_seed, derived_seed, digest
 from harness.models.base import Conditioning, Model
 from harness.planning.experiment import Condition, Experiment
@@ -63,7 +64,8 @@ class Plan:
 
     def encode(self, model: Model) -> dict[tuple[Prompt, float], Conditioning]:
         """Everything that the model is asked for, read by it once. Raises what `Model.encode` does."""
-        return {asked: model.encode(*asked) for asked in dict.fromkeys(request.asked for request in self.requests)}
+        with foreign(f"the model {model.name}"):
+            return {asked: model.encode(*asked) for asked in dict.fromkeys(request.asked for request in self.requests)}
 
     def batches(self, wanted: Collection[str], width: int) -> Iterator[list[ClipRequest]]:
         """The requests whose id is in `wanted`, in order, at most `width` at once, never two conditions in one batch.
@@ -102,7 +104,8 @@ def make_plan(
         raise UsageError(
             f"the prompt {repeated[0]!r} was given twice: give each prompt once and raise --clips instead."
         )
-    fingerprint = model.fingerprint()
+    with foreign(f"the model {model.name}"):
+        fingerprint = model.fingerprint()
 
     @cache  # conditions share their seeds, and a seed is half the work of a request
     def seeds(own_seed: int) -> list[int]:

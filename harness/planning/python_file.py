@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.core.errors import HarnessError, UsageError
+from harness.core.foreign import Stopped
 from harness.planning.experiment import Condition, Declaration
 
 SUFFIXES = (".py", ".yaml", ".yml")
@@ -90,7 +91,9 @@ def explained(path: Path) -> Iterator[None]:
     """What a user's file raises, as a `UsageError` with its line there."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except (KeyboardInterrupt, Stopped):
+        raise
+    except BaseException as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f"{path}, line {lines[-1]}" if lines else str(path)
         what = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"

@@ -97,8 +97,7 @@ def read_run(folder: Path) -> RunFolder:
             raise ValueError(f"its id is {result['id']!r:.40}")
         for condition in (*result["conditions"], *result["experiment"]["conditions"], result["experiment"]):
             str(condition["name"])
-        if result.get("schema", 1) == 1:
-            result = _from_schema_1(result)
+        result = _renewed(result)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
     failures = _read_list(folder / "failures.json", lambda failure: failure["condition"] + failure["error"])
@@ -106,23 +105,28 @@ def read_run(folder: Path) -> RunFolder:
     return RunFolder(folder, result, [_typed(row) for row in read_rows(folder)], failures, looks)
 
 
-def _from_schema_1(result: dict[str, Any]) -> dict[str, Any]:
-    """A result of an earlier version under today's names. Differences then had one p, adjusted by Holm's method."""
+def _renewed(result: dict[str, Any]) -> dict[str, Any]:
+    """The result of an earlier version under today's names; differences then had one p, adjusted by Holm's method."""
     conditions = [
-        condition | {"scores": {name: _score_1(score) for name, score in condition.get("scores", {}).items()}}
+        condition | {"scores": {name: _score(score) for name, score in condition.get("scores", {}).items()}}
         for condition in result["conditions"]
     ]
-    differences = []
-    for one in result["differences"]:
-        kept = {name: one[name] for name in ("metric", "first", "second", "significant")}
-        adjusted = {"p": None, "p_adjusted": one["p"], "family_interval": None, "label": "declared"}
-        differences.append(_score_1(one["score"]) | kept | adjusted)
-    return result | {"conditions": conditions, "differences": differences}
+    return result | {"conditions": conditions, "differences": [_difference(one) for one in result["differences"]]}
 
 
-def _score_1(score: Mapping[str, Any]) -> dict[str, Any]:
-    renamed = {name: value for name, value in score.items() if name != "n_units"}
-    return renamed | {"n": score["n_units"], "why": "" if score["reliable"] else score["note"]}
+def _difference(one: dict[str, Any]) -> dict[str, Any]:
+    if "score" not in one:
+        return one
+    same = {name: one[name] for name in ("metric", "first", "second", "significant")}
+    return _score(one["score"]) | same | {"p": None, "p_adjusted": one["p"], "family_interval": None}
+
+
+def _score(score: dict[str, Any]) -> dict[str, Any]:
+    """In schema 1 units were called songs, and what makes a score unreliable stood in its note."""
+    if "n" in score:
+        return score
+    units = score["n_songs"] if "n_songs" in score else score["n_units"]
+    return score | {"n": units, "why": "" if score["reliable"] else score["note"]}
 
 
 def _read_list(path: Path, check: Callable[[Any], object]) -> list[Any]:

@@ -6,8 +6,6 @@ unless others are named: the same clips then give the run's scores and differenc
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.core.csv_table import write_table
 from harness.core.errors import AudioError, HarnessError, UsageError
 from harness.core.identity import digest, readable_json
 from harness.core.option import DEFAULT_MODEL
@@ -128,11 +127,7 @@ class Report:
         """The table of files; `more` gives further cells by path."""
         rows = [row | dict((more or {}).get(row["file"], {})) for row in self.files()]
         further = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [*COLUMNS, *further], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        return write_table([*COLUMNS, *further], rows)
 
     def as_dict(self) -> dict[str, Any]:
         """The one JSON of scores (`harness.reporting.document`), with the settings and the files."""
@@ -167,11 +162,7 @@ class Report:
             for n, clip in enumerate(one.clips.clips)
         ]
         columns = dict.fromkeys(column for row in rows for column in row)
-        table = io.StringIO()
-        writer = csv.DictWriter(table, list(columns), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return {"result.json": readable_json(result), "clips.csv": table.getvalue().encode()}
+        return {"result.json": readable_json(result), "clips.csv": write_table(list(columns), rows).encode()}
 
     def as_json(self, **more: Any) -> str:
         return readable_json(self.as_dict() | more).decode("utf-8")

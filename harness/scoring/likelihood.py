@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -11,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.csv_table import write_table
 from harness.core.errors import DegenerateInput, HarnessError, UsageError
 from harness.core.progress import Progress
 from metrics.api.catalogue import CATALOGUE, metric
@@ -178,11 +177,7 @@ def _common(provenances: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def as_csv(scored: Sequence[Scored]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows(scored))
-    return text.getvalue()
+    return write_table(COLUMNS, rows(scored))
 
 
 def as_json(scored: Sequence[Scored]) -> str:

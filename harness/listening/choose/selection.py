@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from harness.core.csv_table import read_table
 from harness.core.errors import UsageError
 from harness.listening.choose.sources import Clip, Source
 from metrics.api.registry import unknown_name
@@ -177,11 +177,10 @@ def _mean_figure(item: Item, name: str) -> float:
 def _listed(path: Path, items: Sequence[Item]) -> list[Item]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows: list[dict[str, Any]] = list(reader)
+            columns, rows = read_table(file)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"the list {path} cannot be read ({error}): CSV with a column prompt was expected.") from error
-    if "prompt" not in (reader.fieldnames or ()):
+    if "prompt" not in columns:
         raise UsageError(f"the list {path} has no column prompt: the header 'prompt,index' was expected.")
     by_name: dict[tuple[str, int], Item] = {}
     for item in items:

@@ -14,14 +14,15 @@ from __future__ import annotations
 import base64
 import csv
 import hmac
-import io
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, get_args
 
+from harness.core.csv_table import read_table, write_table
 from harness.core.errors import HarnessError, UsageError
 from harness.core.identity import canonical_json
 from metrics.io.files import write_bytes
@@ -122,14 +123,12 @@ def write_private(path: Path, content: bytes) -> None:
 
 def write_key(folder: Path, rows: Iterable[KeyRow]) -> Path:
     """Write `PRIVATE/key.csv` in the order of the ids."""
-    table = io.StringIO()
-    writer = csv.DictWriter(table, [field.name for field in fields(KeyRow)], lineterminator="\n")
-    writer.writeheader()
+    cells = []
     for row in sorted(rows, key=lambda row: row.blind_id):
-        numbers = {name: "" if (value := getattr(row, name)) is None else f"{value:.4f}" for name in NUMBERS}
-        writer.writerow({**asdict(row), **numbers, "trial": " ".join(row.trial)})
-    path = folder / PRIVATE / "key.csv"
-    write_private(path, table.getvalue().encode("utf-8", "surrogateescape"))
+        numbers = {name: None if (value := getattr(row, name)) is None else Decimal(f"{value:.4f}") for name in NUMBERS}
+        cells.append({**asdict(row), **numbers, "trial": " ".join(row.trial)})
+    path, table = folder / PRIVATE / "key.csv", write_table([field.name for field in fields(KeyRow)], cells)
+    write_private(path, table.encode("utf-8", "surrogateescape"))
     return path
 
 
@@ -138,7 +137,7 @@ def read_key(folder: Path) -> list[KeyRow]:
     path = folder / PRIVATE / "key.csv"
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
+            _, rows = read_table(file)
         return [_row(row) for row in rows]
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         said = f"no column {error}" if isinstance(error, KeyError) else error

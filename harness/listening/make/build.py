@@ -6,8 +6,6 @@ interruption makes only what is missing or no longer what was recorded.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -15,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.csv_table import write_table
 from harness.core.errors import UsageError
 from harness.core.identity import digest, readable_json
 from harness.core.progress import Progress, Quiet
@@ -34,7 +33,7 @@ from harness.listening.make.workers import Workers
 from harness.listening.package import Exported, export_all
 from harness.listening.package.stimulus_set import Stimulus, StimulusSet
 from harness.listening.settings import StudySettings
-from metrics.io.files import abandoned, sync_all, unsynced, write_bytes
+from metrics.io.files import abandoned, strict_umask, sync_all, unsynced, write_bytes
 from metrics.io.weights import file_sha256
 
 STUDIO_VERSION = 1
@@ -66,6 +65,7 @@ class Job:
     folder: Path
 
 
+@strict_umask()
 def build(settings: StudySettings, progress: Progress | None = None) -> Built:
     """Make the study's folder, or what is missing of it.
 
@@ -282,12 +282,11 @@ def _key_row(member: Member, made: Made, trials: tuple[str, ...], material: Mate
 def _publish(stimuli: StimulusSet, settings: StudySettings) -> Exported:
     """Write what may be served besides the sounds: the manifest, the lists, the exports; all with a neutral date."""
     public, of_stimulus = settings.out / "public", trials_of(stimuli.trials)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["blind_id", "trial", "seconds", "sha256"])
-    for id, one in stimuli.stimuli.items():
-        writer.writerow([id, " ".join(of_stimulus[id]), one.seconds, one.sha256])
-    write_bytes(public / "manifest.csv", table.getvalue().encode())
+    rows = [
+        {"blind_id": id, "trial": " ".join(of_stimulus[id]), "seconds": one.seconds, "sha256": one.sha256}
+        for id, one in stimuli.stimuli.items()
+    ]
+    write_bytes(public / "manifest.csv", write_table(("blind_id", "trial", "seconds", "sha256"), rows).encode())
     write_lists(stimuli.lists, public / "lists")
     exported = export_all(stimuli, public, settings.language)
     for path in (*public.rglob("*"), public):

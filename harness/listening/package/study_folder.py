@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from harness.core.csv_table import read_table
 from harness.core.errors import HarnessError
 from harness.listening.design.lists import read_list
 from harness.listening.kinds.catalogue import find_kind
@@ -97,7 +98,7 @@ def read_study(folder: Path) -> Study:
 
 def _manifest(path: Path) -> dict[str, dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, strict=True))
+        _, rows = read_table(file)
     return {row["blind_id"]: row | {"seconds": str(float(row["seconds"]))} for row in rows if row["trial"]}
 
 

@@ -6,10 +6,9 @@ into Loop & Merge, where `position` is Field 1. Sound files are named as seen fr
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
+from harness.core.csv_table import write_table
 from harness.listening.package.sequence import steps
 from harness.listening.package.stimulus_set import ListenerList, StimulusSet
 
@@ -59,8 +58,4 @@ def address(listener: str) -> str:
 
 def as_csv(table: list[dict[str, Any]]) -> bytes:
     """Rows that have the same columns, in UTF-8."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    return text.getvalue().encode("utf-8")
+    return write_table(list(table[0]), table).encode("utf-8")

@@ -19,6 +19,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from harness.core.foreign import Stopped
 from harness.sampling.failures import failures_of
 from harness.sampling.worker import Batch, Report, Result, Worker
 
@@ -164,7 +165,7 @@ def _serve(connection: Connection, worker: Worker) -> None:
 
 
 def _leave(number: int, frame: Any) -> None:
-    sys.exit(128 + number)
+    raise Stopped(128 + number)
 
 
 def end_with_driver() -> None:

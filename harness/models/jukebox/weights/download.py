@@ -12,7 +12,6 @@ import json
 import os
 import re
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from http.client import HTTPException
@@ -21,7 +20,8 @@ from typing import Any
 
 from harness.core.errors import ModelError
 from harness.core.progress import Progress
-from metrics.io.files import write_bytes
+from metrics.io.files import owned, write_bytes
+from metrics.io.web import Credentials, open_url, without_user_info
 
 BLOCK = 1 << 20  # bytes
 SILENCE_SECONDS = 60.0
@@ -55,10 +55,11 @@ def download(url: str, target: Path, check_size: Callable[[int], None], progress
     `NotServed` when there is nothing to be had, `ModelError` when the connection ends early (what has arrived is kept)
     or a web page comes instead of a file.
     """
+    shown = without_user_info(url)
     part, note = target.with_name(target.name + ".part"), target.with_name(target.name + ".json")
     target.parent.mkdir(parents=True, exist_ok=True)
     begun = _read_note(note)
-    if begun is None or begun.url != url:
+    if begun is None or begun.url != shown:
         discard(target)
         begun = None
     elif target.exists():
@@ -68,11 +69,11 @@ def download(url: str, target: Path, check_size: Callable[[int], None], progress
         with _open(url, begun, have) as response:
             if "html" in response.headers.get_content_type():
                 raise ModelError(
-                    f"{url} is a web page, perhaps one to sign in or of an error: a checkpoint was expected. Open it "
+                    f"{shown} is a web page, perhaps one to sign in or of an error: a checkpoint was expected. Open it "
                     "in a browser to see what it says, and give the address of the files themselves with --from."
                 )
             if begun is None or response.status != 206:
-                begun, have = _version(url, response), 0
+                begun, have = _version(shown, response), 0
                 part.unlink(missing_ok=True)
             if begun.bytes is not None:
                 check_size(begun.bytes)
@@ -89,20 +90,21 @@ def discard(target: Path) -> None:
 
 def _open(url: str, begun: Version | None, have: int) -> Any:
     """The response with what comes after the first `have` bytes of `begun` (status 206), or with the whole file."""
+    shown = without_user_info(url)
     headers = {"User-Agent": "music-harness", "Accept-Encoding": "identity"}
     if begun is not None and have and begun.bytes is not None:
         headers["Range"] = f"bytes={have}-"
         if begun.validator:
             headers["If-Range"] = begun.validator
     try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=SILENCE_SECONDS)
+        response = open_url(url, headers, SILENCE_SECONDS, Credentials())
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and "Range" in headers:  # the server's file ends before what we have
             return _open(url, None, 0)
-        raise NotServed(f"{url} cannot be had: the server answers {error.code} ({error.reason}).") from error
+        raise NotServed(f"{shown} cannot be had: the server answers {error.code} ({error.reason}).") from error
     except (OSError, HTTPException, ValueError) as error:
-        raise NotServed(f"{url} cannot be reached ({getattr(error, 'reason', None) or error}).") from error
+        raise NotServed(f"{shown} cannot be reached ({getattr(error, 'reason', None) or error}).") from error
     if response.status == 206 and not _continues(response.headers.get("Content-Range", ""), begun, have):
         response.close()
         return _open(url, None, 0)
@@ -124,7 +126,7 @@ def _receive(response: Any, part: Path, have: int, version: Version, progress: P
     """Append the response to `part`, of which there are `have` bytes."""
     total, done = version.bytes, have
     title = f"{part.name.removesuffix('.part')} (MB)"
-    with part.open("ab") as file, progress.stage(title, round((total or 0) / 1e6)) as stage:
+    with open(part, "ab", opener=owned) as file, progress.stage(title, round((total or 0) / 1e6)) as stage:
         try:
             while True:
                 try:

@@ -20,6 +20,7 @@ from harness.models.jukebox.weights.convert import PickleRefused, Wanted, conver
 from harness.models.jukebox.weights.download import NotServed, discard, download
 from harness.models.jukebox.weights.pins import Pin, Pins
 from metrics.io.files import write_bytes
+from metrics.io.web import without_user_info
 
 PUBLISHED = "https://openaipublic.azureedge.net/jukebox/models"
 REPOSITORY = "https://github.com/openai/jukebox"
@@ -36,6 +37,11 @@ class Options:
     source: str = PUBLISHED
     ids: Path | None = None
     trust_pickle: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The source without a user and a password."""
+        return self.source if self.folder else without_user_info(self.source)
 
     @property
     def folder(self) -> Path | None:
@@ -127,13 +133,13 @@ def _pull_module(folder: ModelFolder, module: str, options: Options, progress: P
         pinned = pins.get(name)
         if pinned is not None and pinned.bytes != size:
             raise ModelError(
-                f"{options.source} has {name} with {size:,} bytes: the one fetched before had {pinned.bytes:,}. "
+                f"{options.shown} has {name} with {size:,} bytes: the one fetched before had {pinned.bytes:,}. "
                 "Nothing was fetched. Use the source of the first one with --from; or, if you trust this one, delete "
                 f"the entry {name!r} from {pins.path} and pull again."
             )
         if size < manifest.unique_bytes:
             raise ModelError(
-                f"{options.source} has {name} with {size:,} bytes: the weights alone have {manifest.unique_bytes:,}. "
+                f"{options.shown} has {name} with {size:,} bytes: the weights alone have {manifest.unique_bytes:,}. "
                 "It is cut short or another file. Use another source with --from."
             )
 
@@ -208,7 +214,7 @@ def _find_id_list(folder: ModelFolder, name: str, options: Options, progress: Pr
             return download(url, _downloads(folder) / "ids" / name, lambda size: None, progress)
         except NotServed:
             pass
-    looked = options.ids or options.source
+    looked = options.ids or options.shown
     raise ModelError(
         f"the label list {name} is not in {looked}. It says which artist or genre has which number, and belongs to the "
         f"original repository, in {IDS_IN_REPOSITORY}/: git clone {REPOSITORY}, then harness models pull {folder.name} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -122,6 +123,18 @@ def test_the_key_is_private_and_its_ids_need_the_secret(made, kind: str) -> None
 
     assert row.blind_id in ids(keep_secret(built.folder))  # the search is the right one
     assert row.blind_id not in ids(Blinder(b"")) | ids(Blinder(bytes(32)))
+
+
+def test_nobody_else_may_change_a_study_however_lax_the_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        built = make(tmp_path, "acr")
+    finally:
+        os.umask(before)
+    modes = {path.relative_to(built.folder): path.stat().st_mode & 0o777 for path in built.folder.rglob("*")}
+    assert built.folder.stat().st_mode & 0o777 == 0o755
+    assert {str(path): oct(mode) for path, mode in modes.items() if mode & 0o022} == {}
+    assert modes[Path("PRIVATE/key.csv")] == 0o600
 
 
 @pytest.mark.parametrize("kind", kinds())

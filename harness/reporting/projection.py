@@ -32,7 +32,7 @@ from harness.core.identity import readable_json
 from harness.planning.plan import ClipRequest
 from harness.reporting.plots import scores_figure, write_png
 from harness.reporting.system import Look
-from harness.scoring.results import REPLICATES, Outcome
+from harness.scoring.results import REPLICATES, Outcome, file_name
 from harness.store.clips import Store, explained
 from harness.store.listing import TABLE, plan_file, read_rows
 from metrics.io.files import temporary_mark, write_bytes
@@ -88,8 +88,9 @@ def _project(outcome: Outcome) -> None:
     rows = [row for result in outcome.conditions for row in outcome.clip_rows(result)]
     _renew(outcome.folder / TABLE, _table(rows))
     _renew(outcome.folder / "scores.csv", _table(outcome.score_rows()))
-    for name, content in outcome.study.items():
-        _renew(outcome.folder / name, content)
+    if study := outcome.experiment.study:
+        name = Path(study.name)
+        _renew(outcome.folder / f"{file_name(name.stem)}{name.suffix}", study.content)
     for condition in outcome.conditions:
         folder = outcome.clips_folder(condition.condition)
         for clip in condition.clips:

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -95,7 +95,7 @@ class ConditionResult:
 class Outcome:
     """Everything that a run found. `id` is the digest of what was asked and is there; `sampled` counts the clips this
     run made, `changed` those of them that came out otherwise than the stored ones, which they replaced. `failures` are
-    the clips that could not be made. `study` is the file that declares the experiment, by name, where one does."""
+    the clips that could not be made."""
 
     id: str
     experiment: Experiment
@@ -108,7 +108,6 @@ class Outcome:
     sampled: int
     failures: tuple[Failure, ...] = ()
     changed: int = 0
-    study: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def clips(self) -> int:

@@ -96,17 +96,17 @@ def compare(conditions: Sequence[ConditionScores], declared: Family, progress: P
                 else:
                     found.append(Comparison(name, first, second, one, label))
             stage.advance(done)
+    order = {name: n for n, name in enumerate((*deciding, *others))}
+    found.sort(key=lambda one: order[one.metric])
     tested = [one for one in found if one.label != "exploratory"]
-    rest = [one for one in found if one.label == "exploratory"]
     groups = [tested] if declared.adjusted else [[one] for one in tested]
     adjusted = [
         replace(one, difference=difference)
         for group in groups
         for one, difference in zip(group, family([one.difference for one in group]), strict=True)
     ]
-    order = {name: n for n, name in enumerate((*deciding, *others))}
-    return Compared((*sorted(adjusted, key=lambda one: order[one.metric]),
-                     *sorted(rest, key=lambda one: order[one.metric])), tuple(undefined), notes)  # fmt: skip
+    rest = [one for one in found if one.label == "exploratory"]
+    return Compared((*adjusted, *rest), tuple(undefined), notes)
 
 
 def difference(first: ConditionScores, second: ConditionScores, name: str) -> Difference:

@@ -13,6 +13,7 @@ from harness.corpora import reference as corpus_reference
 from harness.corpora.corpus import Corpus
 from harness.corpora.manifest import Track
 from harness.scoring import references
+from harness.scoring.measures import Measures
 from harness.scoring.references import (
     Folder,
     build_from_corpus,
@@ -21,7 +22,6 @@ from harness.scoring.references import (
     read_manifest,
     recipe_for,
 )
-from harness.scoring.measures import Measures
 from metrics.api.errors import AudioError as MetricsAudioError
 from metrics.embeddings import load_embedder
 from metrics.embeddings.base import embed_clip

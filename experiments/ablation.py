@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from harness.planning.experiment import Condition, experiment
+from harness import Condition, experiment
 from harness.planning.sweeps import ablations, read_change
 
 

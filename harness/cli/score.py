@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from harness.core.progress import Progress
+    from harness.models.likelihood import LikelihoodRequest
     from harness.running.folder import Report
-    from harness.scoring.likelihood import Request, Scored
+    from harness.scoring.likelihood import Scored
 
 PER = {"nats_per_token": ("nats/token", 3), "bits_per_token": ("bits/token", 3), "bits_per_second": ("bits/s", 0)}
 """Heading and decimals of each value that files of different lengths can be compared by."""
@@ -192,7 +193,7 @@ def score(
 
 
 def _likelihoods(
-    model: str, paths: Sequence[Path], report: Report | None, request: Request, stop: bool, progress: Progress
+    model: str, paths: Sequence[Path], report: Report | None, request: LikelihoodRequest, stop: bool, progress: Progress
 ) -> list[Scored]:
     """The likelihood of each file that was measured, or of those named."""
     from harness.core.sound_files import sound_files
@@ -267,16 +268,15 @@ def check_csv(path: Path) -> None:
         raise UsageError(f"the table {path} cannot be written: a file in a folder you may write to was expected.")
 
 
-def request_of(labels: dict[str, Any], offset: float, total: float | None, as_it_is: bool) -> Request:
-    """The options as a `Request`; without labels there is no prompt."""
+def request_of(labels: dict[str, Any], offset: float, total: float | None, as_it_is: bool) -> LikelihoodRequest:
+    """The options as a request; without labels there is no prompt."""
     from harness.cli.sample import read_lyrics
-    from harness.models.jukebox.likelihood import LUFS, Place
+    from harness.models.likelihood import LUFS, LikelihoodRequest
     from harness.prompts.prompt import Prompt
-    from harness.scoring.likelihood import Request
 
     named: dict[str, Any] = labels | {"lyrics": read_lyrics(labels["lyrics"])}
     prompt = Prompt(**named) if any(value is not None for value in named.values()) else None
-    return Request(prompt, Place(offset, total), None if as_it_is else LUFS)
+    return LikelihoodRequest(prompt, offset, total, None if as_it_is else LUFS)
 
 
 def likelihood_table(scored: Sequence[Scored]) -> Table:

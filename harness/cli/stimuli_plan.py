@@ -140,8 +140,8 @@ def plan(
         runs,
     )
     if draw is not None:
+        from harness.core.png import write_png
         from harness.listening.describe.design_figure import design_figure
-        from harness.reporting.plots import write_png
 
         write_png(design_figure(planned.design, _headline(planned)), draw)
     if as_json:

@@ -3,8 +3,21 @@
     [project.entry-points."music_harness.experiments"]
     swing = "my_package.swing:swing"
 
+What the target of an entry point is, by group:
+
+    models        a function that gives a model (harness.models.base.Model), or a class of models; its parameters are
+                  the options that the model takes
+    embedders     a function that gives an embedder (metrics.embeddings.base.Embedder), or a class of them; in
+                  "name:rest" the rest is its first argument
+    metrics       a row of the catalogue (metrics.api.catalogue.Metric) whose name is the entry point's
+    experiments   a function under @experiment (harness.planning.experiment)
+    kinds         a kind of listening study (harness.listening.kinds.catalogue.Kind) whose name is the entry point's
+    prompts       the path of a prompt file (.yaml, .csv or .jsonl)
+    executors     a function of a worker and a harness.sampling.executors.Way that gives an executor
+                  (harness.sampling.worker.Executor)
+
 The class is `metrics.api.registry.Registry`, where the rules are: names are found without an import, things are loaded
-one at a time, a built-in name wins, a broken plug-in is listed and harms nothing.
+one at a time, a built-in name wins, a broken plug-in is listed by `harness plugins` and harms nothing.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ From the field are derived the command line's option (`harness.cli.options`), th
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
@@ -22,10 +22,11 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
-from harness.core.errors import UsageError
+from harness.core.errors import HarnessError, UsageError
 from harness.core.option import Option
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def _listed(value: Any) -> Any:
@@ -126,6 +127,19 @@ def _explained(error: ValidationError, names: Sequence[str]) -> Iterator[str]:
         yield problem(one, ".".join(map(str, parts)), names)
 
 
+def refusing(function: Callable[..., R]) -> Callable[..., R]:
+    """A check whose `HarnessError` pydantic collects with the other mistakes, in place of letting it through."""
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> R:
+        try:
+            return function(*args, **kwargs)
+        except HarnessError as error:
+            raise ValueError(str(error)) from None
+
+    return checked
+
+
 LIMITS = {
     "greater_than_equal": "at least {ge}",
     "greater_than": "a number above {gt}",
@@ -147,19 +161,20 @@ KINDS = {
 }
 
 
-def problem(error: ErrorDetails, name: str = "", known: Sequence[str] = ()) -> str:
+def problem(error: ErrorDetails, name: str = "", known: Sequence[str] = (), what: str = "entry") -> str:
     """One mistake found by pydantic, as what was found and what was expected.
 
     Args:
         error: the mistake.
         name: what the value is called, where the message does not stand beside its name.
-        known: entries of which the nearest is suggested in place of an unknown one.
+        known: names of which the nearest is suggested in place of an unknown one.
+        what: what those are the names of.
     """
     kind, context = error["type"], error.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         from metrics.api.registry import unknown_name
 
-        return unknown_name("entry", str(error["loc"][-1]), list(known)).rstrip(".")
+        return unknown_name(what, str(error["loc"][-1]), list(known)).rstrip(".")
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", error["msg"])).rstrip(".")
     if kind == "missing":
@@ -174,4 +189,5 @@ def problem(error: ErrorDetails, name: str = "", known: Sequence[str] = ()) -> s
     limits = {
         key: limit if isinstance(limit, str) else f"{limit:,}".removesuffix(".0") for key, limit in context.items()
     }
-    return f"{found}: {expected.format(**limits)} was expected"
+    quoted = " in quotes" if kind == "string_type" and not name and not isinstance(error["input"], list | dict) else ""
+    return f"{found}: {expected.format(**limits)}{quoted} was expected"

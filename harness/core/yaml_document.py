@@ -145,7 +145,7 @@ class _Builder:
 
         try:
             return yaml.SafeLoader("").construct_object(node)
-        except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
+        except Exception as error:  # whatever a constructor raises for a text that does not fit its tag
             reason = getattr(error, "problem", None) or error
             return self._wrong(node, place, f"{node.value!r:.60} cannot be read ({reason!s:.100}). Put it in quotes")
 

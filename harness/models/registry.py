@@ -7,15 +7,15 @@ nothing else depends on how it is built.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, cast
 
 from harness.core import registry as groups
-from harness.core.errors import HarnessError, UsageError
+from harness.core.errors import UsageError
 from harness.core.foreign import foreign
 from harness.models.base import Model
-from metrics.api.plugins import reason_of
 from metrics.api.registry import Registry
 
 METHODS = ("fingerprint", "encode", "sample")
@@ -24,7 +24,7 @@ METHODS = ("fingerprint", "encode", "sample")
 def _loads(name: str, found: Any) -> Callable[..., Model]:
     """What a plug-in's entry point is, if a model can be had by calling it."""
     if not callable(found):
-        raise UsageError(f"it is a {type(found).__name__}: a function that loads a model was expected")
+        raise UsageError(f"it is of type {type(found).__name__}: a function that loads a model was expected")
     lacking = [method for method in METHODS if not callable(getattr(found, method, None))]
     if isinstance(found, type) and lacking:
         raise UsageError(f"the class {found.__name__} has no {', '.join(lacking)}: see harness.models.base.Model")
@@ -52,8 +52,8 @@ DOORS: Mapping[str, Registry[Any]] = {
             "convert": "harness.models.jukebox.weights.convert:convert",
             "files": "harness.models.jukebox.weights.inventory",
             "likelihood": "harness.models.jukebox.likelihood",
-            "pull": "harness.models.jukebox.weights.pull:pull",
-            "train": "harness.models.jukebox.train.recipe:Recipe",
+            "pull": "harness.models.jukebox.weights.pull:pull_released",
+            "train": "harness.models.jukebox.train.recipe:recipe",
         },
     ),
 }
@@ -87,6 +87,16 @@ def doors(model: str) -> list[str]:
     return DOORS[family].names() if family in DOORS else []
 
 
+def plugin_states() -> dict[str, str]:
+    """The state ("installed" or "broken") of each model that another distribution brings.
+
+    Installed is not ready: that its entry point loads does not say that its weights are there.
+    """
+    plugins = {row.name for row in MODELS.listed() if row.state in ("installed", "broken")}
+    working = MODELS.working()
+    return {name: "installed" if name in working else "broken" for name in sorted(plugins)}
+
+
 def load_model(name: str, **options: Any) -> Model:
     """The model of that name, with its weights.
 
@@ -97,47 +107,36 @@ def load_model(name: str, **options: Any) -> Model:
     Raises:
         UsageError: for an unknown name or an option that the model does not take.
         BrokenPlugin: for a plug-in that does not load, or is no model when it has.
-        ModelError: for missing weights.
+        ModelError: for missing weights, and for a model that ends the program.
     """
-    with foreign(f"the model {name}"):
-        load = MODELS.get(name)
+    load = MODELS.get(name)
     try:
         inspect.signature(load).bind(**options)
     except TypeError:
         raise UsageError(f"{name} takes no {', '.join(options)}: leave it out, or choose another model.") from None
     except ValueError:  # a signature that cannot be read, as some compiled functions have
         pass
-    try:
-        with foreign(f"the model {name}"):
-            model = load(**options)
-    except (HarnessError, OSError, MemoryError):  # what is missing, and what the machine does, is no defect of a model
-        raise
-    except Exception as error:
-        broken = None if type(error).__name__ == "OutOfMemoryError" else MODELS.failed(name, error)
-        if broken is None:
-            raise
-        raise broken from error
-    broken = MODELS.failed(name, problem) if (problem := _problem(model)) else None
-    if broken is not None:
-        raise broken
+    with foreign(f"the model {name}"), MODELS.blamed(name):
+        model = load(**options)
+        if not MODELS.origin(name).built_in:
+            _check(model)
     return model
 
 
-def _problem(model: Any) -> str:
-    """What keeps an object from being a model; empty for nothing."""
-    try:
-        if lacking := [name for name in METHODS if not callable(getattr(model, name, None))]:
-            return f"it has no method {', '.join(lacking)}"
-        if not isinstance(model.name, str) or not model.name:
-            return f"its name is {model.name!r:.60}: a word was expected"
-        for name, unit in (("rate", "Hz"), ("width", "clips")):
-            value = getattr(model, name)
-            if not isinstance(value, Integral) or value < 1:
-                return f"its {name} is {value!r:.60}: a whole number of {unit} was expected"
-        list(model.styles)
-    except Exception as error:
-        return reason_of(error)
-    return ""
+def _check(model: Any) -> None:
+    """Raise for an object that is no model."""
+    if lacking := [method for method in METHODS if not callable(getattr(model, method, None))]:
+        raise AttributeError(f"the model has no method {', '.join(lacking)}")
+    if not isinstance(model.name, str) or not model.name:
+        raise TypeError(f"its name is {model.name!r:.60}: a word was expected")
+    for name, unit in (("rate", "Hz"), ("width", "clips")):
+        value = getattr(model, name)
+        if not isinstance(value, Integral) or value < 1:
+            raise TypeError(f"its {name} is {value!r:.60}: a whole number of {unit} was expected")
+    list(model.styles)
+    if not isinstance(fingerprint := model.fingerprint(), dict):
+        raise TypeError(f"its fingerprint is {fingerprint!r:.60}: a dictionary was expected")
+    json.dumps(fingerprint)
 
 
 def _names_of(family: str) -> list[str]:

@@ -5,7 +5,7 @@
     harness run study.yaml
 
 The file is run as Python runs a script, with its folder on the path. The SHA-256 of its bytes is recorded with what was
-found. Whatever goes wrong in it is a `UsageError` that says the line.
+found. Whatever goes wrong in it is a `UsageError` with the line.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def read_experiments(path: Path) -> dict[str, Declaration]:
             found[value.name] = replace(value, function=function, source=sha256, study=study)
     if not found:
         raise UsageError(
-            f"{path} declares no experiment: a function under @experiment(varies=…) from "
-            "harness.planning.experiment was expected."
+            f"{path} declares no experiment: a function under @experiment(varies=…) was expected, with "
+            "from harness import Condition, experiment."
         )
     for name, declaration in found.items():
         with explained(path):

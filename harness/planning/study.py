@@ -7,9 +7,9 @@ prompts and the listening study. A value is checked where it stands, and everyth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -26,8 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from harness.core.errors import UsageError
-from harness.core.settings import options_of
+from harness.core.settings import options_of, refusing
 from harness.planning import sweeps
 from harness.planning.claims import Claims, check_metrics, check_primary
 from harness.planning.experiment import Condition, Experiment
@@ -35,21 +34,7 @@ from harness.planning.listening import Listening
 from harness.planning.settings import ExperimentSettings
 from harness.prompts.prompt import Prompt
 
-T = TypeVar("T")
 STRICT = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-def _refusing(function: Callable[..., T]) -> Callable[..., T]:
-    """The function, whose `UsageError` pydantic collects with the other mistakes."""
-
-    @wraps(function)
-    def checked(*args: Any, **kwargs: Any) -> T:
-        try:
-            return function(*args, **kwargs)
-        except UsageError as error:
-            raise ValueError(str(error)) from None
-
-    return checked
 
 
 def _given(entries: BaseModel) -> dict[str, Any]:
@@ -62,7 +47,7 @@ def _made(make: Callable[..., Any]) -> WrapValidator:
 
     def wrap(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         entries = handler(value)
-        return _refusing(make)({name: getattr(entries, name) for name in value})
+        return refusing(make)({name: getattr(entries, name) for name in value})
 
     return WrapValidator(wrap)
 
@@ -84,7 +69,7 @@ def _value(name: str, *, may_be_off: bool = False) -> Any:
     kinds += [{"type": "array", "items": number}] if name in sweeps.PER_LEVEL else []
     kinds += [{"type": "null"}] if name in sweeps.NULLABLE else []
     kinds += [{"enum": ["off", False]}] if may_be_off and name in sweeps.OFF else []
-    return Annotated[Any, AfterValidator(_refusing(check)), WithJsonSchema({"anyOf": kinds} if kinds[1:] else kinds[0])]
+    return Annotated[Any, AfterValidator(refusing(check)), WithJsonSchema({"anyOf": kinds} if kinds[1:] else kinds[0])]
 
 
 def _several(name: str) -> Any:
@@ -101,7 +86,7 @@ class RangeEntries(BaseModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> RangeEntries:
-        _refusing(self.range)()
+        refusing(self.range)()
         return self
 
     def range(self) -> sweeps.Range:
@@ -175,7 +160,7 @@ class _Ways(BaseModel):
     def _one_way(self, info: ValidationInfo) -> _Ways:
         if len(self.model_fields_set) != 1:
             raise ValueError(f"{len(self.model_fields_set)} entries were found: one of {', '.join(WAYS)} was expected")
-        _refusing(Experiment)((info.context or {}).get("name", "study"), tuple(self.conditions), "what varies")
+        refusing(Experiment)((info.context or {}).get("name", "study"), tuple(self.conditions), "what varies")
         return self
 
     @property
@@ -207,7 +192,7 @@ def _prompt_field(name: str) -> Any:
         return value
 
     schema = Prompt.model_json_schema()["properties"][name]
-    return Annotated[Any, AfterValidator(_refusing(check)), WithJsonSchema(schema)]
+    return Annotated[Any, AfterValidator(refusing(check)), WithJsonSchema(schema)]
 
 
 PromptEntries = _table("Prompt", {name: (_prompt_field(name), None) for name in Prompt.model_fields})
@@ -229,12 +214,12 @@ def _set_name(name: str) -> str:
 
 
 PromptLine = Annotated[
-    Annotated[NAME, AfterValidator(_refusing(_prompt_text)), Tag("a text")]
-    | Annotated[PromptEntries, AfterValidator(_refusing(_prompt)), Tag("a prompt")],
+    Annotated[NAME, AfterValidator(refusing(_prompt_text)), Tag("a text")]
+    | Annotated[PromptEntries, AfterValidator(refusing(_prompt)), Tag("a prompt")],
     Discriminator(lambda value: "a prompt" if isinstance(value, dict) else "a text"),
 ]
 Prompts = Annotated[
-    Annotated[NAME, AfterValidator(_refusing(_set_name)), Tag("a prompt set")]
+    Annotated[NAME, AfterValidator(refusing(_set_name)), Tag("a prompt set")]
     | Annotated[list[PromptLine], Field(min_length=1), Tag("a list")],
     Discriminator(lambda value: "a prompt set" if isinstance(value, str) else "a list"),
 ]
@@ -273,8 +258,8 @@ def _each(check: Callable[[Iterable[str]], None], names: tuple[str, ...]) -> tup
 
 
 CHECKS = {
-    "primary": AfterValidator(_refusing(lambda name: check_primary(name) or name)),
-    "metrics": AfterValidator(_refusing(partial(_each, check_metrics))),
+    "primary": AfterValidator(refusing(lambda name: check_primary(name) or name)),
+    "metrics": AfterValidator(refusing(partial(_each, check_metrics))),
 }
 OPTIONS = {field.key: field for kind in (Claims, ExperimentSettings) for field in options_of(kind).values()}
 """The options that a study may set, by key."""
@@ -306,9 +291,7 @@ Study = _table(
         **{key: _option_entry(key) for key, field in OPTIONS.items() if field.option.declarable},
         "prompts": (_about(Prompts, "A list of prompts, or the name or file of a prompt set."), None),
         "listening": (
-            _about(
-                Annotated[ListeningEntries, AfterValidator(_refusing(_listening))], "How listeners judge the clips."
-            ),
+            _about(Annotated[ListeningEntries, AfterValidator(refusing(_listening))], "How listeners judge the clips."),
             None,
         ),
     },

@@ -6,8 +6,8 @@
     sobol(8, temperature=Range(0.7, 1.1), style=["metal", "ambient"])
     ablate({"top_k": 64, "top_p": 0.9}, top_k=0, style=None)        # a baseline, then one change at a time
 
-A sweep is a function of its arguments: the same seed draws the same conditions. What a value may be is asked when the
-sweep is written down, and whatever is wrong is a `UsageError`.
+A sweep is a function of its arguments: the same seed draws the same conditions. Values are checked when the
+sweep is declared, and a wrong one raises `UsageError`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ OWN = ("seconds", "more_seconds", "replicate", "model")
 FIELDS = (*SAMPLING, *CHANGEABLE, *OWN)
 """What can be varied."""
 NULLABLE = frozenset({*CHANGEABLE, "hop_fraction", "window", "chunk"})
-"""Fields that can be None: a part of the prompt that is taken away, or a value that is left to the model."""
+"""Fields that can be None: a part of the prompt that is removed, or a value that is left to the model."""
 OFF: Mapping[str, Any] = MappingProxyType(
     {"top_k": 0, "top_p": 0.0, "upsampling": "exact", **dict.fromkeys((*WORDS, "total_seconds", "offset_seconds"))}
 )
@@ -71,18 +71,41 @@ class Range:
         """The number at `place`, 0 ≤ place < 1; of whole numbers each has an equal part of the scale."""
         low, high = (math.ceil(self.low), math.floor(self.high) + 1) if whole else (self.low, self.high)
         value = low * (high / low) ** place if self.log else low + (high - low) * place
-        return math.floor(value) if whole else float(f"{value:.6g}")  # digits that a name can say
+        return math.floor(value) if whole else float(f"{value:.6g}")  # digits that fit into a name
 
 
 def grid(**values: Iterable[Any]) -> list[Condition]:
-    """Every combination of the values, the last varying fastest."""
+    """Every combination of the values, the last varying fastest.
+
+    Args:
+        values: a list of values for each field to vary: `sampling` values, fields of the prompts, lengths, models.
+
+    Returns:
+        The conditions, each called by its values.
+
+    Raises:
+        UsageError: for a field that cannot vary, a value out of range, or more than 10,000 conditions.
+
+    >>> [one.name for one in grid(temperature=[0.7, 0.99], top_k=[0, 64])][:2]
+    ['temperature=0.7, top_k=0', 'temperature=0.7, top_k=64']
+    """
     lists = {name: _values(name, given) for name, given in _named(values).items()}
     _check_number(math.prod(len(given) for given in lists.values()))
     return [condition(dict(zip(lists, row, strict=True))) for row in itertools.product(*lists.values())]
 
 
 def zipped(**values: Iterable[Any]) -> list[Condition]:
-    """The first value of each, the second value of each, and so on. There must be equally many."""
+    """The first value of each field, the second value of each, and so on.
+
+    Args:
+        values: lists of one length, one for each field to vary.
+
+    Raises:
+        UsageError: as `grid`, and for lists of different lengths.
+
+    >>> [one.name for one in zipped(temperature=[0.7, 0.99], top_p=[0.9, 0.95])]
+    ['temperature=0.7, top_p=0.9', 'temperature=0.99, top_p=0.95']
+    """
     lists = {name: _values(name, given) for name, given in _named(values).items()}
     lengths = {name: len(given) for name, given in lists.items()}
     if len(set(lengths.values())) > 1:
@@ -93,14 +116,26 @@ def zipped(**values: Iterable[Any]) -> list[Condition]:
 
 
 def random(count: int, seed: int = 0, **ranges: Range | Iterable[Any]) -> list[Condition]:
-    """`count` different conditions, each value drawn evenly and independently from its range or list."""
+    """`count` different conditions, each value drawn uniformly and independently from its range or list.
+
+    Args:
+        count: how many conditions.
+        seed: of the draws; the same seed draws the same conditions.
+        ranges: a `Range` or a list of values for each field to vary.
+
+    Raises:
+        UsageError: as `grid`, and when the ranges do not hold that many different conditions.
+    """
     generator = np.random.default_rng(_check_seed(seed))
     return _drawn(count, ranges, lambda draws, dimensions: generator.random((draws, dimensions)))
 
 
 def sobol(count: int, seed: int = 0, **ranges: Range | Iterable[Any]) -> list[Condition]:
     """`count` different conditions that fill the space of the ranges evenly: the beginning of a scrambled Sobol
-    sequence (Owen, J. Complexity 14, 1998). Counts that are powers of two are the most even."""
+    sequence (Owen, J. Complexity 14, 1998). Counts that are powers of two are the most even.
+
+    Arguments and errors are those of `random`.
+    """
     from scipy.stats import qmc
 
     def points(draws: int, dimensions: int) -> NDArray[np.float64]:
@@ -116,9 +151,12 @@ def ablate(baseline: Mapping[str, Any] | None = None, /, **changes: Any) -> list
 
     Compare them with `contrast="against the first"`.
 
+    >>> [one.name for one in ablate({"top_k": 64, "top_p": 0.9}, top_k=0, style=None)]
+    ['baseline', 'top_k=0', 'no style']
+
     Args:
         baseline: values of the first condition; without it, everything is as the model and the prompts have it.
-        changes: a value for each field to change, None to take a part of the prompt away (`off` gives the value of a
+        changes: a value for each field to change, None to remove a part of the prompt (`off` gives the value of a
             field that is switched off).
 
     Raises:

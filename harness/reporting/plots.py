@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.scoring.results import ConditionResult, Outcome
-from metrics.io.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,13 +62,6 @@ def title(name: str) -> str:
     """What a score's panel is headed with."""
     metric, _, embedder = name.partition("@")
     return TITLES.get(metric, metric) + (f" @{embedder}" if embedder else "")
-
-
-def write_png(figure: Figure, path: Path) -> None:
-    """Save atomically, without the date that would make equal figures differ."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_bytes(path, buffer.getvalue())
 
 
 def _panel(axes: Axes, outcome: Outcome, metric: str, colour: str, large: bool) -> None:

@@ -29,8 +29,9 @@ from typing import Any
 from harness.core.csv_table import write_table
 from harness.core.errors import StoreError
 from harness.core.identity import readable_json
+from harness.core.png import write_png
 from harness.planning.plan import ClipRequest
-from harness.reporting.plots import scores_figure, write_png
+from harness.reporting.plots import scores_figure
 from harness.reporting.system import Look
 from harness.scoring.results import REPLICATES, Outcome, file_name
 from harness.store.clips import Store, explained

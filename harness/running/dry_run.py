@@ -1,4 +1,4 @@
-"""What a run would do, before it does anything: conditions, clips, codes, time and disk."""
+"""The plan of a run in numbers, before anything is sampled: conditions, clips, codes, time and disk space."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.scoring.score import check_measurable
 from harness.store.clips import Store
 
 SAMPLE_BYTES, TOKEN_BYTES, RECORD_BYTES = 2, 4, 8192
-"""FLAC takes less than 16 bits a sample, safetensors 32 bits a code, and a record a few thousand bytes."""
+"""Upper bounds: FLAC takes less than 16 bits a sample, safetensors 32 bits a code, a record a few thousand bytes."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class ConditionPreview:
 
 @dataclass(frozen=True)
 class Work:
-    """What a model has to do. `tokens` are None for one that does not count its codes, `rate` where none was measured
-    on this machine."""
+    """The work of one model. `tokens` is None for a model that does not count its codes, `rate` where none was
+    measured on this machine."""
 
     model: str
     tokens: int | None
@@ -50,7 +50,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Preview:
-    """A plan in figures. `works` is what is missing, by model."""
+    """A plan in numbers. `works` is the work that is missing, by model."""
 
     plan: Plan
     conditions: tuple[ConditionPreview, ...]
@@ -90,8 +90,8 @@ class Preview:
 
 
 def preview(experiment: Experiment, settings: RunSettings) -> Preview:
-    """The plan of a run. Everything is read and checked that a run would check before its first clip, and raises as
-    there; nothing is written."""
+    """The plan of a run. Everything that a run checks before its first clip is checked, and raises the same errors;
+    nothing is written."""
 
     check_primary(experiment.primary)
     check_metrics(settings.metrics)
@@ -122,7 +122,7 @@ def _condition(condition: Condition, requests: list[ClipRequest], missing: set[s
 
 
 def _existing(folder: Path) -> Path:
-    """The nearest folder above that is there."""
+    """The nearest folder above that exists."""
     folder = folder.absolute()
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent

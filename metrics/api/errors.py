@@ -41,3 +41,7 @@ class WeightsError(HarnessError):
 
 class DegenerateInput(HarnessError):
     """Input for which a metric has no value: a single clip, no spread where one is needed, no clips at all."""
+
+
+class Stopped(SystemExit):
+    """This process was told to end, by a signal: no failure of the code that it came in the way of."""

@@ -16,10 +16,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from typing import Any, TypeVar
 
-from metrics.api.errors import HarnessError
+from metrics.api.errors import HarnessError, Stopped
 
 T = TypeVar("T")
 
@@ -65,8 +66,15 @@ class Plugin:
 def find_plugins(group: str) -> list[Plugin]:
     """The entry points of a group, this project's own first, then by distribution; nothing is imported.
 
-    A distribution that is found twice counts where it is found first, as in an import.
+    A distribution that is found twice counts where it is found first, as in an import. What is installed meanwhile is
+    found by the next call.
     """
+    return list(_find_plugins(group, tuple((folder, _changed(folder)) for folder in sys.path)))
+
+
+@lru_cache(maxsize=64)
+def _find_plugins(group: str, path: tuple[tuple[str, int], ...]) -> tuple[Plugin, ...]:
+    """The entry points of a group where `path` is the import path, each folder with the time of its last change."""
     found: dict[str, list[Plugin]] = {}
     for distribution in distributions():
         text = _entry_points(distribution)
@@ -75,7 +83,7 @@ def find_plugins(group: str) -> list[Plugin]:
             name, release = _name_and_version(distribution, where)
             key = re.sub(r"[-_.]+", "-", name).lower()
             found.setdefault(key, [_plugin(group, *line, name, release, where) for line in lines])
-    return [plugin for key in sorted(found, key=lambda key: (key != OWN, key)) for plugin in found[key]]
+    return tuple(plugin for key in sorted(found, key=lambda key: (key != OWN, key)) for plugin in found[key])
 
 
 def own_version() -> str:
@@ -99,12 +107,12 @@ def run_foreign(action: Callable[[], T]) -> T:
     """The result of `action`, which runs code of another distribution.
 
     What it prints to standard output goes to standard error, where it cannot spoil JSON. Raises `PluginFailure` for
-    whatever it raises, an exit of the program included. A person's Ctrl-C stays one.
+    whatever it raises, an exit of the program included. A person's Ctrl-C stays one, and so does `Stopped`.
     """
     with _stdout_to_stderr(), _noting_interrupts() as interrupts:
         try:
             return action()
-        except PluginFailure:
+        except (PluginFailure, Stopped):
             raise
         except KeyboardInterrupt as error:
             if interrupts:
@@ -137,6 +145,13 @@ def plain(text: object) -> str:
     """
     words = " ".join(str(text).split())
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
+
+
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _entry_points(distribution: Distribution) -> str:

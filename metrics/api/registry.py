@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from metrics.api.errors import BrokenPlugin, UsageError
+from metrics.api.errors import BrokenPlugin, HarnessError, Stopped, UsageError
 from metrics.api.plugins import OWN, Plugin, PluginFailure, find_plugins, own_version, reason_of, resolve, run_foreign
 
 T = TypeVar("T")
@@ -128,10 +128,12 @@ class Registry(Generic[T]):
 
     def working(self) -> list[str]:
         """The known names without broken plug-ins, sorted. Plug-ins are loaded for it, built-in targets are not."""
-        built_in = self._built_in()
-        chosen = {name: self._chosen(plugins) for name, plugins in self._plugins().items() if name not in built_in}
-        loading = [name for name, one in chosen.items() if not isinstance(self._outcome(one), PluginFailure)]
-        return sorted([*built_in, *loading])
+        return sorted([*self._built_in(), *self._loaded()])
+
+    def things(self) -> dict[str, T]:
+        """Every thing that loads, by name: the built-in ones in their order, then plug-ins, sorted."""
+        targets: dict[str, T] = {name: cast(T, resolve(target)) for name, target in self._targets.items()}
+        return {**self._rows(), **targets, **self._loaded()}
 
     def origin(self, name: str) -> Origin:
         """Where a name comes from. Raises `UsageError` for an unknown name.
@@ -162,6 +164,14 @@ class Registry(Generic[T]):
             return None
         return self._broken(self._chosen(plugins), reason_of(why) if isinstance(why, BaseException) else why)
 
+    def blamed(self, name: str) -> Blamed:
+        """A context manager that says of an error in its block that the plug-in `name` is broken, and whose it is.
+
+        Errors that a person or the machine can put right pass as they are (`HarnessError`, `OSError`, no memory), and
+        so does everything under a built-in name.
+        """
+        return Blamed(self, name)
+
     def _built_in(self) -> dict[str, str]:
         """Name → target; that of a row is empty."""
         return {**dict.fromkeys(self._rows(), ""), **self._targets}
@@ -172,6 +182,15 @@ class Registry(Generic[T]):
         for plugin in find_plugins(self.entry_point_group) if self.entry_point_group else ():
             found.setdefault(plugin.name, []).append(plugin)
         return dict(sorted(found.items()))
+
+    def _loaded(self) -> dict[str, T]:
+        """The plug-ins that load, without those whose name is a built-in one."""
+        built_in, loaded = self._built_in(), dict[str, T]()
+        for name, plugins in self._plugins().items():
+            outcome = None if name in built_in else self._outcome(self._chosen(plugins))
+            if outcome is not None and not isinstance(outcome, PluginFailure):
+                loaded[name] = outcome
+        return loaded
 
     def _chosen(self, plugins: list[Plugin]) -> Plugin:
         if len(plugins) == 1 or plugins[0].built_in:
@@ -211,6 +230,23 @@ class Registry(Generic[T]):
             version=plugin.version,
             reason=reason,
         )
+
+
+class Blamed:
+    """What `Registry.blamed` gives. It is no generator: one that is thrown away in the middle of a Ctrl-C would take
+    its own end for an error of the plug-in."""
+
+    def __init__(self, registry: Registry[Any], name: str) -> None:
+        self.registry, self.name = registry, name
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        passing = HarnessError | OSError | MemoryError | KeyboardInterrupt | Stopped
+        if error is None or isinstance(error, passing) or type(error).__name__ == "OutOfMemoryError":
+            return
+        if (broken := self.registry.failed(self.name, error)) is not None:
+            raise broken from error
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> str:

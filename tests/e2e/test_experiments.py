@@ -1,7 +1,6 @@
 """Every shipped experiment, a user's own file and a study, from the command line to what is printed and left."""
 
 import json
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.models.toy import ToyModel
-from harness.planning.installed import GROUP, declarations
+from harness.planning.registry import EXPERIMENTS, declarations
 from harness.prompts.prompt import Prompt
 
 ASKED_OF_LISTENERS = ([], ["music from the prompt", "other music"])
@@ -89,7 +88,7 @@ def melodies(tmp_path_factory) -> list[Path]:
 
 
 def test_every_shipped_experiment_is_run_here_or_with_a_tiny_jukebox():
-    shipped = {point.name for point in distribution("music-harness").entry_points.select(group=GROUP)}
+    shipped = {name for name in EXPERIMENTS.names() if EXPERIMENTS.origin(name).built_in}
     assert shipped == set(WITH_THE_TOY) | BEYOND_THE_TOY
 
 

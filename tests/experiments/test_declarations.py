@@ -7,7 +7,7 @@ import pytest
 from harness.cli.run import command_for, common
 from harness.planning.claims import check_primary
 from harness.planning.experiment import Experiment
-from harness.planning.installed import declarations
+from harness.planning.registry import declarations
 
 
 def test_the_shipped_experiments_are_found():

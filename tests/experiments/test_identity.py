@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from harness.core.settings import counted
-from harness.planning.installed import declarations
+from harness.planning.registry import declarations
 from harness.running.by_model import shares_of, whole
 from harness.running.settings import RunSettings
 

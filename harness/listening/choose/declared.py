@@ -11,9 +11,9 @@ from harness.listening.kinds.catalogue import LANGUAGES, find_kind, kinds
 from harness.listening.make.build import Built
 from harness.listening.package.sequence import study_id
 from harness.planning.experiment import Declaration
-from harness.planning.installed import declarations
 from harness.planning.listening import Listening
 from harness.planning.python_file import is_file_name, load_experiment
+from harness.planning.registry import EXPERIMENTS
 from harness.reporting.run_folder import find_runs
 from metrics.io.files import write_all
 
@@ -46,7 +46,7 @@ def asked_for(source: str, kind: str | None) -> Asked:
         source = experiment.name
     else:
         name = Path(source).name
-        experiment = declarations().get(name) or declarations().get(name.rpartition("-")[0])
+        experiment = EXPERIMENTS.find(name) or EXPERIMENTS.find(name.rpartition("-")[0])
     listening = experiment.listening if experiment else None
     if experiment is None or listening is None:
         if kind is None:

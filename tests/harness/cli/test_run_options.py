@@ -12,7 +12,7 @@ from harness.cli.run import command_for, common, settings_classes
 from harness.core.errors import UsageError
 from harness.core.settings import options_of
 from harness.planning.experiment import Condition, Declaration, experiment
-from harness.planning.installed import declarations
+from harness.planning.registry import declarations
 
 # Option → default. A line that changes here changes what users' scripts say.
 OPTIONS = {

@@ -36,6 +36,8 @@ LEFTOVERS = frozenset(
 POINTERS = {b"/annex/objects/": "git-annex ('git annex get')", b"version https://git-lfs": "Git LFS ('git lfs pull')"}
 """How a file begins that only stands for content which is elsewhere."""
 
+MOST_NAMED = 5
+
 KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
@@ -76,6 +78,23 @@ def sound_files(paths: Sequence[Path]) -> Listing:
         else:
             walk.file(path)
     return Listing(tuple(walk.files.values()), walk.passed_over, walk.skipped)
+
+
+def every_sound_file(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The same for work that is not to be done without one of them.
+
+    Raises:
+        UsageError: as `sound_files`, and where something had to be passed over, with the reasons.
+    """
+    listing = sound_files(paths)
+    if listing.passed_over:
+        named = [f"{shown(path)}: {reason}" for path, reason in list(listing.passed_over.items())[:MOST_NAMED]]
+        more = [f"and {len(listing.passed_over) - MOST_NAMED} more"] if len(listing.passed_over) > MOST_NAMED else []
+        raise UsageError(
+            f"{len(listing.passed_over)} sound files cannot be taken: {'; '.join([*named, *more])}. Make them readable, "
+            "or remove them."
+        )
+    return listing.files
 
 
 def shown(path: str | os.PathLike[str]) -> str:

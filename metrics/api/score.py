@@ -22,6 +22,9 @@ Estimand = Literal["fixed reference", "population", "population at this n"]
 # The parts of a provenance that must agree before two sets, or two scores, are compared.
 COMPARED = ("embedder", "preprocessing")
 
+REFUSED = "refused"
+"""The policy under which a set holds no silent clip, as the shipped references do not."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -236,6 +239,9 @@ class EmbeddingSet:
 def check_comparable(left: Mapping[str, Any], right: Mapping[str, Any]) -> None:
     """Raise `UsageError` unless two provenances agree on embedder and preprocessing; the message names what differs."""
     differences = [line for part in COMPARED for line in _differences(part, left.get(part), right.get(part))]
+    policies = [_silence(left), _silence(right)]
+    if REFUSED not in policies and policies[0] != policies[1]:
+        differences.append(f"silent clips were {policies[0]!r} against {policies[1]!r}")
     if differences:
         raise UsageError(
             f"these two were made differently and are not compared: {'; '.join(differences)}. "
@@ -243,11 +249,17 @@ def check_comparable(left: Mapping[str, Any], right: Mapping[str, Any]) -> None:
         )
 
 
+def _silence(provenance: Mapping[str, Any]) -> str:
+    """What was done with clips without a loudness. Where they were refused the set holds none, whatever the policy."""
+    made = provenance.get("preprocessing")
+    if isinstance(made, Mapping) and "silence" in made:
+        return str(made["silence"])
+    # References built from a folder by versions that recorded no policy, and left silent excerpts out.
+    return "left out" if "files_sha256" in provenance else REFUSED
+
+
 def _differences(name: str, left: Any, right: Any) -> list[str]:
     if isinstance(left, Mapping) and isinstance(right, Mapping):
-        keys = sorted({*left, *right})
-        if not {"silence"} <= left.keys() & right.keys():
-            # Made where silent clips were refused: such a set holds none, under whatever policy.
-            keys = [key for key in keys if key != "silence"]
+        keys = sorted({*left, *right} - {"silence"})
         return [line for key in keys for line in _differences(f"{name}.{key}", left.get(key), right.get(key))]
     return [] if left == right else [f"{name} is {left!r} against {right!r}"]

@@ -47,29 +47,35 @@ def load(path: str | os.PathLike[str], rate: int | None = None) -> tuple[Audio, 
     return resample(audio, found, rate), rate
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Audio, int]:
-    """A sound file as it is, `(samples (samples, channels), rate in Hz)`: WAV, FLAC, Ogg Vorbis, Opus or MP3.
+def read(path: str | os.PathLike[str], start_seconds: float = 0.0, seconds: float | None = None) -> tuple[Audio, int]:
+    """A sound file as it is, or an excerpt of it: WAV, FLAC, Ogg Vorbis, Opus or MP3.
 
-    Raises `AudioError` when the file is missing or cannot be decoded (libsndfile).
+    Args:
+        path: of the file.
+        start_seconds: where the excerpt begins.
+        seconds: its length, or less where the file ends before; None for all that follows.
+
+    Returns:
+        `(samples, rate)`: float32 (samples, channels), and the rate in Hz. An excerpt that begins behind the file's end
+        has no samples.
+
+    Raises:
+        AudioError: the file is missing, empty or cannot be decoded.
     """
-    import soundfile
+    from metrics.io.reader import SoundReader
 
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"no sound file at {path}. Check the path.")
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise undecodable(path, error) from error
-    return np.asarray(samples, dtype=np.float32), int(rate)
+    with SoundReader(path) as reader:
+        start = round(start_seconds * reader.rate)
+        stop = None if seconds is None else start + math.ceil(seconds * reader.rate)
+        blocks = list(reader.blocks(start, stop))
+        return np.concatenate([np.zeros((0, reader.channels), np.float32), *blocks]), reader.rate
 
 
 def undecodable(path: Path, error: Exception) -> AudioError:
-    """What to raise for a file that libsndfile does not read."""
-    return AudioError(
-        f"{path} cannot be decoded ({error}). WAV, FLAC, Ogg, Opus or MP3 was expected: convert it first, "
-        f"for example with 'ffmpeg -i {path.name} clip.wav'."
-    )
+    """What to raise for a file that is not decoded."""
+    from metrics.io import reader
+
+    return reader.undecodable(path, error)
 
 
 def check(audio: ArrayLike, what: str = "the audio") -> Audio:

@@ -2,8 +2,7 @@
 
 The result is that of `audio.load` and `Preprocessing.apply`. One gain for the whole clip needs the whole clip: a file
 is read twice, once to measure it and once to use it. The resampler gives the same bits in blocks of any size, the
-loudness is that of `audio.loudness` within 0.001 LU, and WAV, FLAC and Ogg decode to the same bits; an MP3's samples
-differ by up to 1e-4 where a block begins, because soundfile seeks there and the decoder starts afresh.
+loudness is that of `audio.loudness` within 0.001 LU, and files decode to the same bits.
 """
 
 from __future__ import annotations
@@ -17,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.api.errors import AudioError
-from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio, Preprocessing, check, loudness_gain, undecodable
-
-BLOCK = 1 << 18
-"""Samples of a channel that are read at once: 6 s at 44.1 kHz."""
+from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio, Preprocessing, check, loudness_gain
+from metrics.io.reader import SoundReader
 
 
 def read_blocks(
@@ -71,47 +68,38 @@ def file_loudness(path: str | os.PathLike[str], preprocessing: Preprocessing) ->
 
 def file_rate(path: str | os.PathLike[str]) -> int:
     """A sound file's sampling rate in Hz. Raises `AudioError` as `read_blocks`."""
-    import soundfile
-
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"no sound file at {path}. Check the path.")
-    try:
-        return int(soundfile.info(path).samplerate)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise undecodable(path, error) from error
+    with SoundReader(path) as reader:
+        return reader.rate
 
 
 def _resampled(path: Path, rate: int | None, start: int = 0) -> Iterator[tuple[Audio, int]]:
     """Pieces and their rate in Hz; a resampler's first pieces may be empty."""
-    import soundfile
     import soxr
 
-    if not path.is_file():
-        raise AudioError(f"no sound file at {path}. Check the path.")
-    try:
-        with soundfile.SoundFile(path) as file:
-            found = file.samplerate
-            to = rate or found
-            stream = None if to == found else soxr.ResampleStream(found, to, 1, dtype="float32", quality="HQ")
-            empty = True
-            while (samples := file.read(BLOCK, dtype="float32", always_2d=True)).size:
-                empty = False
-                mono = check(samples.mean(axis=1, dtype=np.float32), what=str(path))
-                mono, start = mono[start:], max(0, start - mono.size)
-                if not mono.size:
-                    continue
-                yield mono if stream is None else stream.resample_chunk(mono), to
-            if empty:
-                raise AudioError(f"{path} holds no samples: at least one was expected.")
-            if stream is not None:
-                yield stream.resample_chunk(np.zeros(0, np.float32), last=True), to
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise undecodable(path, error) from error
+    with SoundReader(path) as reader:
+        to = rate or reader.rate
+        stream = None if to == reader.rate else soxr.ResampleStream(reader.rate, to, 1, dtype="float32", quality="HQ")
+        for samples in reader.blocks(start):
+            mono = check(samples.mean(axis=1, dtype=np.float32), what=str(path))
+            yield mono if stream is None else stream.resample_chunk(mono), to
+        if stream is not None:
+            yield stream.resample_chunk(np.zeros(0, np.float32), last=True), to
+
+
+CHANNEL_WEIGHTS = {
+    4: (1.0, 1.0, 1.41, 1.41),
+    5: (1.0, 1.0, 1.0, 1.41, 1.41),
+    6: (1.0, 1.0, 1.0, 0.0, 1.41, 1.41),
+}
+"""BS.1770-4, table 3, by number of channels in the order of WAV: surround channels count more, the LFE (the fourth of
+5.1) not at all. Channels of any other number count alike."""
 
 
 class LoudnessMeter:
     """Integrated, gated loudness (ITU-R BS.1770-4) of audio that comes piece by piece, one number kept for each 0.1 s.
+
+    Channels are weighted as the standard has it, and their energies added: the same sound in two channels is 3 LU
+    louder than in one, and opposite signs do not cancel.
 
     >>> meter = LoudnessMeter(16000)
     >>> for _ in range(20):
@@ -120,14 +108,15 @@ class LoudnessMeter:
     -3
     """
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, channels: int = 1) -> None:
         from pyloudnorm.iirfilter import IIRfilter
 
         self.rate = rate
+        self._weights = np.array(CHANNEL_WEIGHTS.get(channels, (1.0,) * channels))
         # The weighting curve K, as pyloudnorm builds it: a shelf above 1.5 kHz and a high-pass at 38 Hz.
         stages = (IIRfilter(4.0, 2**-0.5, 1500.0, rate, "high_shelf"), IIRfilter(0.0, 0.5, 38.0, rate, "high_pass"))
         self._stages = [(stage.b, stage.a) for stage in stages]
-        self._states = [np.zeros(2) for _ in stages]
+        self._states = [np.zeros((2, channels)) for _ in stages]
         self._count = 0  # samples heard
         self._energies: list[float] = []  # sum of squares of each whole 0.1 s
         self._rest = np.zeros(0)  # squares since
@@ -138,14 +127,14 @@ class LoudnessMeter:
         return self._count / self.rate
 
     def add(self, audio: NDArray[np.floating]) -> None:
-        """The next samples, (samples,)."""
+        """The next samples, (samples,) of one channel or (samples, channels)."""
         from scipy.signal import lfilter
 
-        weighted = np.asarray(audio, dtype=np.float64)
+        weighted = np.asarray(audio, dtype=np.float64).reshape(len(audio), -1)
         for n, (b, a) in enumerate(self._stages):
-            weighted, self._states[n] = lfilter(b, a, weighted, zi=self._states[n])
-        self._count += weighted.size
-        squares, used = np.concatenate([self._rest, np.square(weighted)]), 0
+            weighted, self._states[n] = lfilter(b, a, weighted, axis=0, zi=self._states[n])
+        self._count += len(weighted)
+        squares, used = np.concatenate([self._rest, np.square(weighted) @ self._weights]), 0
         begin = self._end(len(self._energies) - 1)
         while (end := self._end(len(self._energies)) - begin) <= squares.size:
             self._energies.append(float(squares[used:end].sum()))

@@ -1,5 +1,8 @@
 """Whether a clip is sound at all: loudness, peaks, clipping, silence, offset, bandwidth, broken samples.
 
+Levels are those of the channels, as BS.1770 has them; an embedder is given their mean, the mix. Where channels cancel,
+`cancellation` says by how much the mix lies below them.
+
 Nothing here says whether music is good. It finds the clips for which no other figure means anything (silent, clipped,
 NaN, too short), and the differences of level and bandwidth that a comparison must not be about.
 
@@ -14,8 +17,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,11 +26,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics.api.errors import AudioError
 from metrics.api.score import Score
-from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio
-from metrics.io.streaming import LoudnessMeter, file_rate, read_blocks
+from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio, check
+from metrics.io.reader import SoundReader
+from metrics.io.streaming import LoudnessMeter
 from metrics.waves.clips import AudioSet, Figure, figure_score
 
 OVERSAMPLING = 4
+QUIETEST_TOP = 0.01
+"""Peak below which no flat top is looked for, full scale being 1: within a step of 16 bits of so small a peak lies
+nearly all of a quiet clip, such as its dither. A clip that was clipped has seldom been turned down by 40 dB."""
 FLAT_RUN = 3  # samples at the clip's own peak, one after another, that make a flat top
 STEP = 2.0**-15  # of 16 bits
 SILENT_DB = -60.0  # dBFS of a frame's root mean square
@@ -36,7 +43,16 @@ ROLLOFF = 0.95
 ROLLOFF_WINDOW, ROLLOFF_HOP = 2048, 1024  # samples
 FRAMES_AT_ONCE = 256
 
-VERSION = 1
+MUCH_SILENCE = 0.7
+MUCH_CLIPPING = 1e-3
+MUCH_OFFSET = 0.05
+MUCH_CANCELLATION = 10.0
+"""dB. Two channels that have nothing in common lose 3, and a single one among two that are silent as much."""
+LOUDEST, HIGHEST_PEAK = 0.0, 6.0
+"""LUFS and dBTP: beyond these samples were not scaled to full scale, or were damaged."""
+MOST_CANCELLATION = 120.0
+
+VERSION = 2
 """Raised when a clip would come to other figures."""
 
 
@@ -44,9 +60,11 @@ VERSION = 1
 class Signal:
     """What `measure_signal` finds in one clip; None where the clip has no such figure.
 
-    `seconds` and `rate` in Hz; `loudness` in LUFS; `true_peak` in dBTP; `clipping` and `silence`, shares of the clip
-    from 0 to 1; `dc_offset`, the mean sample, full scale being 1; `rolloff` in Hz; `non_finite`, a count of samples;
-    `too_short`, below 0.4 s.
+    `seconds` and `rate` in Hz; `loudness` in LUFS and `true_peak` in dBTP, of its `channels`; `clipping` and `silence`,
+    shares of the clip from 0 to 1; `dc_offset`, the mean sample, full scale being 1, of the channel where it is
+    largest; `rolloff` in Hz; `non_finite`, a count of samples; `too_short`, below 0.4 s; `cancellation`, how far the
+    mix of the channels lies below them in dB, 0 for one channel and at most 120; `warnings`, what is odd about the
+    clip and its file, in words.
     """
 
     seconds: float
@@ -59,6 +77,12 @@ class Signal:
     rolloff: float | None
     non_finite: int
     too_short: bool
+    channels: int = 1
+    cancellation: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "warnings", tuple(self.warnings))
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
@@ -66,26 +90,53 @@ class Signal:
 
 
 def measure_signal(audio: ArrayLike, rate: int) -> Signal:
-    """All figures of one clip, float (samples,) at `rate` Hz, nominally within ±1. Raises `AudioError` when empty."""
+    """All figures of one clip of one channel.
+
+    Args:
+        audio: float (samples,), nominally within ±1.
+        rate: in Hz.
+
+    Raises:
+        AudioError: the clip is empty, or of another shape.
+    """
     samples = np.asarray(audio, dtype=np.float32)
     if samples.ndim != 1 or samples.size == 0:
         raise AudioError(f"the clip has shape {samples.shape}: mono audio (samples,), at least one, was expected.")
-    return _measure(lambda: [samples], rate)
+    return _measure(lambda: [samples[:, None]], rate, 1)
 
 
-def measure_signal_file(path: str | os.PathLike[str]) -> Signal:
+def measure_signal_file(path: str | os.PathLike[str], start_seconds: float = 0.0) -> Signal:
     """The same of a sound file of any length, read twice and a piece at a time: a frame of 23 ms leaves two numbers.
 
-    Raises `AudioError` for a file that cannot be read, is empty, or holds samples that are not finite.
+    Its channels are measured, not their mean. `warnings` also says what is odd about the file: cut off, damaged, longer
+    than its header says.
+
+    Args:
+        path: of the file.
+        start_seconds: what is left out of its start, such as an audio prompt.
+
+    Raises:
+        AudioError: the file cannot be read, is empty, holds samples that are not finite, or ends before that.
     """
-    return _measure(lambda: read_blocks(path), file_rate(path))
+    warnings: dict[str, None] = {}
+
+    def blocks() -> Iterator[Audio]:
+        with SoundReader(path) as reader:
+            for block in reader.blocks(round(start_seconds * reader.rate)):
+                yield check_finite(block, what=str(path))
+            warnings.update(dict.fromkeys(reader.warnings))
+
+    with SoundReader(path) as reader:
+        rate, channels = reader.rate, reader.channels
+    found = _measure(blocks, rate, channels)
+    return replace(found, warnings=(*warnings, *found.warnings))
 
 
 def true_peak(audio: Audio, rate: int) -> float | None:
     """The peak of the waveform between the samples of one channel, in dB of full scale (dBTP); None for digital
     silence."""
     peak = _Peak(rate)
-    peak.add(audio)
+    peak.add(np.asarray(audio, np.float32)[:, None])
     return peak.decibels()
 
 
@@ -96,34 +147,74 @@ def clipping_share(audio: Audio) -> float:
     return clipped.count() / audio.size
 
 
-def _measure(blocks: Callable[[], Iterable[Audio]], rate: int) -> Signal:
-    """From what `blocks` gives twice: clipping is known by the clip's peak, which takes all of it."""
-    meter, peak, band, silent = LoudnessMeter(rate), _Peak(rate), _Band(rate), _Silence(rate)
-    count, non_finite, total = 0, 0, 0.0
+def warnings_of(found: Signal) -> list[str]:
+    """What of these figures no finished music has, in words."""
+    said = []
+    if found.non_finite:
+        said.append(f"{found.non_finite} of its samples are NaN or infinite")
+    if found.silence is not None and found.silence >= 1:
+        said.append("it is silent")
+    elif found.silence is not None and found.silence >= MUCH_SILENCE:
+        said.append(f"{found.silence:.0%} of it is silent")
+    if found.loudness is not None and found.loudness > LOUDEST:
+        said.append(f"it has {found.loudness:+.1f} LUFS: its samples are not scaled to full scale, or it is damaged")
+    if found.true_peak is not None and found.true_peak > HIGHEST_PEAK:
+        said.append(f"it peaks at {found.true_peak:+.1f} dBTP: its samples are not scaled to full scale")
+    if found.clipping is not None and found.clipping > MUCH_CLIPPING:
+        said.append(f"{found.clipping:.1%} of its samples are clipped")
+    if found.dc_offset is not None and abs(found.dc_offset) > MUCH_OFFSET:
+        said.append(f"its mean sample is {found.dc_offset:+.2f} of full scale: it has a DC offset")
+    if found.cancellation >= MUCH_CANCELLATION:
+        said.append(f"its channels cancel: their mix, which is embedded, lies {found.cancellation:.0f} dB below them")
+    if found.too_short:
+        said.append(f"it lasts {found.seconds:.2f} s: too short for a loudness")
+    return said
+
+
+def check_finite(samples: Audio, what: str) -> Audio:
+    """(samples, channels) as they are; `AudioError`, naming `what`, unless each channel can be sound."""
+    for channel in samples.T:
+        check(channel, what=what)
+    return samples
+
+
+def _measure(blocks: Callable[[], Iterable[Audio]], rate: int, channels: int) -> Signal:
+    """From what `blocks` gives twice, (samples, channels): clipping is known by the clip's peak, which takes all of
+    it."""
+    meter, peak = LoudnessMeter(rate, channels), _Peak(rate, channels)
+    band, silent, mix = _Band(rate, channels), _Silence(rate), _Mix()
+    count, non_finite, total = 0, 0, np.zeros(channels)
     for piece in blocks():
-        count, non_finite = count + piece.size, non_finite + int((~np.isfinite(piece)).sum())
+        count, non_finite = count + len(piece), non_finite + int((~np.isfinite(piece)).sum())
         if not non_finite:
-            total += float(piece.sum(dtype=np.float64))
-            for part in (meter, peak, band, silent):
+            total += piece.sum(axis=0, dtype=np.float64)
+            for part in (meter, peak, band, silent, mix):
                 part.add(piece)
+    if not count:
+        raise AudioError("nothing is left of the clip behind its audio prompt: at least a sample was expected.")
     seconds, too_short = count / rate, count < math.ceil(LOUDNESS_BLOCK_SECONDS * rate)
     if non_finite:
-        return Signal(seconds, rate, None, None, None, None, None, None, non_finite, too_short)
-    clipped = _Clipped(peak.sample)
+        found = Signal(seconds, rate, None, None, None, None, None, None, non_finite, too_short, channels)
+        return replace(found, warnings=tuple(warnings_of(found)))
+    clipped = [_Clipped(each) for each in peak.samples.tolist()]
     for piece in blocks():
-        clipped.add(piece)
-    return Signal(
+        for channel, one in zip(piece.T, clipped, strict=True):
+            one.add(channel)
+    found = Signal(
         seconds=seconds,
         rate=rate,
         loudness=None if too_short else _finite(meter.integrated()),
         true_peak=peak.decibels(),
-        clipping=clipped.count() / count,
+        clipping=sum(one.count() for one in clipped) / (count * channels),
         silence=silent.share(),
-        dc_offset=total / count,
+        dc_offset=float(total[np.argmax(np.abs(total))]) / count,
         rolloff=band.rolloff(),
         non_finite=0,
         too_short=too_short,
+        channels=channels,
+        cancellation=mix.cancellation(),
     )
+    return replace(found, warnings=tuple(warnings_of(found)))
 
 
 class _Peak:
@@ -133,24 +224,49 @@ class _Peak:
     interpolate more often; four times reads a tone of up to a quarter of the rate to .17 dB.
     """
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, channels: int = 1) -> None:
         import soxr
 
-        self._stream = soxr.ResampleStream(rate, OVERSAMPLING * rate, 1, dtype="float32", quality="HQ")
-        self.sample, self._between = 0.0, 0.0
+        self._stream = soxr.ResampleStream(rate, OVERSAMPLING * rate, channels, dtype="float32", quality="HQ")
+        self.samples, self._between = np.zeros(channels), 0.0
+        """The largest sample of each channel."""
 
     def add(self, piece: Audio) -> None:
-        self.sample = max(self.sample, float(np.abs(piece).max(initial=0.0)))
-        self._look(self._stream.resample_chunk(piece))
+        self.samples = np.maximum(self.samples, np.abs(piece).max(axis=0, initial=0.0))
+        self._look(self._stream.resample_chunk(_flat(piece)))
 
     def decibels(self) -> float | None:
-        """dBTP, once all pieces were added; None for digital silence."""
-        self._look(self._stream.resample_chunk(np.zeros(0, np.float32), last=True))
-        peak = max(self.sample, self._between)
+        """dBTP of the highest channel, once all pieces were added; None for digital silence."""
+        self._look(self._stream.resample_chunk(_flat(np.zeros((0, len(self.samples)), np.float32)), last=True))
+        peak = max(float(self.samples.max()), self._between)
         return 20 * math.log10(peak) if peak > 0 else None
 
     def _look(self, between: Audio) -> None:
         self._between = max(self._between, float(np.abs(between).max(initial=0.0)))
+
+
+def _flat(piece: Audio) -> Audio:
+    """(samples, 1) as (samples,), which is how soxr takes one channel."""
+    return piece[:, 0] if piece.shape[1] == 1 else piece
+
+
+class _Mix:
+    """How far the mean of the channels lies below them."""
+
+    def __init__(self) -> None:
+        self._channels, self._mix = 0.0, 0.0  # sums of squares
+
+    def add(self, piece: Audio) -> None:
+        if piece.shape[1] > 1:
+            self._channels += float(np.square(piece, dtype=np.float64).mean(axis=1).sum())
+            self._mix += float(np.square(piece.mean(axis=1, dtype=np.float64)).sum())
+
+    def cancellation(self) -> float:
+        """dB, once all pieces were added; 0 for one channel and for digital silence."""
+        if not self._channels:
+            return 0.0
+        lost = self._channels / max(self._mix, self._channels * 10 ** (-MOST_CANCELLATION / 10))
+        return max(0.0, 10 * math.log10(lost))
 
 
 class _Clipped:
@@ -158,7 +274,7 @@ class _Clipped:
 
     A flat top is a run within one step of 16 bits of the clip's own `peak`, so that clipping is found after the clip
     was turned down, too. Resampling or a lossy codec after clipping rounds the tops off, and nothing is found. A
-    constant is all flat; silence is not clipped.
+    constant is all flat; what never passes `QUIETEST_TOP` is not clipped.
     """
 
     def __init__(self, peak: float) -> None:
@@ -168,7 +284,7 @@ class _Clipped:
         """For tops and bottoms, the run that the next piece may go on with; of a long one its last samples."""
 
     def add(self, piece: Audio) -> None:
-        if self._peak == 0:
+        if self._peak < QUIETEST_TOP:
             return
         self._count += int((np.abs(piece) > 1.0 + STEP).sum())
         for side, rest in self._open.items():
@@ -191,15 +307,16 @@ class _Clipped:
 
 
 class _Silence:
-    """The share of 50 ms frames whose root mean square is below −60 dBFS. A clip of one frame or less is one."""
+    """The share of 50 ms frames whose root mean square, over all channels, is below −60 dBFS. A clip of one frame or
+    less is one."""
 
     def __init__(self, rate: int) -> None:
         self._length = max(1, round(SILENCE_FRAME_SECONDS * rate))
-        self._rest = np.zeros(0, np.float32)
+        self._rest = np.zeros(0)  # squares
         self._frames, self._silent = 0, 0
 
     def add(self, piece: Audio) -> None:
-        samples = np.concatenate([self._rest, piece])
+        samples = np.concatenate([self._rest, np.square(piece, dtype=np.float64).mean(axis=1)])
         whole = samples.size // self._length * self._length
         self._count(samples[:whole].reshape(-1, self._length))
         self._rest = samples[whole:]
@@ -210,8 +327,8 @@ class _Silence:
             self._count(self._rest[None])
         return self._silent / self._frames
 
-    def _count(self, frames: Audio) -> None:
-        power = np.mean(np.square(frames, dtype=np.float64), axis=1)
+    def _count(self, frames: NDArray[np.float64]) -> None:
+        power = np.mean(frames, axis=1)
         self._frames += len(frames)
         self._silent += int((power < 10 ** (SILENT_DB / 10)).sum())
 
@@ -221,17 +338,18 @@ class _Band:
 
     Tzanetakis & Cook, "Musical genre classification of audio signals", IEEE TSAP 10 (2002), at their roll-off with .95
     for .85: what is found is a lost upper band. Frames of 2048 samples; those 60 dB below the loudest are not counted.
+    Of several channels the magnitudes' root mean square is taken, so that nothing cancels.
     """
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, channels: int = 1) -> None:
         self._rate = rate
-        self._rest = np.zeros(0, np.float32)
+        self._rest = np.zeros((0, channels), np.float32)
         self._found: list[NDArray[np.float32]] = []
         """Of each piece the energies and rolloffs of its frames, (2, frames)."""
 
     def add(self, piece: Audio) -> None:
         samples = np.concatenate([self._rest, piece])
-        frames = max(0, (samples.size - ROLLOFF_WINDOW) // ROLLOFF_HOP + 1)
+        frames = max(0, (len(samples) - ROLLOFF_WINDOW) // ROLLOFF_HOP + 1)
         if frames:
             self._look(samples[: (frames - 1) * ROLLOFF_HOP + ROLLOFF_WINDOW])
         self._rest = samples[frames * ROLLOFF_HOP :]
@@ -239,7 +357,7 @@ class _Band:
     def rolloff(self) -> float | None:
         """Hz, once all pieces were added; None in silence."""
         if not self._found:
-            self._look(np.pad(self._rest, (0, ROLLOFF_WINDOW - self._rest.size)))
+            self._look(np.pad(self._rest, ((0, ROLLOFF_WINDOW - len(self._rest)), (0, 0))))
         energy, rolloff = np.concatenate(self._found, axis=1)
         if not energy.max() > 0:
             return None
@@ -248,9 +366,11 @@ class _Band:
     def _look(self, samples: Audio) -> None:
         import librosa
 
-        for start in range(0, samples.size - ROLLOFF_WINDOW + 1, ROLLOFF_HOP * FRAMES_AT_ONCE):
+        for start in range(0, len(samples) - ROLLOFF_WINDOW + 1, ROLLOFF_HOP * FRAMES_AT_ONCE):
             part = samples[start : start + ROLLOFF_HOP * (FRAMES_AT_ONCE - 1) + ROLLOFF_WINDOW]
-            magnitude = np.abs(librosa.stft(part, n_fft=ROLLOFF_WINDOW, hop_length=ROLLOFF_HOP, center=False))
+            magnitude = np.abs(librosa.stft(_flat(part).T, n_fft=ROLLOFF_WINDOW, hop_length=ROLLOFF_HOP, center=False))
+            if magnitude.ndim > 2:
+                magnitude = np.sqrt(np.square(magnitude).mean(axis=0))
             energy = np.einsum("ij,ij->j", magnitude, magnitude)
             rolloff = librosa.feature.spectral_rolloff(S=magnitude, sr=self._rate, roll_percent=ROLLOFF)
             self._found.append(np.stack([energy, rolloff[0]]).astype(np.float32))

@@ -18,6 +18,7 @@ from metrics.embeddings import load_embedder
 from metrics.embeddings.base import embedding_provenance
 from metrics.io.audio import Preprocessing, save
 from metrics.io.weights import file_sha256
+from metrics.reference.sets import load_reference
 
 RATE = 16000
 TOY = load_embedder("toy")
@@ -246,7 +247,19 @@ def test_excerpts_are_of_one_length_unless_there_is_none_of_it(samples, seconds,
 def test_sets_made_under_another_policy_are_not_compared():
     made = Recipe(TOY, PREPROCESSING).provenance()
     other = {**made, "preprocessing": {**made["preprocessing"], "silence": "left out"}}
-    with pytest.raises(UsageError, match="silence"):
+    with pytest.raises(UsageError, match="left out"):
         check_comparable(made, other)
     refused = embedding_provenance(TOY, PREPROCESSING)  # holds no silent clip, as the sets that ship
     check_comparable(made, refused)
+    with pytest.raises(UsageError, match="left out"):  # as references were built from folders before
+        check_comparable(made, {**refused, "files_sha256": "0" * 64})
+
+
+@pytest.mark.parametrize("name", ["heldout", "others"])
+def test_the_shipped_references_count_as_made_by_any_policy(name):
+    """They were embedded from excerpts above −70 LUFS only: a silent one would have ended their build."""
+    shipped = load_reference(name)
+    assert "silence" not in shipped.provenance["preprocessing"]
+    policies = [{**shipped.provenance["preprocessing"], "silence": policy} for policy in ("own level", "refused")]
+    for preprocessing in policies:
+        check_comparable(shipped.provenance, {**shipped.provenance, "preprocessing": preprocessing})

@@ -11,7 +11,7 @@ from metrics.embeddings import load_embedder, stream
 from metrics.embeddings.base import embed_clip
 from metrics.embeddings.stream import cut, embed_files, embed_stream
 from metrics.embeddings.windows import WindowEmbedder
-from metrics.io import audio, streaming
+from metrics.io import audio, reader
 from metrics.io.audio import Preprocessing
 
 
@@ -50,7 +50,7 @@ def noise(seconds, rate=16000, seed=0):
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """Seven files of 0.4 to 3 s, read in small blocks."""
-    monkeypatch.setattr(streaming, "BLOCK", 3000)
+    monkeypatch.setattr(reader, "BLOCK", 3000)
     monkeypatch.setattr(stream, "BLOCK_SECONDS", 0.9)
     paths = [tmp_path / f"{n}.wav" for n in range(7)]
     for n, path in enumerate(paths):

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.api.errors import AudioError
-from metrics.io import audio, streaming
+from metrics.io import audio, reader
 from metrics.io.audio import Preprocessing
 from metrics.io.streaming import LoudnessMeter, file_loudness, preprocessed_blocks, read_blocks
 
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    monkeypatch.setattr(streaming, "BLOCK", 5000)
+    monkeypatch.setattr(reader, "BLOCK", 5000)
 
 
 def sound(seconds=3.0, rate=44100, channels=2, seed=0):

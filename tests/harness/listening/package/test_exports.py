@@ -6,7 +6,7 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.listening.kinds.catalogue import LANGUAGES, kinds
-from harness.listening.package import export_all
+from harness.listening.package.exports import export_all
 from tests.harness.listening.hand_made import study
 
 WITHOUT_WEBMUSHRA = {"ab", "abx", "ideation"}

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness.core.errors import UsageError
-from harness.listening.choose.declared import asked_for, check_declared
+from harness.listening.choose.declared import check_declared, resolve_request
 from harness.listening.kinds.catalogue import find_kind
 from harness.planning.experiment import Condition, Declaration, experiment
 from harness.planning.listening import Listening
@@ -67,15 +67,15 @@ def test_an_experiment_keeps_what_it_declares():
 
 def test_a_run_of_a_study_is_asked_as_it_was_declared_and_another_kind_is_asked_as_that():
     for source in ("ideation", "ideation-0f3a91", "results/runs/ideation-0f3a91"):
-        asked = asked_for(source, None)
+        asked = resolve_request(source, None)
         assert (asked.source, asked.kind) == (source, "ideation")
         assert asked.listening is declarations()["ideation"].listening
-    asked = asked_for("ideation", "acr")
+    asked = resolve_request("ideation", "acr")
     assert (asked.kind, asked.listening) == ("acr", None)
-    assert asked_for("some/folder", "acr").experiment is None
+    assert resolve_request("some/folder", "acr").experiment is None
 
 
 @pytest.mark.parametrize("source", ["temperature", "some/folder"])
 def test_what_declares_nothing_needs_a_kind(source):
-    with pytest.raises(UsageError, match=r"--kind was not given, and .* declares none: multi"):
-        asked_for(source, None)
+    with pytest.raises(UsageError, match=r"--kind.*multi"):
+        resolve_request(source, None)

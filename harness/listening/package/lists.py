@@ -1,4 +1,4 @@
-"""The lists of a study on disk: `lists/<listener>.json`, one for each, with nothing in them but blind ids."""
+"""The lists of a study on disk: `lists/<listener>.json`, one for each listener, with nothing but blind ids in them."""
 
 from __future__ import annotations
 
@@ -10,32 +10,23 @@ from typing import Any
 
 from harness.core.errors import UsageError
 from harness.core.identity import readable_json
-from harness.listening.package.stimulus_set import ListenerList, Presentation
+from harness.listening.study import ListenerList, Presentation
 from metrics.io.files import write_all
 
 
-def listener_names(count: int) -> list[str]:
-    """
-    >>> listener_names(2), listener_names(100)[-1]
-    (['L01', 'L02'], 'L100')
-    """
-    width = max(2, len(str(count)))
-    return [f"L{number:0{width}d}" for number in range(1, count + 1)]
-
-
 def write_lists(lists: Sequence[ListenerList], folder: Path) -> list[Path]:
-    """Write all lists, each file whole or not at all; the files. `OSError` passes through."""
+    """Write all lists, each file whole or not at all, and return their paths. `OSError` passes through."""
     files = {folder / f"{one.listener}.json": readable_json(asdict(one)) for one in lists}
     write_all(files)
     return list(files)
 
 
 def read_list(path: Path) -> ListenerList:
-    """One list. Raises `UsageError` for a file that is none; `OSError` passes through."""
+    """Read one list. Raises `UsageError` for another file; `OSError` passes through."""
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
-        raise UsageError(f"{path} is no JSON ({error}). Make the study again.") from error
+        raise UsageError(f"{path} is not JSON ({error}). Make the study again.") from error
     if not isinstance(content, dict) or content.keys() != {"listener", "training", "trials"}:
         raise _wrong(path, "listener, training and trials")
     if content["listener"] != path.stem:

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import UsageError
-from harness.listening.design.lists import listener_names, read_list, write_lists
-from harness.listening.package.stimulus_set import ListenerList, Presentation
+from harness.listening.design.designs import listener_names
+from harness.listening.package.lists import read_list, write_lists
+from harness.listening.study import ListenerList, Presentation
 
 LISTS = [
     ListenerList(name, (Presentation("t0", ("aa", "bb")),), (Presentation("t1", ("cc",)), Presentation("t1", ("cc",))))
@@ -28,8 +29,8 @@ def test_the_same_lists_are_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "is no JSON"),
-        (b"\xff", "is no JSON"),
+        (b"{", "JSON"),
+        (b"\xff", "JSON"),
         (b"[]", "expected listener, training and trials"),
         (b'{"listener": "L01"}', "expected listener, training and trials"),
         ({"listener": "L02"}, "expected the list of listener L01"),

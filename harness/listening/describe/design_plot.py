@@ -1,4 +1,4 @@
-"""A design as a picture: a row for each listener, a column for each place, a colour and a letter for each condition."""
+"""A design as a plot: a row for each listener, a column for each position, a colour and a letter per condition."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
-from harness.listening.design.lists import listener_names
-from harness.listening.design.positions import Slot
+from harness.listening.design.positions import DesignTrial
 from harness.reporting.plots import FAINT, INK
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.listening.design.designs import Design
 
-# Okabe & Ito's eight first, which people who do not see all colours tell apart; the letters tell them apart as well.
+# Okabe & Ito's eight first, which colour-blind people can distinguish; the letters distinguish them as well.
 COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8c8c8c",
     "#332288", "#88CCEE", "#882255", "#999933",
@@ -24,28 +23,29 @@ MARKS = {"trap": "!", "gold": "*"}
 MOST_COLUMNS, MOST_ROWS = 100, 24
 
 
-def letter(slot: Slot, condition: int) -> str:
-    """A condition's letter, small where it comes again or is for training; a trap's or a gold item's mark.
+def letter(trial: DesignTrial, condition: int) -> str:
+    """A condition's letter, small for a repeat or for training; the mark of a control trial.
 
-    >>> letter(Slot(0, (1,)), 1), letter(Slot(0, (1,), "repeat"), 1), letter(Slot(0, (0,), "trap"), 0)
-    ('B', 'b', '!')
+    >>> [letter(DesignTrial(0, (1,), role), 1) for role in ("test", "repeat", "trap")]
+    ['B', 'b', '!']
     """
-    if slot.role in MARKS:
-        return MARKS[slot.role]
+    if trial.role in MARKS:
+        return MARKS[trial.role]
     name = ascii_uppercase[condition % len(ascii_uppercase)]
-    return name if slot.role == "test" else name.lower()
+    return name if trial.role == "test" else name.lower()
 
 
 def colour(condition: int) -> str:
+    """The colour of a condition."""
     return COLOURS[condition % len(COLOURS)]
 
 
-def design_figure(design: Design, title: str) -> Figure:
-    """The first 24 listeners and 100 columns; pages and pairs stand apart by a gap."""
+def design_plot(design: Design, title: str) -> Figure:
+    """A matplotlib figure of the first 24 listeners and 100 columns; pages and pairs are separated by a gap."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    rows = [_columns(slots)[:MOST_COLUMNS] for slots in design.listeners[:MOST_ROWS]]
+    rows = [_columns(trials)[:MOST_COLUMNS] for trials in design.listeners[:MOST_ROWS]]
     columns = max(map(len, rows))
     size = (max(6.0, 1.0 + 0.14 * columns), 1.3 + 0.2 * len(rows))
     figure = Figure(figsize=size, dpi=150, layout="constrained")
@@ -60,7 +60,9 @@ def design_figure(design: Design, title: str) -> Figure:
                 text = axes.text(x, y, letter(*cell), ha="center", va="center", fontsize=6, color=ink)
                 text.set_in_layout(False)  # two thousand letters that the layout need not measure
     axes.hlines([y + 0.5 for y in range(len(rows) - 1)], -0.5, columns - 0.5, color="white", lw=1.5)
-    used = sorted({c for slots in design.listeners for slot in slots if slot.role == "test" for c in slot.conditions})
+    used = sorted(
+        {c for trials in design.listeners for trial in trials if trial.role == "test" for c in trial.conditions}
+    )
     handles = [Patch(color=colour(c), label=ascii_uppercase[c % 26]) for c in used]
     checks = Patch(color=FAINT, label="! trap, * gold; pale: training or repeat")
     figure.legend(
@@ -69,7 +71,7 @@ def design_figure(design: Design, title: str) -> Figure:
     )  # fmt: skip
     left = len(design.listeners) - len(rows)
     axes.set_title(f"{title}{f'; {left} listeners more' if left else ''}", fontsize=9, color=INK, loc="left")
-    axes.set_yticks(range(len(rows)), listener_names(len(design.listeners))[: len(rows)], fontsize=7)
+    axes.set_yticks(range(len(rows)), design.listener_names[: len(rows)], fontsize=7)
     axes.set_xticks([])
     axes.set_xlabel("in the order of presentation", fontsize=8, color=INK)
     axes.tick_params(length=0)
@@ -78,21 +80,21 @@ def design_figure(design: Design, title: str) -> Figure:
     return figure
 
 
-def _columns(slots: Sequence[Slot]) -> list[tuple[Slot, int] | None]:
+def _columns(trials: Sequence[DesignTrial]) -> list[tuple[DesignTrial, int] | None]:
     """The cells of a row; None for the gap after a trial of several stimuli."""
-    row: list[tuple[Slot, int] | None] = []
-    for slot in slots:
-        row += [(slot, condition) for condition in slot.conditions]
-        row += [None] * (len(slot.conditions) > 1)
+    row: list[tuple[DesignTrial, int] | None] = []
+    for trial in trials:
+        row += [(trial, condition) for condition in trial.conditions]
+        row += [None] * (len(trial.conditions) > 1)
     return row
 
 
-def _shade(slot: Slot, condition: int) -> tuple[float, float, float]:
-    """The condition's colour, lighter for training and repeats; grey for traps and gold items."""
+def _shade(trial: DesignTrial, condition: int) -> tuple[float, float, float]:
+    """The condition's colour, lighter for training and repeats; grey for control trials."""
     from matplotlib.colors import to_rgb
 
-    if slot.role in MARKS:
+    if trial.role in MARKS:
         return to_rgb(FAINT)
     red, green, blue = to_rgb(colour(condition))
-    light = 0.0 if slot.role == "test" else 0.6
+    light = 0.0 if trial.role == "test" else 0.6
     return red + (1 - red) * light, green + (1 - green) * light, blue + (1 - blue) * light

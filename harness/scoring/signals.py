@@ -10,7 +10,7 @@ from harness.scoring.cache import ContentCache
 from harness.scoring.clips import Clip
 from metrics.io.audio import Audio, load
 from metrics.waves import signal, structure
-from metrics.waves.signal import Signal, measure_signal, measure_signal_file
+from metrics.waves.signal import Signal, measure_signal_file
 from metrics.waves.structure import Structure, measure_structure
 
 T = TypeVar("T")
@@ -19,9 +19,7 @@ T = TypeVar("T")
 def signal_of(clip: Clip, cache: ContentCache) -> Signal:
     """The signal of a clip without its audio prompt. Raises `AudioError` for a file that cannot be read."""
     key = {"signal": signal.VERSION, **_key(clip)}
-    if clip.prompt_seconds:
-        return _kept(cache, key, Signal, lambda: measure_signal(*_continuation(clip)))
-    return _kept(cache, key, Signal, lambda: measure_signal_file(clip.path))
+    return _kept(cache, key, Signal, lambda: measure_signal_file(clip.path, clip.prompt_seconds))
 
 
 def structure_of(clip: Clip, cache: ContentCache) -> Structure:

@@ -8,8 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from harness.cli.tables.scores import by_condition, by_metric, ordered, print_differences, print_reasons, say
+from harness.core.sound_files import shown
 from harness.running.folder import Report
+from harness.scoring.clips import Clip
 from harness.scoring.score import ConditionScores
+
+MOST_ODD = 8
+"""Lines about odd files of one condition."""
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
@@ -57,23 +62,20 @@ def _paired(report: Report) -> str:
 
 
 def _odd(conditions: Sequence[ConditionScores]) -> list[str]:
-    """What is odd about the files."""
+    """What no finished music has, with the files that have it."""
     found = []
     for one in conditions:
         clips = one.clips.clips
-        signals = dict(zip((clip.unit for clip in clips), one.material.signals("signal"), strict=True))
         frames = one.material.frames_if_any(one.material.measures.first)
-        odd = {
-            "silent or too short for a loudness": [c for c in clips if (s := signals[c.unit]) and s.loudness is None],
-            "clipped in more than 1 in 1,000 samples": [
-                c for c in clips if (s := signals[c.unit]) and (s.clipping or 0) > 1e-3
-            ],
-            "shorter than one window of the embedder, filled up with zeros": [
-                c for c in clips if c.unit in frames and frames[c.unit].padded
-            ],
-        }
-        for what, some in odd.items():
-            if some:
-                names = ", ".join(str(clip.path) for clip in some[:3]) + (", …" if len(some) > 3 else "")
-                found.append(f"{what}: {len(some)} of {len(clips)} files, {names}")
+        odd: dict[str, list[Clip]] = {}
+        for clip, signal in zip(clips, one.material.signals("signal"), strict=True):
+            for warning in () if signal is None else signal.warnings:
+                odd.setdefault(warning, []).append(clip)
+            if clip.unit in frames and frames[clip.unit].padded:
+                odd.setdefault("it is shorter than one window of the embedder: zeros fill it up", []).append(clip)
+        for what, some in list(odd.items())[:MOST_ODD]:
+            names = ", ".join(shown(clip.path) for clip in some[:3]) + (", …" if len(some) > 3 else "")
+            found.append(f"{what}: {len(some)} of {len(clips)} files, {names}")
+        if len(odd) > MOST_ODD:
+            found.append(f"{len(odd) - MOST_ODD} more are in the column warnings of --csv ({one.name})")
     return found

@@ -86,7 +86,7 @@ def _installed(name: str, found: Any) -> StudyKind:
     """What a plug-in's entry point is, if it is a kind that can be listed under its name."""
     if not isinstance(found, StudyKind):
         raise UsageError(
-            f"it is of type {type(found).__name__}: a harness.listening.kinds.catalogue.StudyKind was expected"
+            f"it is of type {type(found).__name__}: a StudyKind was expected"
         )
     if found.name != name:
         raise UsageError(f"its name is {found.name!r}: {name!r}, as its entry point says, was expected")

@@ -109,7 +109,6 @@ def test_only_what_is_missing_is_sampled_again_to_the_same_bytes(copy, toy_refer
     before = contents(copy)
     for clip in sorted((copy / "store").glob("??/*"))[:5]:
         shutil.rmtree(clip)
-    shutil.rmtree(copy / "embeddings")
     result = CliRunner().invoke(app, arguments(copy, toy_reference, "--no-mlflow"))
     assert result.exit_code == 0, result.output
     assert "(5 sampled now)" in result.stdout

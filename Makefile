@@ -40,6 +40,10 @@ lint: $(STAMP) ## Check style, formatting, types, and who imports whom
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
+.PHONY: readme
+readme: $(STAMP) ## Run the commands whose output README.md shows, and put what they print in its place
+	$(BIN)/python tools/readme.py
+
 .PHONY: bench-metrics
 bench-metrics: $(STAMP) ## Time the metrics beside their peers, fetched into build/, and write results/benchmarks/ (OPTIONS="--only KAD")
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks metrics --peers $(OPTIONS)

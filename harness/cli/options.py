@@ -54,14 +54,24 @@ def taken(kind: Callable[..., T], values: Mapping[str, Any]) -> T:
 def _parameter(field: OptionField) -> inspect.Parameter:
     annotation, metavar = _plain(field.annotation)
     default = list(field.default) or None if isinstance(field.default, tuple) else field.default
-    if isinstance(default, list) or annotation in (list[str], list[Path]):
-        annotation = annotation if default else annotation | None
     option = field.option if field.option.metavar or not metavar else replace(field.option, metavar=metavar)
-    words = f"{option.help} {limits}" if (limits := _limits(field.metadata)) else option.help
+    words = option.help
+    if get_origin(annotation) is list and not option.metavar:
+        words = f"{words.removesuffix('.')}; repeat for more."
+    if limits := _limits(field.metadata):
+        words = f"{words} {limits}"
     made = typer_option(option, _flags(field), words, default is not False and default is not None)
     return inspect.Parameter(
-        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, made]
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[_optional(annotation, default), made],
     )
+
+
+def _optional(annotation: Any, default: Any) -> Any:
+    """The type with None, where that is the default."""
+    return annotation | None if default is None and NoneType not in get_args(annotation) else annotation
 
 
 def _flags(field: OptionField) -> tuple[str, ...]:

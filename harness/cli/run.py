@@ -17,7 +17,7 @@ from harness.cli import LazyCommand, LazyGroup, command_of
 from harness.cli.options import parameters_of, taken
 from harness.core.option import DEFAULT_RESULTS, QUIET, Option
 from harness.core.settings import Texts, options_of, settings_class
-from harness.planning.installed import declarations
+from harness.planning.registry import EXPERIMENTS, declarations
 
 if TYPE_CHECKING:
     from harness.core.progress import Progress
@@ -35,19 +35,29 @@ class ExperimentGroup(LazyGroup):
     kind = "experiment"
 
     def table(self) -> Mapping[str, str]:
-        return {name: declaration.headline for name, declaration in declarations().items()}
+        from rich.markup import escape
+
+        return {name: escape(declaration.headline) for name, declaration in declarations().items()}
+
+    def names(self) -> list[str]:
+        return EXPERIMENTS.names()
 
     def load(self, name: str) -> Any:
         from harness.planning.python_file import is_file_name
 
-        return command_of_file(name) if is_file_name(name) else command_of(command_for(declarations()[name]))
+        return command_of_file(name) if is_file_name(name) else command_of_installed(name)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+        from rich.markup import escape
+
         from harness.planning.python_file import is_file_name
 
         if is_file_name(cmd_name):
             return LazyCommand(cmd_name, "", self.load)
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in self.names():
+            return None
+        found = EXPERIMENTS.find(cmd_name)
+        return LazyCommand(cmd_name, escape(found.headline) if found else "", self.load)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
         from harness.planning.python_file import is_file_name
@@ -64,7 +74,7 @@ def _print_schema(wanted: bool) -> None:
     if wanted:
         import json
 
-        from harness.planning.yaml_file import study_schema
+        from harness.planning.study import study_schema
 
         typer.echo(json.dumps(study_schema(), indent=2, ensure_ascii=False))
         raise typer.Exit
@@ -146,6 +156,19 @@ def command_for(declaration: Declaration) -> Any:
     return command
 
 
+def command_of_installed(name: str) -> Any:
+    """The command of an installed experiment. Raises `BrokenPlugin` for one of another distribution that is broken, or
+    whose signature no options can be made of."""
+    declaration = EXPERIMENTS.get(name)
+    try:
+        return command_of(command_for(declaration))
+    except Exception as error:  # whatever Typer raises for a type that it does not know
+        broken = EXPERIMENTS.failed(name, f"it cannot be given options: {error}")
+        if broken is None:
+            raise
+        raise broken from error
+
+
 def command_of_file(name: str) -> Any:
     """The command of an experiment in a file. Raises `UsageError` for a signature that no options can be made of."""
     from harness.core.errors import HarnessError, UsageError
@@ -156,7 +179,7 @@ def command_of_file(name: str) -> Any:
         return command_of(command_for(declaration))
     except HarnessError:
         raise
-    except Exception as error:  # whatever Typer says of a type that it does not know
+    except Exception as error:  # whatever Typer raises for a type that it does not know
         raise UsageError(f"{name}: {declaration.name} cannot be given options: {error}") from error
 
 
@@ -222,7 +245,7 @@ def _confirming(
 
 
 def _logged(outcome: Outcome, results: Path) -> str:
-    """Log a run to MLflow, and say where it is to be seen."""
+    """Log a run to MLflow. Returns a line on where to see it."""
     from harness.reporting.mlflow import log_or_postpone
 
     logged, problem = log_or_postpone(outcome, results)

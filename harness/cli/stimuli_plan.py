@@ -95,8 +95,8 @@ def plan(
     target = PowerTarget(effect=size, in_sd=in_sd, **{name: values[name] for name in options_of(PowerTarget)})
     planned = plan_study(found, settings, target, taken(Session, values), options.runs)
     if options.draw is not None:
+        from harness.core.png import write_png
         from harness.listening.describe.design_plot import design_plot
-        from harness.reporting.plots import write_png
 
         write_png(design_plot(planned.design, _headline(planned)), options.draw)
     if options.json:

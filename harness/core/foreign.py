@@ -6,19 +6,16 @@ nothing. Only what a person or the system asks for still passes: Ctrl-C, and `St
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from harness.core.errors import ModelError
+from metrics.api.errors import Stopped
+
+__all__ = ["Stopped", "ended", "foreign"]
 
 
-class Stopped(SystemExit):
-    """This process was told to end, by a signal."""
-
-
-@contextmanager
-def foreign(what: str) -> Iterator[None]:
+class foreign:  # noqa: N801  # it is used as a function, as those of contextlib are
     """Around a call of foreign code. An `Exception` passes as it is: whoever called knows what to make of it.
+
+    It is no generator: one that is thrown away in the middle of a Ctrl-C would take its own end for the code's.
 
     Args:
         what: Whose code it is, as the message names it: "the model toy".
@@ -26,12 +23,15 @@ def foreign(what: str) -> Iterator[None]:
     Raises:
         ModelError: The code raised what is no `Exception`: `SystemExit`, `GeneratorExit`, a class of its own.
     """
-    try:
-        yield
-    except (Exception, KeyboardInterrupt, Stopped):
-        raise
-    except BaseException as error:
-        raise ModelError(f"{what} {ended(error)}") from error
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and not isinstance(error, Exception | KeyboardInterrupt | Stopped):
+            raise ModelError(f"{self.what} {ended(error)}") from error
 
 
 def ended(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Option:
-    """The part of an option that its type and its default do not say.
+    """What an option's type and default do not tell.
 
     Attributes:
         help: one line for --help and for the JSON schema.

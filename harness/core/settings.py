@@ -11,35 +11,41 @@ From the field are derived the command line's option (`harness.cli.options`), th
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
-from harness.core.errors import UsageError
+from harness.core.errors import HarnessError, UsageError
 from harness.core.option import Option
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def _listed(value: Any) -> Any:
     """One value or several, as a tuple in which each stands once."""
     if isinstance(value, str | Path):
         return (value,)
-    return tuple(dict.fromkeys(value)) if isinstance(value, list | tuple) else value
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(one for n, one in enumerate(value) if one not in value[:n])
 
 
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping) else value
 
 
-Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed, json_schema_input_type=Any)]
+Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+]
 """A name or several, each once."""
 Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_tuple)]
@@ -84,7 +90,7 @@ def settings_class(kind: type[T]) -> type[T]:
             raise UsageError(". ".join(_explained(error, names))) from None
 
     made.__init__ = __init__  # type: ignore[method-assign]
-    return made
+    return cast(type[T], made)
 
 
 @cache
@@ -121,11 +127,24 @@ def _explained(error: ValidationError, names: Sequence[str]) -> Iterator[str]:
         yield problem(one, ".".join(map(str, parts)), names)
 
 
-EXPECTED = {
-    "greater_than_equal": "at least {ge:,}",
-    "greater_than": "a number above {gt:,}",
-    "less_than_equal": "at most {le:,}",
-    "less_than": "a number below {lt:,}",
+def refusing(function: Callable[..., R]) -> Callable[..., R]:
+    """A check whose `HarnessError` pydantic collects with the other mistakes, in place of letting it through."""
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> R:
+        try:
+            return function(*args, **kwargs)
+        except HarnessError as error:
+            raise ValueError(str(error)) from None
+
+    return checked
+
+
+LIMITS = {
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "a number above {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "a number below {lt}",
     "finite_number": "a finite number",
     "literal_error": "{expected}",
 }
@@ -142,24 +161,33 @@ KINDS = {
 }
 
 
-def problem(error: ErrorDetails, name: str, known: Sequence[str] = ()) -> str:
+def problem(error: ErrorDetails, name: str = "", known: Sequence[str] = (), what: str = "entry") -> str:
     """One mistake found by pydantic, as what was found and what was expected.
 
-    `name` says where it is; an unknown entry is answered with the nearest of the `known` ones.
+    Args:
+        error: the mistake.
+        name: what the value is called, where the message does not stand beside its name.
+        known: names of which the nearest is suggested in place of an unknown one.
+        what: what those are the names of.
     """
-    kind, value = error["type"], reprlib.repr(error["input"])
-    context = error.get("ctx", {})
+    kind, context = error["type"], error.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         from metrics.api.registry import unknown_name
 
-        return unknown_name("entry", str(error["loc"][-1]), list(known)).rstrip(".")
+        return unknown_name(what, str(error["loc"][-1]), list(known)).rstrip(".")
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", error["msg"])).rstrip(".")
     if kind == "missing":
-        return f"{name} is missing"
+        return f"{name or 'it'} is missing"
     if kind == "too_short" or (kind == "string_too_short" and context.get("min_length") == 1):
-        return f"{name} is empty: something was expected"
-    expected = EXPECTED.get(kind) or KINDS.get(kind.partition("_")[0])
+        return f"{name or 'it'} is empty: something was expected"
+    value = reprlib.repr(error["input"])
+    found = f"{name} is {value}" if name else f"{value} was found"
+    expected = LIMITS.get(kind) or KINDS.get(kind.partition("_")[0])
     if expected is None:
-        return f"{name} is {value}: {error['msg'][0].lower()}{error['msg'][1:]}"
-    return f"{name} is {value}: {expected.format(**context)} was expected"
+        return f"{found}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    limits = {
+        key: limit if isinstance(limit, str) else f"{limit:,}".removesuffix(".0") for key, limit in context.items()
+    }
+    quoted = " in quotes" if kind == "string_type" and not name and not isinstance(error["input"], list | dict) else ""
+    return f"{found}: {expected.format(**limits)}{quoted} was expected"

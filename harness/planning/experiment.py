@@ -35,17 +35,17 @@ Stage = Literal["declared", "confirmatory"]
 
 PROMPT_LENGTHS = ("prompt_seconds", "total_seconds", "offset_seconds")
 CHANGEABLE = (*WORDS, *PROMPT_LENGTHS)
-"""Fields of a prompt that a condition may replace. Sounds and codes it may only take away: they are the prompts'."""
+"""Fields of a prompt that a condition may replace. It can only remove their sound files and codes."""
 
 
 @dataclass(frozen=True)
 class Condition:
     """One way of sampling. `value` is where it stands on the experiment's axis, if what varies is a number.
 
-    `prompt` holds fields that replace those of every prompt, None to take one away; a prompt that has nothing left is
-    unconditional. Clips are `seconds` long, without it as long as the run says, and `more_seconds` longer. Replicates
+    `prompt` holds fields that replace those of every prompt, None to remove one; a prompt that has nothing left is
+    unconditional. Clips are `seconds` long, by default as long as the run's, and `more_seconds` longer. Replicates
     other than 0 draw other random numbers. `model` is the name of the one that samples, without it the run's. Raises
-    `UsageError` for what makes no sense.
+    `UsageError` for values that are out of range or do not fit together.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Condition:
             raise UsageError(f"replicate is {self.replicate}; expected a whole number from 0 on")
 
     def ask(self, prompt: Prompt) -> Prompt:
-        """The prompt as this condition has it. Raises `UsageError` when the result is no prompt."""
+        """The prompt with this condition's changes. Raises `UsageError` when the result is no valid prompt."""
         if not self.prompt:
             return prompt
         if "prompt_seconds" in self.prompt and prompt.audio is None:
@@ -89,11 +89,11 @@ class Condition:
         return Prompt(**fields)
 
     def length(self, seconds: float) -> float:
-        """How long its clips are in a run of clips of `seconds`."""
+        """Length of its clips, in seconds, in a run whose clips are `seconds` long."""
         return (seconds if self.seconds is None else self.seconds) + self.more_seconds
 
     def content(self) -> dict[str, Any]:
-        """What it changes, without its name: JSON-able."""
+        """What it changes, without its name, as JSON data."""
         lengths = {"seconds": self.seconds, "more_seconds": self.more_seconds or None}
         others = {"prompt": dict(self.prompt) or None, **lengths, "replicate": self.replicate or None}
         others["model"] = self.model
@@ -104,12 +104,21 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class StudyFile:
+    """The file that declares an experiment: its name and its content, as they are left with a run."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Experiment:
     """Conditions to compare, with what is claimed fixed in advance.
 
     `unit`, `primary`, `contrast`, `family` and `margin` are its `Claims`. `stage` is "confirmatory" when a pair that
     was chosen by its results is tested again on fresh seeds. `source` is the SHA-256 of the file that declares it,
-    empty for installed ones. Raises `UsageError` without conditions, or when two of them are the same.
+    empty for installed ones, and `study` that file. Raises `UsageError` without conditions, or when two of them are the
+    same.
     """
 
     name: str
@@ -123,6 +132,7 @@ class Experiment:
     stage: Stage = "declared"
     source: str = ""
     margin: float | None = None
+    study: StudyFile | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
@@ -159,7 +169,7 @@ class Experiment:
         return [(self.conditions[0], other) for other in self.conditions[1:]]
 
     def confirming(self, first: str, second: str) -> Experiment:
-        """The one contrast of two of its conditions, to be tested again on fresh seeds."""
+        """The contrast of two of its conditions, to be tested again on fresh seeds."""
         by_name = {condition.name: condition for condition in self.conditions}
         for name in (first, second):
             if name not in by_name:
@@ -184,7 +194,7 @@ class Declaration:
 
     `settings` are fields of `ExperimentSettings` that the file sets, by name, and its prompts, which may be the name of
     a prompt set; the command line goes before them. `listening` is how listeners judge its clips, where that is
-    declared. Raises `UsageError` for settings that do not exist or are out of range.
+    declared; `study` the file. Raises `UsageError` for settings that do not exist or are out of range.
     """
 
     function: Callable[..., Sequence[Condition]]
@@ -193,6 +203,7 @@ class Declaration:
     source: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     listening: Listening | None = None
+    study: StudyFile | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", declared_settings(self.settings))
@@ -227,7 +238,7 @@ class Declaration:
     def __call__(self, *args: Any, **kwargs: Any) -> Experiment:
         conditions = tuple(self.function(*args, **kwargs))
         return Experiment(
-            self.name, conditions, self.varies, self.question, source=self.source, **vars(self.claims)
+            self.name, conditions, self.varies, self.question, source=self.source, study=self.study, **vars(self.claims)
         )  # fmt: skip
 
 
@@ -251,6 +262,13 @@ def experiment(
 
     Raises:
         UsageError: for a claim or a setting that does not exist or has a value that it cannot have.
+
+    >>> @experiment(varies="temperature", primary="kad", metrics=["kad", "coverage"])
+    ... def cold() -> list[Condition]:
+    ...     "Is a colder model nearer to music?"
+    ...     return [Condition("cold", Sampling(0.7)), Condition("usual")]
+    >>> [condition.name for condition in cold().conditions]
+    ['cold', 'usual']
     """
     own = {**(settings or {}), **({"metrics": metrics} if metrics else {})}
     claimed = Claims(**claims)

@@ -50,7 +50,7 @@ class ExperimentSettings:
         Names,
         Field(min_length=1),
         Option(
-            "Embeddings of real music: a name or a file; repeat for more.",
+            "Embeddings of real music: a name or a file.",
             flag="reference",
             key="reference",
             panel=MEASURED,
@@ -61,7 +61,7 @@ class ExperimentSettings:
         Names,
         Field(min_length=1),
         Option(
-            "What makes embeddings of clips; repeat for more.",
+            "What makes embeddings of clips.",
             flag="embedder",
             key="embedder",
             panel=MEASURED,
@@ -71,7 +71,7 @@ class ExperimentSettings:
     metrics: Annotated[
         Names,
         Option(
-            "A metric to measure ('harness metrics' lists them); repeat for more.",
+            "A metric to measure ('harness metrics' lists them).",
             flag="metric",
             panel=MEASURED,
             default="the usual ones",

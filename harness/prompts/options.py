@@ -18,10 +18,10 @@ class PromptOptions:
 
     prompt: Annotated[
         Texts,
-        Option("A text prompt in any language; repeat for more.", panel=PROMPTS, default="a prompt per style"),
+        Option("A text prompt in any language.", panel=PROMPTS, default="a prompt per style"),
     ] = ()
-    style: Annotated[Texts, Option("A style as a prompt; repeat for more.", panel=PROMPTS)] = ()
-    audio: Annotated[Paths, Option("A sound file to continue; repeat for more.", panel=PROMPTS)] = ()
+    style: Annotated[Texts, Option("A style as a prompt.", panel=PROMPTS)] = ()
+    audio: Annotated[Paths, Option("A sound file to continue.", panel=PROMPTS)] = ()
     prompt_seconds: Annotated[
         float | None, Option("Length used of each --audio, in seconds.", panel=PROMPTS, default="3")
     ] = None

@@ -80,7 +80,7 @@ class Execution:
     )
 
     def __post_init__(self) -> None:
-        if self.address is not None and parse(self.executor)[0] != "ray":
+        if self.address is not None and parse(self.executor)[0] in ("local", "processes"):
             raise UsageError(f"an address was given to the executor {self.executor!r}: expected --executor ray.")
 
 

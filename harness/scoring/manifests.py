@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.csv_table import as_written
 from harness.core.errors import UsageError
 from harness.core.progress import Progress
 from harness.core.sound_files import shown, sound_files
@@ -160,7 +161,7 @@ def _row(
     before = len(mistakes)
     if None in row:
         mistakes.append(f"line {line}: more cells than columns: quote a cell that holds a separator")
-    cells = {name: str(row.get(name) or "").strip() for name in (*COLUMNS, OLD_FILE)}
+    cells = {name: as_written(str(row.get(name) or "")).strip() for name in (*COLUMNS, OLD_FILE)}
     file = cells[FILE] or cells[OLD_FILE]
     if not file:
         mistakes.append(f"line {line}: no file is named in the column {FILE!r}")

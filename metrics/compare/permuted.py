@@ -1,7 +1,7 @@
-"""Metrics of two conditions for every relabelling of a permutation test, without their error bars.
+"""Metrics of two conditions for every permutation of a permutation test, without their error bars.
 
 A test calls a metric two thousand times. Here what does not depend on the labels (the reference's side, the kernel
-between each two clips, the centred means) is computed once, and a relabelling takes rows of it. The conditions stand
+between each two clips, the centred means) is computed once, and a permutation takes rows of it. The conditions stand
 one after the other, and a set is given as the numbers of its frames in that order.
 """
 
@@ -29,12 +29,12 @@ Rows = NDArray[np.intp]
 Statistic = Callable[[Rows], float]
 
 MOST_DISTANCES = 10**8
-"""Between frames, as held at once: 400 MB. With more, each relabelling measures its distances anew."""
+"""Between frames, as held at once: 400 MB. With more, each permutation measures its distances anew."""
 
 VENDI_ORDERS = {"vendi": 1.0, "vendi2": 2.0, "vendi_inf": np.inf}
 
 
-class Relabelled:
+class Permuted:
     """Two sets of the same songs, frames of the first before those of the second, and what several metrics share.
 
     A `reference` counts for every metric that takes one, as in `metrics.compare.comparison.paired_difference`;
@@ -69,7 +69,7 @@ class Relabelled:
         """The paired permutation test of one metric (`metrics.stats.permutation.swap_test`), `options` being the
         metric's.
 
-        `advance` is called for each value that was had, two for every relabelling. Raises as the metric does.
+        `advance` is called for each value that was had, two for every permutation. Raises as the metric does.
         """
         statistic = self.statistic(row, **options)
 

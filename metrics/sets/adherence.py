@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import Score
 from metrics.sets.diversity import unit_rows
-from metrics.waves.clips import mean_score
+from metrics.stats.scoring import Kind, mean_score
 
 Matrix = NDArray[np.floating[Any]]
 
@@ -117,18 +117,16 @@ def text_audio_similarity(
     above = int((others >= matched - 1e-12).sum())
     p = above / len(orders) if exact else (1 + above) / (1 + len(orders))
     units, strata = pairs.units()
+    told = "undefined" if z is None else f"{z:.1f}"
+    note = f"mean over {pairs.by}s; {shuffled:.3f} with the texts of other prompts, z {told}"
     score = mean_score(
-        name,
+        Kind(name, "cosine", "higher", note=note, needs_calibration=False),
         cosines[np.arange(len(own)), own],
         _enough(units),
-        unit="cosine",
-        direction="higher",
         strata=strata,
-        note=f"mean over {pairs.by}s; {shuffled:.3f} with the texts of other prompts, z "
-        + ("undefined" if z is None else f"{z:.1f}"),
         provenance={
             **pairs.provenance, "prompts": count, "shuffled": shuffled, "margin": matched - shuffled, "z": z, "p": p,
-            "shuffles": len(orders), "seed": None if exact else seed, "by": pairs.by,
+            "shuffles": len(orders), "seed": None if exact else seed, "sampling_unit": pairs.by,
         },
     )  # fmt: skip
     return score if count >= FEWEST_PROMPTS else _doubt(score, f"shuffling {count} prompts says little: take 5 or more")
@@ -144,15 +142,13 @@ def text_audio_margin(pairs: TextAudioPairs, name: str = "text_audio_margin") ->
     mine = cosines[np.arange(len(own)), own]
     others = (cosines.sum(axis=1) - mine) / (cosines.shape[1] - 1)
     units, strata = pairs.units()
+    note = f"mean over {pairs.by}s, over {cosines.shape[1]} texts"
     return mean_score(
-        name,
+        Kind(name, "difference of cosines", "higher", note=note, needs_calibration=False),
         mine - others,
         _enough(units),
-        unit="difference of cosines",
-        direction="higher",
         strata=strata,
-        note=f"mean over {pairs.by}s, over {cosines.shape[1]} texts",
-        provenance={**pairs.provenance, "prompts": cosines.shape[1], "by": pairs.by},
+        provenance={**pairs.provenance, "prompts": cosines.shape[1], "sampling_unit": pairs.by},
     )
 
 
@@ -178,16 +174,17 @@ def retrieval_recall(
         )
     hits = [_chance_of_hit(row, own_ones, k) for row, own_ones in zip(cosines, mine, strict=True)]
     chance = float(np.mean([_chance_of_hit(np.zeros(candidates), own_ones, k) for own_ones in mine]))
+    note = f"among {candidates} candidates; {chance:.3f} by chance"
+    sampling_unit = "prompt" if direction == "text_to_audio" else pairs.by
     return mean_score(
-        f"{direction}_recall_at_{k}",
+        Kind(f"{direction}_recall_at_{k}", "share", "higher", note=note, needs_calibration=False),
         hits,
         _enough(units),
-        unit="share",
-        direction="higher",
         strata=strata,
-        note=f"among {candidates} candidates; {chance:.3f} by chance",
-        provenance={**pairs.provenance, "k": k, "candidates": candidates, "chance": chance, "by": pairs.by},
-    )
+        provenance={
+            **pairs.provenance, "k": k, "candidates": candidates, "chance": chance, "sampling_unit": sampling_unit
+        },
+    )  # fmt: skip
 
 
 def label_accuracy(
@@ -208,14 +205,12 @@ def label_accuracy(
     right = heard == wanted
     labels = np.unique(wanted)
     chance = float(sum(np.mean(wanted == label) * np.mean(heard == label) for label in labels))
+    note = f"of {len(labels)} labels; {chance:.3f} by chance"
     return mean_score(
-        "label_accuracy",
+        Kind("label_accuracy", "share", "higher", note=note, needs_calibration=False),
         right.astype(float),
         np.arange(right.size) if units is None else units,
-        unit="share",
-        direction="higher",
         strata=wanted,
-        note=f"of {len(labels)} labels; {chance:.3f} by chance",
         provenance={
             **(provenance or {}),
             "chance": chance,
@@ -301,4 +296,4 @@ def _enough(units: NDArray[Any]) -> NDArray[Any]:
 
 
 def _doubt(score: Score, why: str) -> Score:
-    return replace(score, reliable=False, note=f"{score.note}; {why}")
+    return replace(score, reliable=False, why="; ".join(part for part in (score.why, why) if part))

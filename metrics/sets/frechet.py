@@ -31,16 +31,18 @@ from metrics.sets.gaussians import (
     principal_axes,
     subset_distances,
 )
+from metrics.stats.folds import Folds, assign_folds, without_each_fold
 from metrics.stats.reliability import (
-    ScoreKind,
     doubts_in_components,
     doubts_in_full,
-    doubts_of_tails,
+    doubts_of_weights,
     effective_dimension,
+    tail_weight,
 )
-from metrics.stats.resampling import Folds, assign_folds, check_paired, delete_groups, estimate
+from metrics.stats.resampling import estimate_of
+from metrics.stats.scoring import LeftOut
 
-__all__ = ["fad", "frechet_distance", "frechet_distance_of_moments", "headline_components", "paired_fad"]
+__all__ = ["fad", "frechet_distance", "frechet_distance_of_moments", "headline_components"]
 
 HEADLINE_COMPONENTS = 16
 UNIT = "squared embedding distance"
@@ -84,29 +86,34 @@ def fad(
         return _as_another(compat, evaluated, reference, components, estimand)
     space = Space(reference, components, evaluated)
     plain = frechet_distance(space.project(evaluated), space.project(reference))
-    all_folds = assign_folds(evaluated)
-    parts = [delete_groups(plain, space.without_units(evaluated, all_folds), all_folds)]
+    without = space.without_units(evaluated, assign_folds(evaluated))
+    without_reference: list[Matrix] = []
     if estimand == "population":
-        all_folds = assign_folds(reference)
-        parts.append(delete_groups(plain, space.without_references(evaluated, all_folds), all_folds))
-    result = estimate(plain, parts)
-    doubts = space.doubts("fad", evaluated)
+        without_reference = space.without_references(evaluated, assign_folds(reference))
+    replicates = LeftOut(plain, without, without_reference, corrected=True).of(evaluated, reference)
+    result = estimate_of(replicates)
+    why = space.doubts(evaluated)
     half = (result.interval[1] - result.interval[0]) / 2
     low, high = growing_error_interval(plain, result.value, half)
+    # In components an interval still covers nine times in ten or more, with up to a third of a standard deviation of
+    # bias; in full dimension with too few units it may miss the truth every time.
+    has_interval = components is not None or not why
     return Score(
         name=space.name,
         value=result.value,
         stderr=result.stderr,
-        interval=(float(low), float(high)) if space.has_interval(doubts) else None,
+        interval=(float(low), float(high)) if has_interval else None,
         n_units=evaluated.n_units,
         n_frames=len(evaluated.frames),
         unit=UNIT,
         direction="lower",
         estimand=estimand,
-        reliable=not doubts,
-        note=space.note(doubts, evaluated),
+        reliable=not why,
+        note=space.note(evaluated),
         plain=plain,
-        provenance=space.provenance(evaluated) | {"df": result.df},
+        provenance=space.provenance(evaluated) | {"df": result.df, "growing_error": True},
+        replicates=replicates,
+        why="; ".join(why),
     )
 
 
@@ -128,6 +135,8 @@ def _as_another(
         interval=None,
         reliable=False,
         note="as fadtk 1.1 computes it, not corrected for bias: for comparison with papers that used it; read fad",
+        replicates=None,
+        why="not corrected for its bias, which grows as clips get fewer",
     )
 
 
@@ -141,50 +150,6 @@ def growing_error_interval(plain: ArrayLike, value: ArrayLike, half: ArrayLike) 
     share = np.divide(half, plain, out=np.zeros_like(half), where=plain > 0)
     middle, reach = value + half * share / 2, half * np.sqrt(1 + share**2 / 4)
     return middle - reach, middle + reach
-
-
-def paired_fad(
-    first: EmbeddingSet,
-    second: EmbeddingSet,
-    reference: EmbeddingSet,
-    components: int | None = None,
-    *,
-    estimand: Estimand = "population",
-) -> Score:
-    """`fad(second) − fad(first)` for two conditions whose songs share their ids; negative when the second is nearer.
-
-    A song is left out of both conditions at once, a group of the reference of both distances at once: what they share
-    cancels, in the bias as in the error. `metrics.stats.resampling.p_value` tests it against zero. Raises as `fad`, and
-    `UsageError` when the songs are not the same.
-    """
-    check_paired(first, second)
-    space = Space(reference, components, first, second)
-    y = space.project(reference)
-    plain = frechet_distance(space.project(second), y) - frechet_distance(space.project(first), y)
-    all_folds = assign_folds(first)
-    near, far = space.without_units(first, all_folds), space.without_units(second, all_folds)
-    parts = [delete_groups(plain, _differences(near, far), all_folds)]
-    if estimand == "population":
-        all_folds = assign_folds(reference)
-        near, far = space.without_references(first, all_folds), space.without_references(second, all_folds)
-        parts.append(delete_groups(plain, _differences(near, far), all_folds))
-    result = estimate(plain, parts)
-    doubts = space.doubts("paired fad", first, second)
-    return Score(
-        name=f"{space.name} difference",
-        value=result.value,
-        stderr=result.stderr,
-        interval=result.interval if space.has_interval(doubts) else None,
-        n_units=first.n_units,
-        n_frames=len(first.frames) + len(second.frames),
-        unit=UNIT,
-        direction="lower",
-        estimand=estimand,
-        reliable=not doubts,
-        note=space.note(doubts, first, second),
-        plain=plain,
-        provenance=space.provenance(first) | {"df": result.df, "paired": True},
-    )
 
 
 class Space:
@@ -226,11 +191,11 @@ class Space:
     def without_units(self, evaluated: EmbeddingSet, all_folds: Sequence[Folds]) -> list[Matrix]:
         """Distances to the reference without each group of the evaluated songs, for each dealing."""
         x, side = self.project(evaluated), Gaussian.of_rows(self.project(self.reference))
-        return [subset_distances(x, masks, side) for masks in _without_each_group(evaluated, all_folds)]
+        return [subset_distances(x, masks, side) for masks in without_each_fold(evaluated, all_folds)]
 
     def without_references(self, evaluated: EmbeddingSet, all_folds: Sequence[Folds]) -> list[Matrix]:
         """Distances without each group of the reference's songs, for each dealing."""
-        masks = _without_each_group(self.reference, all_folds)
+        masks = without_each_fold(self.reference, all_folds)
         return [self.distances_to_subsets(evaluated, some) for some in masks]
 
     def distances_to_subsets(self, evaluated: EmbeddingSet, subsets: Iterable[NDArray[np.bool_]]) -> Matrix:
@@ -249,31 +214,25 @@ class Space:
         axes = principal_axes(y, min(self.components, len(y) - 1))
         return frechet_distance(x @ axes, y @ axes)
 
-    def doubts(self, score: ScoreKind, *evaluated: EmbeddingSet) -> list[str]:
-        """Why these sets are not enough for the score in this space; empty when they are."""
-        units = min(data.n_units for data in evaluated)
+    def doubts(self, evaluated: EmbeddingSet) -> list[str]:
+        """Why a set is not enough for a distance in this space; empty when it is."""
+        units, tracks = evaluated.n_units, self.reference.n_units
         if self.components is None:
-            doubts = doubts_in_full(score, self.spectrum, units, self.reference.n_units)
+            found = doubts_in_full("fad", effective_dimension(self.spectrum), units, tracks)
         else:
-            doubts = doubts_in_components(score, self.components, self.explained, units, self.reference.n_units)
-        sides = (self.reference, *evaluated)
-        return doubts + doubts_of_tails(*(self.project_rows(data.means()[1]) for data in sides))
+            found = doubts_in_components("fad", self.components, self.explained, units, tracks)
+        return found + doubts_of_weights(self.tails(evaluated).values())
 
-    def has_interval(self, doubts: list[str]) -> bool:
-        """Not in full dimension with too few songs, where an interval may miss the truth every time.
+    def tails(self, evaluated: EmbeddingSet) -> dict[str, tuple[float, float]]:
+        """How heavy either side's tails are in this space, with the limit (`metrics.stats.reliability.tail_weight`)."""
+        sides = {"evaluated": evaluated, "reference": self.reference}
+        return {role: tail_weight(self.project_rows(data.means()[1])) for role, data in sides.items()}
 
-        In components it still covers nine times in ten or more, with up to a third of a standard deviation of bias.
-        """
-        return self.components is not None or not doubts
-
-    def note(self, doubts: list[str], *evaluated: EmbeddingSet) -> str:
-        notes = ["corrected for bias by leaving out groups of songs"]
+    def note(self, evaluated: EmbeddingSet) -> str:
+        notes = ["corrected for bias by leaving out folds of clips"]
         if self.components:
             notes.append(f"in {self.components} components with {self.explained:.0%} of the reference's variance")
-        if doubts:
-            verdict = "biased" if self.has_interval(doubts) else "biased, ranking only"
-            notes.append(f"{verdict}: {', '.join(doubts)}")
-        padded = sum(len(data.provenance.get("padded", [])) for data in evaluated)
+        padded = len(evaluated.provenance.get("padded", []))
         if padded:
             notes.append(f"{padded} clips are shorter than one window and were padded with zeros")
         return "; ".join(notes)
@@ -287,14 +246,5 @@ class Space:
             "components": self.components,
             "explained_variance": self.explained,
             "effective_dimension": effective_dimension(self.spectrum),
+            "tails": {role: list(found) for role, found in self.tails(evaluated).items()},
         }
-
-
-def _without_each_group(data: EmbeddingSet, all_folds: Sequence[Folds]) -> list[list[NDArray[np.bool_]]]:
-    """For each dealing a mask of frames (N,) for each group."""
-    song = np.unique(data.units, return_inverse=True)[1]
-    return [[folds[song] != group for group in range(int(folds.max()) + 1)] for folds in all_folds]
-
-
-def _differences(near: Sequence[Matrix], far: Sequence[Matrix]) -> list[Matrix]:
-    return [b - a for a, b in zip(near, far, strict=True)]

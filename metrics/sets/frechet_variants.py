@@ -12,7 +12,8 @@ from metrics.api.errors import DegenerateInput
 from metrics.api.score import EmbeddingSet, Estimand, Score
 from metrics.sets.frechet import UNIT, Space
 from metrics.sets.gaussians import Gaussian, Matrix, frechet_distance, subset_distances
-from metrics.stats.resampling import assign_folds, check_units, delete_groups, estimate
+from metrics.stats.folds import assign_folds, check_units
+from metrics.stats.scoring import LeftOut
 
 ORDERS = 10
 SIZES = 6
@@ -41,18 +42,17 @@ def fad_infinity(
     plain = frechet_distance(x, y)
     side = Gaussian.of_rows(y)
     lines = [_extrapolate(evaluated, lambda masks: subset_distances(x, masks, side), seed)]
-    all_folds = assign_folds(evaluated)
-    parts = [delete_groups(plain, space.without_units(evaluated, all_folds), all_folds)]
+    without = space.without_units(evaluated, assign_folds(evaluated))
+    without_reference: list[Matrix] = []
     if estimand == "population":
         lines.append(_extrapolate(reference, lambda masks: space.distances_to_subsets(evaluated, masks), seed))
-        all_folds = assign_folds(reference)
-        parts.append(delete_groups(plain, space.without_references(evaluated, all_folds), all_folds))
+        without_reference = space.without_references(evaluated, assign_folds(reference))
     value = plain + sum(line.intercept - plain for line in lines)
-    result = estimate(plain, parts)
+    stderr = LeftOut(plain, without, without_reference).estimate(evaluated, reference).stderr
     return Score(
         name=f"{space.name}_infinity",
         value=float(value),
-        stderr=result.stderr,
+        stderr=stderr,
         interval=None,
         n_units=evaluated.n_units,
         n_frames=len(evaluated.frames),
@@ -62,6 +62,7 @@ def fad_infinity(
         reliable=False,
         note="extrapolated to infinitely many songs: without an interval, for comparison with others; read fad",
         plain=plain,
+        why="the bias that is left may be larger than the error",
         provenance=space.provenance(evaluated) | {"points": [line.points for line in lines], "seed": seed},
     )
 

@@ -25,8 +25,9 @@ from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Estimand, Score
 from metrics.near.pairwise import centre
 from metrics.sets.mmd import Cubic, Gaussian, Kernel, Side, mmd
-from metrics.sets.sides import Kind, check_sides, checked_rows, unit_codes
-from metrics.stats.resampling import assign_folds
+from metrics.sets.sides import check_sides, checked_rows, unit_codes
+from metrics.stats.folds import assign_folds
+from metrics.stats.scoring import Kind
 
 MEDIAN_FRAMES = 4096
 """The bandwidth is the median over the pairs of at most so many frames: with 100,000 it came within .3 % of it all."""
@@ -98,55 +99,30 @@ def kad(
     are left out: it is a choice of scale. Raises `UsageError` when the sets were embedded differently and
     `DegenerateInput` for fewer than 3 songs on a side or a reference without spread.
     """
-    return _score("kad", [evaluated], reference, bandwidth, estimand)
+    return _score("kad", evaluated, reference, bandwidth, estimand)
 
 
 def kid(evaluated: EmbeddingSet, reference: EmbeddingSet, *, estimand: Estimand = "population") -> Score:
     """Kernel distance under (x·y/D + 1)³, with its jackknife error over songs. Errors as for `kad`."""
-    return _score("kid", [evaluated], reference, None, estimand)
-
-
-def paired_kad(
-    first: EmbeddingSet,
-    second: EmbeddingSet,
-    reference: EmbeddingSet,
-    *,
-    bandwidth: float | None = None,
-    estimand: Estimand = "population",
-) -> Score:
-    """`kad(second) − kad(first)` for two conditions whose songs share their ids: what they share cancels.
-
-    Raises as `kad`. `metrics.compare.comparison.paired_difference` checks that the songs are the same.
-    """
-    return _score("kad", [first, second], reference, bandwidth, estimand)
-
-
-def paired_kid(
-    first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet, *, estimand: Estimand = "population"
-) -> Score:
-    """`kid(second) − kid(first)`; see `paired_kad`."""
-    return _score("kid", [first, second], reference, None, estimand)
+    return _score("kid", evaluated, reference, None, estimand)
 
 
 UNITS = {"kad": "squared kernel distance", "kid": "squared kernel distance, cubic"}
 
 
 def _score(
-    name: str, conditions: list[EmbeddingSet], reference: EmbeddingSet, bandwidth: float | None, estimand: Estimand
+    name: str, evaluated: EmbeddingSet, reference: EmbeddingSet, bandwidth: float | None, estimand: Estimand
 ) -> Score:
-    check_sides(reference, *conditions)
+    check_sides(reference, evaluated)
     about: dict[str, Any] = {}
     kernel: Kernel = Cubic()
     if name == "kad":
         about["bandwidth"] = median_distance(reference.frames, reference.units) if bandwidth is None else bandwidth
         kernel = Gaussian(about["bandwidth"])
     music = Side.of_set(reference, assign_folds(reference) if estimand == "population" else [])
-    replicates = [mmd(kernel, Side.of_set(data, assign_folds(data)), music) for data in conditions]
-    difference = replicates[0] if len(conditions) == 1 else replicates[1] - replicates[0]
-    result = difference.estimate(conditions[0], reference)
-    sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
-    note = "unbiased, pairs of one song left out"
-    return Kind(name, UNITS[name], "lower", estimand).score(result, sets, reference, note, **about)
+    found = mmd(kernel, Side.of_set(evaluated, assign_folds(evaluated)), music)
+    kind = Kind(name, UNITS[name], "lower", estimand, "unbiased, pairs of one clip left out")
+    return kind.score(found.of(evaluated, reference), evaluated, reference, about)
 
 
 def _sides(x: ArrayLike, x_songs: ArrayLike | None, y: ArrayLike, y_songs: ArrayLike | None) -> tuple[Side, Side]:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import UsageError
 from metrics.api.registry import unknown_name
 from metrics.api.score import Score
-from metrics.waves.clips import mean_score
+from metrics.stats.scoring import Kind, mean_score
 
 UNITS = {"nats_per_token": "nats a code", "bits_per_token": "bits a code", "bits_per_second": "bits a second"}
 
@@ -56,7 +56,6 @@ class Likelihoods:
 
 def likelihood_score(name: str, clips: Likelihoods) -> Score:
     """The mean over clips of one of `UNITS`. Raises `DegenerateInput` for fewer than 3 songs."""
-    return mean_score(
-        name, clips.of_clips(name), np.asarray(clips.units), unit=UNITS[name], direction="none",
-        strata=clips.strata, provenance=clips.provenance,
-    )  # fmt: skip
+    values, units = clips.of_clips(name), np.asarray(clips.units)
+    kind = Kind(name, UNITS[name], "none", needs_calibration=False)
+    return mean_score(kind, values, units, strata=clips.strata, provenance=clips.provenance)

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,9 +34,10 @@ from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet, Score
 from metrics.near.neighbours import Balls, balls, pairs_within
 from metrics.near.pairwise import Cloud, Codes, bound, centre
-from metrics.sets.sides import Kind, Replicates, check_sides, checked_rows, unit_codes
+from metrics.sets.sides import check_sides, checked_rows, unit_codes
+from metrics.stats.folds import Folds, assign_folds
 from metrics.stats.rarefaction import draw_songs
-from metrics.stats.resampling import Folds, assign_folds
+from metrics.stats.scoring import Kind, LeftOut
 
 NEIGHBOURS = 5
 
@@ -88,67 +88,50 @@ def prdc(
     were embedded differently and `DegenerateInput` for fewer than 3 songs on a side, or fewer than k others about a
     frame whose ball is asked for, once a group of songs is left out.
     """
-    return _scores(NAMES, [evaluated], reference, k, clips)
+    return _scores(NAMES, evaluated, reference, k, clips)
 
 
 def precision(
     evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None
 ) -> Score:
     """The share of frames that lie among real music. Arguments and errors as for `prdc`."""
-    return _scores(("precision",), [evaluated], reference, k, clips)["precision"]
+    return _scores(("precision",), evaluated, reference, k, clips)["precision"]
 
 
 def recall(evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None) -> Score:
     """The share of real frames that lie among the generated ones. Arguments and errors as for `prdc`."""
-    return _scores(("recall",), [evaluated], reference, k, clips)["recall"]
+    return _scores(("recall",), evaluated, reference, k, clips)["recall"]
 
 
 def density(
     evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None
 ) -> Score:
     """How densely real music lies about the frames: 1 on average when both are of one law. As `prdc`."""
-    return _scores(("density",), [evaluated], reference, k, clips)["density"]
+    return _scores(("density",), evaluated, reference, k, clips)["density"]
 
 
 def coverage(
     evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None
 ) -> Score:
     """The share of real frames with a generated one nearby. Arguments and errors as for `prdc`."""
-    return _scores(("coverage",), [evaluated], reference, k, clips)["coverage"]
-
-
-def paired_manifold(
-    name: str, first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS
-) -> Score:
-    """`second` − `first` in one of the four, for two conditions whose songs share their ids. Raises as `prdc`."""
-    if name not in NAMES:
-        raise UsageError(f"the paired difference of {name!r} was asked for: one of {', '.join(NAMES)} was expected.")
-    return _scores((name,), [first, second], reference, k, None)[name]
-
-
-paired_precision = partial(paired_manifold, "precision")
-paired_recall = partial(paired_manifold, "recall")
-paired_density = partial(paired_manifold, "density")
-paired_coverage = partial(paired_manifold, "coverage")
+    return _scores(("coverage",), evaluated, reference, k, clips)["coverage"]
 
 
 def _scores(
-    names: Sequence[str], conditions: list[EmbeddingSet], reference: EmbeddingSet, k: int, clips: int | None
+    names: Sequence[str], evaluated: EmbeddingSet, reference: EmbeddingSet, k: int, clips: int | None
 ) -> dict[str, Score]:
-    check_sides(reference, *conditions)
+    check_sides(reference, evaluated)
     if clips is not None:
-        reference, *conditions = (draw_songs(data, clips) for data in (reference, *conditions))
-    real = _Side.of_set(reference)
-    found = [_measure(real, _Side.of_set(data), k, names) for data in conditions]
+        reference, evaluated = draw_songs(reference, clips), draw_songs(evaluated, clips)
+    found = _measure(_Side.of_set(reference), _Side.of_set(evaluated), k, names)
+    note = f"{evaluated.n_units} clips in {reference.n_units} tracks: compare at equal numbers"
     about: dict[str, Any] = {"k": k, "drawn_units": clips}
-    scores = {}
-    for name in names:
-        replicates = found[0][name] if len(found) == 1 else found[1][name] - found[0][name]
-        kind = Kind(name, UNITS[name], "higher", "population at this n")
-        sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
-        note = f"{conditions[0].n_units} clips in {reference.n_units} tracks: compare at equal numbers"
-        scores[name] = kind.score(replicates.estimate(conditions[0], reference), sets, reference, note, **about)
-    return scores
+    return {
+        name: Kind(name, UNITS[name], "higher", "population at this n", note).score(
+            found[name].of(evaluated, reference), evaluated, reference, about
+        )
+        for name in names
+    }
 
 
 @dataclass(frozen=True)
@@ -172,7 +155,7 @@ class _Side:
         return cls.of(checked_rows(data.frames, "some"), data.units, assign_folds(data))
 
 
-def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str, Replicates]:
+def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str, LeftOut]:
     """The named values, and those without each group of either side, from one pass over the pairs of both sides."""
     if k < 1:
         raise UsageError(f"{k} neighbours were asked for: at least 1 was expected.")
@@ -244,13 +227,13 @@ def _count_by(counts: NDArray[np.int64], places: Codes, columns: Codes) -> None:
         counts[low:high] += found.reshape(-1, width)
 
 
-def _of_points(values: NDArray[Any], own: list[Codes], others: list[Codes]) -> Replicates:
+def _of_points(values: NDArray[Any], own: list[Codes], others: list[Codes]) -> LeftOut:
     """A mean over points of `values` (points, 1 + groups of the balls' side)."""
     means = values.mean(axis=0)
-    return Replicates(float(means[0]), [_means_without(values[:, 0], group) for group in own], _split(means, others))
+    return LeftOut(float(means[0]), [_means_without(values[:, 0], group) for group in own], _split(means, others))
 
 
-def _of_filled(counts: NDArray[Any], by_group: list[NDArray[Any]], own: list[Codes]) -> Replicates:
+def _of_filled(counts: NDArray[Any], by_group: list[NDArray[Any]], own: list[Codes]) -> LeftOut:
     """The share of balls that hold a point, from `counts` (balls, 1 + groups of the balls' side)."""
     columns = _split((counts > 0).T, own)
     without_own = [
@@ -258,7 +241,7 @@ def _of_filled(counts: NDArray[Any], by_group: list[NDArray[Any]], own: list[Cod
         for dealt, group in zip(columns, own, strict=True)
     ]
     without_points = [(counts[:, :1] - filled > 0).mean(axis=0) for filled in by_group]
-    return Replicates(float((counts[:, 0] > 0).mean()), without_points, without_own)
+    return LeftOut(float((counts[:, 0] > 0).mean()), without_points, without_own)
 
 
 def _means_without(values: NDArray[Any], group: Codes) -> NDArray[np.float64]:
@@ -272,5 +255,5 @@ def _split(columns: NDArray[Any], groups: list[Codes]) -> list[NDArray[Any]]:
     return np.split(columns, ends)[1:-1]
 
 
-def _swapped(replicates: Replicates) -> Replicates:
-    return Replicates(replicates.plain, replicates.reference, replicates.evaluated)
+def _swapped(replicates: LeftOut) -> LeftOut:
+    return LeftOut(replicates.plain, replicates.reference, replicates.evaluated)

@@ -25,8 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet, Score
 from metrics.sets.diversity import unit_rows
-from metrics.sets.sides import Kind, Replicates, check_sides, checked_rows, unit_codes
-from metrics.stats.resampling import Folds, Jackknife, assign_folds, delete_groups, estimate
+from metrics.sets.sides import check_sides, checked_rows, unit_codes
+from metrics.stats.folds import Folds, assign_folds
+from metrics.stats.scoring import Kind, LeftOut
 
 Matrix = NDArray[np.float64]
 
@@ -80,39 +81,17 @@ def mad(evaluated: EmbeddingSet, reference: EmbeddingSet, *, clusters: int | Non
     upwards at any n: compare at equal numbers. Raises `UsageError` when the sets were embedded differently and
     `DegenerateInput` for fewer than 3 songs on a side or a frame of zeros.
     """
-    return _score([evaluated], reference, clusters, seeds)
+    return _score(evaluated, reference, clusters, seeds)
 
 
-def paired_mad(
-    first: EmbeddingSet,
-    second: EmbeddingSet,
-    reference: EmbeddingSet,
-    *,
-    clusters: int | None = None,
-    seeds: int = SEEDS,
-) -> Score:
-    """`mad(second) − mad(first)` for two conditions whose songs share their ids. Raises as `mad`."""
-    return _score([first, second], reference, clusters, seeds)
-
-
-def _score(conditions: list[EmbeddingSet], reference: EmbeddingSet, clusters: int | None, seeds: int) -> Score:
-    check_sides(reference, *conditions)
-    music = _Side.of_set(reference)
-    found = [_mad(_Side.of_set(data), music, clusters, seeds) for data in conditions]
-    by_seed = found[0] if len(found) == 1 else [b - a for a, b in zip(*found, strict=True)]
-    mean = _mean(by_seed)
-    values = np.array([one.plain for one in by_seed])
-    spread = float(values.std(ddof=1)) if seeds > 1 else 0.0
-    parts = [
-        delete_groups(mean.plain, mean.evaluated, assign_folds(conditions[0])),
-        delete_groups(mean.plain, mean.reference, assign_folds(reference)),
-        Jackknife(0.0, spread**2 / seeds, max(1.0, seeds - 1.0)),
-    ]
-    about: dict[str, Any] = {"seeds": seeds, "seed_sd": spread}
+def _score(evaluated: EmbeddingSet, reference: EmbeddingSet, clusters: int | None, seeds: int) -> Score:
+    check_sides(reference, evaluated)
+    mean = _mean(_mad(_Side.of_set(evaluated), _Side.of_set(reference), clusters, seeds))
+    spread = float(np.std(mean.seeds, ddof=1)) if seeds > 1 else 0.0
     note = f"mean over {seeds} clusterings, which differ by {spread:.2g}; compare at equal numbers of clips"
-    sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
-    kind = Kind("mad", "−ln MAUVE", "lower", "population at this n")
-    return kind.score(estimate(mean.plain, parts, correct=False), sets, reference, note, **about)
+    kind = Kind("mad", "−ln MAUVE", "lower", "population at this n", note)
+    about: dict[str, Any] = {"seeds": seeds, "seed_sd": spread}
+    return kind.score(mean.of(evaluated, reference), evaluated, reference, about)
 
 
 @dataclass(frozen=True)
@@ -138,7 +117,7 @@ class _Side:
         return whole, without
 
 
-def _mad(x: _Side, y: _Side, clusters: int | None, seeds: int) -> list[Replicates]:
+def _mad(x: _Side, y: _Side, clusters: int | None, seeds: int) -> list[LeftOut]:
     if seeds < 1 or (clusters is not None and clusters < 1):
         raise UsageError(f"{clusters} clusters and {seeds} seeds were asked for: at least one of each was expected.")
     if x.rows.shape[1] != y.rows.shape[1]:
@@ -156,7 +135,7 @@ def _mad(x: _Side, y: _Side, clusters: int | None, seeds: int) -> list[Replicate
             side.histograms(part, clusters) for side, part in ((x, labels[: len(x.rows)]), (y, labels[len(x.rows) :]))
         )
         found.append(
-            Replicates(
+            LeftOut(
                 _mad_of_histograms(p, q),
                 [np.array([_mad_of_histograms(some, q) for some in dealt]) for dealt in p_without],
                 [np.array([_mad_of_histograms(p, some) for some in dealt]) for dealt in q_without],
@@ -191,11 +170,12 @@ def _clustered(points: NDArray[Any], clusters: int, seed: int) -> NDArray[np.int
         return found.fit_predict(points).astype(np.intp)
 
 
-def _mean(by_seed: Sequence[Replicates]) -> Replicates:
-    return Replicates(
+def _mean(by_seed: Sequence[LeftOut]) -> LeftOut:
+    return LeftOut(
         float(np.mean([one.plain for one in by_seed])),
         [np.mean(dealt, axis=0) for dealt in zip(*(one.evaluated for one in by_seed), strict=True)],
         [np.mean(dealt, axis=0) for dealt in zip(*(one.reference for one in by_seed), strict=True)],
+        seeds=[one.plain for one in by_seed],
     )
 
 

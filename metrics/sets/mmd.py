@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.near.pairwise import Cloud, Codes, Matrix, centre, tiles
-from metrics.sets.sides import Replicates, checked_rows, unit_codes
-from metrics.stats.resampling import Folds
+from metrics.sets.sides import checked_rows, unit_codes
+from metrics.stats.folds import Folds
+from metrics.stats.scoring import LeftOut
 
 
 class Kernel(Protocol):
@@ -107,7 +108,7 @@ class Side:
         return int(sizes.sum() ** 2 - np.sum(sizes**2))
 
 
-def mmd(kernel: Kernel, x: Side, y: Side) -> Replicates:
+def mmd(kernel: Kernel, x: Side, y: Side) -> LeftOut:
     """MMD², and its value without each group of either side, all from one pass over the kernel."""
     middle = centre(y.rows)
     left, right = kernel.cloud(x.rows, middle), kernel.cloud(y.rows, middle)
@@ -127,7 +128,7 @@ def mmd(kernel: Kernel, x: Side, y: Side) -> Replicates:
             replicates.append(np.array(values))
         return replicates
 
-    return Replicates(
+    return LeftOut(
         float(mean_x + mean_y - 2 * total / (n * m)),
         without(x, within_x, from_x, mean_y, m),
         without(y, within_y, from_y, mean_x, n),

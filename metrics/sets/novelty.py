@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Estimand, Score, check_comparable
 from metrics.sets.diversity import centre_of, unit_rows
-from metrics.stats.resampling import assign_folds, delete_groups, estimate
+from metrics.stats.folds import assign_folds
+from metrics.stats.resampling import estimate_of
+from metrics.stats.scoring import LeftOut
 
 Matrix = NDArray[np.floating[Any]]
 
@@ -59,25 +61,21 @@ def neighbour_percentile(evaluated: EmbeddingSet, known: EmbeddingSet, *, estima
     """
     clips, units = _likenesses(evaluated, known), _likenesses(known, known)
     percentiles = _percentiles(clips.nearest(), units.nearest())
-    plain = float(percentiles.mean())
     all_folds = assign_folds(evaluated)
-    replicates = [
-        np.array([percentiles[folds != group].mean() for group in range(folds.max() + 1)]) for folds in all_folds
-    ]
-    parts = [delete_groups(plain, replicates, all_folds)]
+    without = [np.array([percentiles[folds != fold].mean() for fold in range(folds.max() + 1)]) for folds in all_folds]
+    without_known: list[Matrix] = []
     if estimand == "population":
-        all_folds = assign_folds(known)
-        replicates = [
-            np.array([_without(clips, units, folds == group) for group in range(folds.max() + 1)])
-            for folds in all_folds
+        without_known = [
+            np.array([_without(clips, units, folds == fold) for fold in range(folds.max() + 1)])
+            for folds in assign_folds(known)
         ]
-        parts.append(delete_groups(plain, replicates, all_folds))
-    result = estimate(plain, parts, correct=False)
-    enough = known.n_units >= FEWEST_KNOWN
-    few = "" if enough else f"; {known.n_units} known songs are too few for a percentile: take {FEWEST_KNOWN}"
+    replicates = LeftOut(float(percentiles.mean()), without, without_known).of(evaluated, known)
+    result = estimate_of(replicates)
+    few = known.n_units < FEWEST_KNOWN
+    above = float(np.mean(percentiles > 95))
     return Score(
         name="neighbour_percentile",
-        value=plain,
+        value=result.value,
         stderr=result.stderr,
         interval=result.interval,
         n_units=evaluated.n_units,
@@ -85,14 +83,16 @@ def neighbour_percentile(evaluated: EmbeddingSet, known: EmbeddingSet, *, estima
         unit="percentile",
         direction="none",
         estimand=estimand,
-        reliable=enough,
-        note=f"among the likenesses of {known.n_units} known songs to each other; "
-        f"{np.mean(percentiles > 95):.0%} of clips are above 95, where 5% are expected{few}",
-        plain=plain,
+        reliable=not few,
+        note=f"among the likenesses of {known.n_units} known tracks to each other; "
+        f"{above:.0%} of clips are above 95, where 5% are expected",
+        plain=replicates.plain,
         provenance={
             **evaluated.provenance, "known": known.provenance, "known_songs": known.n_units, "df": result.df,
-            "above_95": float(np.mean(percentiles > 95)),
+            "above_95": above,
         },
+        replicates=replicates,
+        why=f"{known.n_units} known tracks are too few for a percentile: take {FEWEST_KNOWN}" if few else "",
     )  # fmt: skip
 
 

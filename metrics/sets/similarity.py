@@ -8,7 +8,7 @@ between two clips' pitch classes, seen from where all twelve are alike, for the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Score, check_comparable
 from metrics.io.audio import Audio, check, resample
-from metrics.sets.diversity import centred_means, unit_rows
-from metrics.stats.reliability import doubts_of_interval
-from metrics.stats.resampling import check_paired
-from metrics.waves.clips import AudioSet, mean_score
+from metrics.sets.diversity import centred_means, seen_from, unit_rows
+from metrics.stats.folds import check_paired
+from metrics.stats.scoring import Kind, mean_score
+from metrics.waves.clips import AudioSet
 from metrics.waves.structure import RATE as CHROMA_RATE
 from metrics.waves.structure import chroma
 
@@ -97,19 +97,6 @@ def centroid_similarity(evaluated: EmbeddingSet, reference: EmbeddingSet) -> Sco
     return _mean("style_similarity", centroid_similarities(evaluated, reference), evaluated, reference)
 
 
-def paired_similarity(name: str, first: dict[Any, float], second: dict[Any, float], like: EmbeddingSet) -> Score:
-    """The mean of `second` − `first`, two conditions' similarities by song; `like` gives strata and provenance."""
-    if first.keys() != second.keys():
-        raise UsageError("the two conditions do not hold the same songs: pairs share prompt and seed.")
-    return _mean(f"{name} difference", {song: second[song] - first[song] for song in first}, like, None)
-
-
-def paired_style_similarity(first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet) -> Score:
-    """`second` − `first` in similarity to the styles asked for, for two conditions whose songs share their ids."""
-    near, far = centroid_similarities(first, reference), centroid_similarities(second, reference)
-    return paired_similarity("style_similarity", near, far, first)
-
-
 @dataclass(frozen=True)
 class ChromaMatch:
     """The cosine of two clips' chroma, as they are (`cosine`) and at best when the second is moved by `semitones`
@@ -153,16 +140,11 @@ def chroma_similarity(first: AudioSet, second: AudioSet, transpose: bool = False
     table = cosines.max(axis=0) if transpose else cosines[0]
     unrelated = float(table[~np.eye(len(units), dtype=bool)].mean()) if len(units) > 1 else None
     shown = "" if unrelated is None else f"; {unrelated:.2f} between clips of different songs"
-    return mean_score(
-        "chroma_similarity_transposed" if transpose else "chroma_similarity",
-        np.diag(table),
-        units,
-        unit="cosine",
-        direction="higher",
-        strata=first.strata,
-        note=f"mean over pairs{shown}",
-        provenance={**first.provenance, "unrelated": unrelated},
-    )
+    name = "chroma_similarity_transposed" if transpose else "chroma_similarity"
+    kind = Kind(name, "cosine", "higher", note=f"mean over pairs{shown}", needs_calibration=False)
+    provenance = {**first.provenance, "unrelated": unrelated}
+    strata = None if first.strata is None else [dict(zip(first.units, first.strata, strict=True))[u] for u in units]
+    return mean_score(kind, np.diag(table), units, strata=strata, provenance=provenance)
 
 
 def _cosines_by_shift(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -181,22 +163,13 @@ def _summed_chroma(audio: ArrayLike, rate: int) -> NDArray[np.floating[Any]]:
     return chroma(resample(audio, rate, CHROMA_RATE)).sum(axis=1)
 
 
-def _mean(name: str, by_song: dict[Any, float], data: EmbeddingSet, reference: EmbeddingSet | None) -> Score:
-    """The mean over songs with its jackknife error, leaving songs out within strata."""
-    provenance = dict(data.provenance)
-    if reference is not None:
-        provenance["reference"] = reference.provenance
-    score = mean_score(
-        name,
-        list(by_song.values()),
-        list(by_song),
-        unit="cosine",
-        direction="higher",
-        strata=data.unit_strata(),  # in the order of the sorted ids, as `by_song` is
-        estimand="fixed reference",
+def _mean(name: str, by_unit: dict[Any, float], data: EmbeddingSet, reference: EmbeddingSet | None) -> Score:
+    """The mean over units with its jackknife error, leaving units out within strata."""
+    return mean_score(
+        Kind(name, "cosine", "higher", "fixed reference", "mean over clips", needs_calibration=False),
+        list(by_unit.values()),
+        list(by_unit),
+        strata=data.unit_strata(),  # in the order of the sorted ids, as `by_unit` is
         n_frames=len(data.frames),
-        provenance=provenance,
+        provenance=data.provenance | seen_from(reference),
     )
-    # That of a prompt is as much a mean of one cosine a clip.
-    doubts = doubts_of_interval("style_similarity", score.n_units, None, difference=name.endswith(" difference"))
-    return replace(score, reliable=False, note="; ".join([score.note, *doubts])) if doubts else score

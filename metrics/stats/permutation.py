@@ -1,7 +1,7 @@
 """Tests by permutation of two conditions being alike; `metrics.compare.equality` tests two sets that are not paired.
 
-Under the hypothesis a label could as well have been another, so that the share of relabellings that give a value at
-least as extreme is the p-value; the one that was observed counts as one of them. What is relabelled is the song, never
+Under the hypothesis a label could as well have been another, so that the share of permutations that give a value at
+least as extreme is the p-value; the one that was observed counts as one of them. What is permuted is the song, never
 the frame.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, check_comparable
-from metrics.stats.resampling import check_paired
+from metrics.stats.folds import check_paired
 
 PERMUTATIONS = 999
 ALL_FLIPS = 12  # units up to which all 2^n flips are tried
@@ -24,11 +24,11 @@ ALL_FLIPS = 12  # units up to which all 2^n flips are tried
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """What was observed, how many relabellings there were (this one included), and the share at least as extreme."""
+    """What was observed, how many permutations there were (this one included), and the share at least as extreme."""
 
     statistic: float
     p: float
-    relabellings: int
+    permutations: int
 
 
 def sign_flip_test(differences: ArrayLike, *, permutations: int = PERMUTATIONS, seed: int = 0) -> PermutationTest:
@@ -60,7 +60,7 @@ def swap_test(
     """The same for a statistic of whole sets: `statistic(second) − statistic(first)` against its values when the two
     conditions of a song are swapped for some of the songs.
 
-    `statistic` is called twice for every relabelling: give the plain one, without an error bar. Raises `UsageError`
+    `statistic` is called twice for every permutation: give the plain one, without an error bar. Raises `UsageError`
     when the songs or the embeddings' provenance differ.
     """
     check_paired(first, second)
@@ -76,7 +76,7 @@ def swap_test(
 
 
 def _flips(units: int, permutations: int, seed: int) -> NDArray[Any]:
-    """Signs (relabellings, units), the first row all +1."""
+    """Signs (permutations, units), the first row all +1."""
     if units <= ALL_FLIPS:
         return 1.0 - 2.0 * ((np.arange(2**units)[:, None] >> np.arange(units)) & 1)
     signs = np.random.default_rng(seed).integers(0, 2, (permutations + 1, units)) * 2.0 - 1.0
@@ -85,9 +85,9 @@ def _flips(units: int, permutations: int, seed: int) -> NDArray[Any]:
 
 
 def share_reaching(values: NDArray[Any]) -> float:
-    """The p-value: the share of values (relabellings,) that reach the first, the one that was observed.
+    """The p-value: the share of values (permutations,) that reach the first, the one that was observed.
 
-    What differs by rounding only counts as equal: a relabelling that only exchanges equal songs gives the same value.
+    What differs by rounding only counts as equal: a permutation that only exchanges equal songs gives the same value.
     """
     slack = 1e-12 * max(1.0, float(np.abs(values).max())) if values.any() else 0.0
     return float(np.mean(values >= values[0] - min(slack, 1e-9 * abs(values[0]))))

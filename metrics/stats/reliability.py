@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -45,7 +46,7 @@ def doubts_of_interval(name: str, units: int, reference_units: int | None, *, di
 
     Empty when they are. Without `reference_units` there is no reference, or it counts as fixed.
     """
-    rule = interval_rules()["metrics"].get(name)
+    rule = interval_rules()["metrics"].get(ALIKE.get(name, name))
     if rule is None:
         return ["its interval was not tried by simulation"]
     needed = rule["difference" if difference else "one"]
@@ -53,6 +54,15 @@ def doubts_of_interval(name: str, units: int, reference_units: int | None, *, di
         return [f"no number of clips is known to be enough: {rule['why']}"]
     tracks = interval_rules()["reference_units"]
     return _too_few(units, needed, tracks if reference_units is None else reference_units, tracks)
+
+
+ALIKE = {"prompt_similarity": "style_similarity"}
+"""Metrics whose intervals are as trustworthy as those of one that was simulated: both are means of a cosine a clip."""
+
+
+def is_calibrated(name: str) -> bool:
+    """Whether the interval of this metric was tried by simulation."""
+    return ALIKE.get(name, name) in interval_rules()["metrics"]
 
 
 def minds_tails(name: str) -> bool:
@@ -100,9 +110,10 @@ def songs_in_full(score: ScoreKind, dimension: float) -> int | None:
     return next((int(units) for largest, units in rules()["full"][score] if dimension <= largest), None)
 
 
-def doubts_in_full(score: ScoreKind, spectrum: ArrayLike, units: int, reference_units: int) -> list[str]:
-    """Why these numbers of songs are not enough in full dimension; empty when they are."""
-    dimension = effective_dimension(spectrum)
+def doubts_in_full(score: ScoreKind, dimension: float, units: int, reference_units: int) -> list[str]:
+    """Why these numbers of units are not enough in full dimension, by the spectrum's effective dimension; empty when
+    they are.
+    """
     needed = songs_in_full(score, dimension)
     if needed is None:
         largest = rules()["full"][score][-1][0]
@@ -135,7 +146,12 @@ def doubts_in_components(
 
 def doubts_of_tails(*sides: ArrayLike) -> list[str]:
     """Why the tails of some sides' songs, each (n, k), are too heavy; empty when they are not."""
-    heavy = [weight for weight, limit in map(tail_weight, sides) if weight > limit]
+    return doubts_of_weights(map(tail_weight, sides))
+
+
+def doubts_of_weights(weights: Iterable[Sequence[float]]) -> list[str]:
+    """The same from each side's weight and limit (`tail_weight`)."""
+    heavy = [weight for weight, limit in weights if weight > limit]
     return [f"heavy tails, {max(heavy):.1f} times a Gaussian's fourth moment"] if heavy else []
 
 

@@ -155,7 +155,7 @@ def fad_infinity(sample: Sample) -> dict[str, Estimates]:
 
 
 def paired_fad(first: Sample, second: Sample) -> dict[str, Estimates]:
-    """`metrics.sets.frechet.paired_fad`, second − first: corrected, and the plug-in difference with the same error."""
+    """`metrics.paired_fad`, second − first: corrected, and the plug-in difference with the same error."""
     plain = second.plain - first.plain
     parts = [
         (second.without_units - first.without_units, first.units.shape[1]),

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.listening.make.blinding import read_key
 from harness.listening.package.webmushra_rules import validate_webmushra
-from harness.planning.installed import declarations
+from harness.planning.registry import declarations
 from tests.e2e.mlflow_server import content
 
 STUDIES = ("ideation", "experiment_design", "writing", "emotion")

@@ -109,7 +109,7 @@ def test_the_parent_shows_the_difference_and_the_figure(logged):
     parent, _ = runs_of(logged[0])
     difference = "fad16.difference/temperature:0.6 to temperature:1"
     assert {difference, f"{difference}.low", f"{difference}.high", f"{difference}.p"} <= set(parent.data.metrics)
-    assert artifacts(parent) == {"result.json", "clips.csv", "scores.png"}
+    assert artifacts(parent) == {"result.json", "replicates.json", "scores.csv", "clips.csv", "scores.png"}
 
 
 def test_children_hold_the_table_of_clips_and_some_to_hear(logged):

@@ -46,10 +46,10 @@ def test_the_table_has_every_condition_and_metric(first):
     shown = first[1].stdout
     for value in TEMPERATURES:
         assert f"temperature={value} " in shown
-    for heading in ("FAD, 16 comp. ↓", "FAD ↓", "Vendi ↑", "diversity ↑", "style sim. ↑", "clips"):
+    for heading in ("FAD, 16 comp. ↓", "KAD ↓", "Vendi ↑", "diversity ↑", "style sim. ↑", "clips"):
         assert heading in shown
     assert shown.count("±") >= 3 * 5
-    assert "Holm over 3 pairs" in shown
+    assert "adjusted over 3 differences" in shown
     assert "36 sampled now" in shown
     assert "harness ui" in shown
 
@@ -61,7 +61,7 @@ def test_the_folder_holds_scores_with_their_errors_and_provenance(first):
     for condition in result["conditions"]:
         assert condition["unmeasured"] == {}
         assert len(condition["clips"]) == 12
-        assert set(condition["scores"]) == {"fad16", "fad", "vendi", "diversity", "style_similarity"}
+        assert set(condition["scores"]) == {"fad16", "kad", "vendi", "diversity", "style_similarity"}
         for score in condition["scores"].values():
             if score["interval"] is None:
                 assert not score["reliable"]
@@ -69,10 +69,12 @@ def test_the_folder_holds_scores_with_their_errors_and_provenance(first):
                 low, high = score["interval"]
                 assert low < score["value"] < high
             assert score["stderr"] > 0
-            assert score["n_units"] == 12
+            assert score["n"] == 12
+            assert score["reliable"] == (score["why"] == "")
             assert score["provenance"]["embedder"]["name"] == "toy"
             assert score["provenance"]["preprocessing"]["lufs"] == -23.0
-    assert len(result["differences"]) == 3
+    labels = [difference["label"] for difference in result["differences"]]
+    assert (labels.count("declared"), labels.count("exploratory")) == (3, 12)
     assert (folder / "scores.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -163,14 +165,14 @@ def test_audio_prompts_are_continued_and_compared(first, tmp_path, toy_reference
 
 
 MISTAKES = {
-    "zero clips": (["--clips", "0"], 2, "clips per condition was 0"),
-    "negative clips": (["--clips", "-4"], 2, "clips per condition was -4"),
+    "zero clips": (["--clips", "0"], 2, "clips is 0"),
+    "negative clips": (["--clips", "-4"], 2, "clips is -4"),
     "clips a word": (["--clips", "many"], 2, "--clips"),
     "negative temperature": (["--temperature", "-1"], 2, "temperature is -1.0"),
     "temperature not a number": (["--temperature", "nan"], 2, "temperature is nan"),
     "temperature twice": (["--temperature", "0.6"], 2, "same name twice: temperature=0.6"),
-    "zero seconds": (["--seconds", "0"], 2, "duration was 0.0 s"),
-    "negative seed": (["--seed", "-1"], 2, "seed was -1"),
+    "zero seconds": (["--seconds", "0"], 2, "seconds is 0.0"),
+    "negative seed": (["--seed", "-1"], 2, "seed is -1"),
     "unknown model": (["--model", "toto"], 2, "unknown model 'toto'. Did you mean 'toy'?"),
     "unknown embedder": (["--embedder", "toi"], 2, "unknown embedder 'toi'"),
     "unknown reference": (["--reference", "heldaut"], 2, "unknown reference set 'heldaut'"),

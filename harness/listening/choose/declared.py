@@ -9,9 +9,9 @@ from harness.core.errors import UsageError
 from harness.core.progress import Progress
 from harness.listening.kinds.catalogue import LANGUAGES, find_kind, kinds
 from harness.planning.experiment import Declaration
-from harness.planning.installed import declarations
 from harness.planning.listening import Listening
 from harness.planning.python_file import is_file_name, load_experiment
+from harness.planning.registry import EXPERIMENTS
 from harness.reporting.run_folder import find_runs
 
 
@@ -48,7 +48,7 @@ def resolve_request(source: str, kind: str | None) -> StudyRequest:
         source = experiment.name
     else:
         name = Path(source).name
-        experiment = declarations().get(name) or declarations().get(name.rpartition("-")[0])
+        experiment = EXPERIMENTS.find(name) or EXPERIMENTS.find(name.rpartition("-")[0])
     listening = experiment.listening if experiment else None
     if experiment is None or listening is None:
         if kind is None:

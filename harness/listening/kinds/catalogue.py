@@ -1,4 +1,5 @@
-"""The kinds of listening study, as `kinds.toml` declares them: what a trial is, what is asked, what it needs."""
+"""The kinds of listening study, as `kinds.toml` or a plug-in declares them: what a trial is, what is asked, what it
+needs."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal, get_args
 
+from harness.core import registry as groups
 from harness.core.errors import UsageError
+from metrics.api.registry import Registry
 
 LANGUAGES = ("en", "zh")
 Layout = Literal["single", "pair", "page"]
@@ -74,19 +77,39 @@ class StudyKind:
 
 
 @lru_cache(1)
-def kinds() -> dict[str, StudyKind]:
-    """All kinds by name."""
+def _own() -> dict[str, StudyKind]:
     table = tomllib.loads((files("harness.listening.kinds") / "kinds.toml").read_text("utf-8"))
     return {name: _kind(name, row) for name, row in table.items()}
 
 
-def find_kind(name: str) -> StudyKind:
-    """The kind of a name. Raises `UsageError` with the nearest name for an unknown one."""
-    from metrics.api.registry import unknown_name
+def _installed(name: str, found: Any) -> StudyKind:
+    """What a plug-in's entry point is, if it is a kind that can be listed under its name."""
+    if not isinstance(found, StudyKind):
+        raise UsageError(
+            f"it is of type {type(found).__name__}: a harness.listening.kinds.catalogue.StudyKind was expected"
+        )
+    if found.name != name:
+        raise UsageError(f"its name is {found.name!r}: {name!r}, as its entry point says, was expected")
+    if found.layout not in get_args(Layout):
+        raise UsageError(f"its layout is {found.layout!r}: {' or '.join(get_args(Layout))} was expected")
+    if lacking := [language for language in LANGUAGES if not isinstance(found.question.get(language), str)]:
+        raise UsageError(f"its question is not there in {' and '.join(lacking)}")
+    return found
 
-    if name not in kinds():
-        raise UsageError(unknown_name("kind of listening study", name, list(kinds())))
-    return kinds()[name]
+
+KINDS: Registry[StudyKind] = Registry(
+    kind="kind of listening study", entry_point_group=groups.KINDS, rows=_own, accept=_installed
+)
+
+
+def kinds() -> dict[str, StudyKind]:
+    """All kinds by name, without those of broken plug-ins."""
+    return KINDS.things()
+
+
+def find_kind(name: str) -> StudyKind:
+    """Raises `UsageError` with the nearest name for one that there is not, `BrokenPlugin` for a broken plug-in."""
+    return KINDS.get(name)
 
 
 def _kind(name: str, row: dict) -> StudyKind:

@@ -13,6 +13,7 @@ from harness.core.foreign import Stopped, foreign
 from harness.models import toy
 from harness.models.registry import MODELS, load_model
 from harness.planning.plan import make_plan
+from harness.planning.settings import ExperimentSettings
 from harness.prompts.prompt import Prompt
 from harness.sampling.executors.local import Local
 from harness.sampling.worker import Batch, Worker
@@ -79,7 +80,7 @@ def test_a_worker_gives_failures_for_clips_that_were_not_made(ending, place, tmp
 def test_a_plan_is_not_made_of_a_model_that_ends_the_program(ending):
     ending("fingerprint")
     with pytest.raises(ModelError):
-        make_plan(EXPERIMENT, load_model("toy"), [Prompt(style="toy")], 1, 1.0, 0)
+        make_plan(EXPERIMENT, load_model("toy"), ExperimentSettings(clips=1, prompts=(Prompt(style="toy"),)))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Stopped(143), ValueError("its own")])

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.compare.difference import paired_difference
 from metrics.near.neighbours import balls
 from metrics.near.pairwise import Cloud, centre, slices
-from metrics.sets.manifold import NAMES, coverage, density, paired_manifold, prdc, prdc_of_rows, precision, recall
+from metrics.sets.manifold import NAMES, coverage, density, prdc, prdc_of_rows, precision, recall
 from metrics.stats.resampling import jackknife
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "metrics"
@@ -233,11 +234,9 @@ def test_a_paired_difference_is_that_of_the_values():
     real, first = units(40, 17, 2), units(30, 18, 2)
     second = EmbeddingSet(first.frames * np.float32(0.5), first.units)
     for name, metric in (("recall", recall), ("coverage", coverage), ("precision", precision)):
-        difference = paired_manifold(name, first, second, real)
+        difference = paired_difference(name, first, second, real)
         assert difference.value == pytest.approx(metric(second, real).value - metric(first, real).value)
-    assert paired_manifold("recall", first, first, real).stderr == 0
-    with pytest.raises(UsageError, match="precision, recall"):
-        paired_manifold("fad", first, second, real)
+    assert paired_difference("recall", first, first, real).stderr == 0
 
 
 def test_what_has_too_few_neighbours_is_refused():

@@ -110,7 +110,7 @@ def combined_loss(config: PriorConfig, music: Tensor, lyrics: Tensor) -> Tensor:
 
 
 def _check_cached(case: Case, labels: str, report: Report) -> None:
-    """Sampling keeps keys and values: the logits are the same, however much of the window was there at once."""
+    """Sampling uses KV caches: the logits are the same, however much of the window was given at once."""
     name = f"cached_preds_{labels}"
     with report.part(name):
         z, y, above = _inputs(case, labels)

@@ -1,7 +1,7 @@
-"""Large files over HTTP, going on where the last try stopped.
+"""Large files over HTTP, resumed where the last try stopped.
 
 What has arrived lies in `NAME.part`, and beside it in `NAME.json` where it comes from and how the server named that
-version (ETag, Last-Modified, length). The next try asks for the rest of that very version (`Range` with `If-Range`).
+version (ETag, Last-Modified, length). The next try requests the rest of that very version (`Range` with `If-Range`).
 A server that has another one by now, or knows no ranges, sends the whole and the file is begun anew. The file gets its
 name when it has the announced length.
 """
@@ -49,11 +49,20 @@ class Version:
 
 
 def download(url: str, target: Path, check_size: Callable[[int], None], progress: Progress) -> Path:
-    """The file at `url` as `target`, which may be there already from that address.
+    """Fetch a file, resuming where the last try stopped.
 
-    `check_size` is told the announced length before anything is fetched, and raises when it cannot be right. Raises
-    `NotServed` when there is nothing to be had, `ModelError` when the connection ends early (what has arrived is kept)
-    or a web page comes instead of a file.
+    Args:
+        url: the address.
+        target: where the file goes; it may exist already from that address.
+        check_size: called with the announced length in bytes before anything is fetched; raises where that is wrong.
+        progress: shows the bytes that arrive.
+
+    Returns:
+        `target`.
+
+    Raises:
+        NotServed: the server has no such file.
+        ModelError: the connection ends early (what has arrived stays), or a web page comes instead of a file.
     """
     shown = without_user_info(url)
     part, note = target.with_name(target.name + ".part"), target.with_name(target.name + ".json")
@@ -102,7 +111,7 @@ def _open(url: str, begun: Version | None, have: int) -> Any:
         error.close()
         if error.code == 416 and "Range" in headers:  # the server's file ends before what we have
             return _open(url, None, 0)
-        raise NotServed(f"{shown} cannot be had: the server answers {error.code} ({error.reason}).") from error
+        raise NotServed(f"{shown} is not available: the server answers {error.code} ({error.reason}).") from error
     except (OSError, HTTPException, ValueError) as error:
         raise NotServed(f"{shown} cannot be reached ({getattr(error, 'reason', None) or error}).") from error
     if response.status == 206 and not _continues(response.headers.get("Content-Range", ""), begun, have):
@@ -148,8 +157,8 @@ def _receive(response: Any, part: Path, have: int, version: Version, progress: P
 def _ended(url: str, done: int, total: int | None, reason: str) -> ModelError:
     of = f"{done:,} of {total:,}" if total is not None else f"{done:,}"
     return ModelError(
-        f"the connection to {url} ended after {of} bytes ({reason}). What has arrived is kept: give the same command "
-        "again to go on from there."
+        f"the connection to {url} ended after {of} bytes ({reason}). What has arrived is stored: give the same command "
+        "again to resume."
     )
 
 

@@ -8,8 +8,8 @@ from harness.core.errors import UsageError
 from harness.listening.choose.declared import check_declared, resolve_request
 from harness.listening.kinds.catalogue import find_kind
 from harness.planning.experiment import Condition, Declaration, experiment
-from harness.planning.installed import declarations
 from harness.planning.listening import Listening
+from harness.planning.registry import declarations
 from harness.prompts.sets import load_prompt_set
 
 STUDIES = {"ideation": "ideation", "experiment_design": "ideation", "writing": "ideation", "emotion": "affect"}

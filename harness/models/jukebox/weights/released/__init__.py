@@ -27,14 +27,29 @@ def released(name: str, path: Path | None = None) -> ModelFolder:
 
 
 def load_1b_lyrics(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    """The released 1b model, whose lyrics share the music's sequence.
+
+    Raises:
+        ModelError: weights that are missing or of another shape.
+    """
     return _load("jukebox:1b_lyrics", width=width, dtype=dtype, device=device)
 
 
 def load_5b(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    """The released 5b model without lyrics.
+
+    Raises:
+        ModelError: weights that are missing or of another shape.
+    """
     return _load("jukebox:5b", width=width, dtype=dtype, device=device)
 
 
 def load_5b_lyrics(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    """The released 5b model with an encoder of the lyrics.
+
+    Raises:
+        ModelError: weights that are missing or of another shape.
+    """
     return _load("jukebox:5b_lyrics", width=width, dtype=dtype, device=device)
 
 
@@ -42,6 +57,6 @@ def _load(name: str, **options: Any) -> JukeboxModel:
     from harness.models.jukebox.model import JukeboxModel
 
     folder = released(name)
-    for module in reversed(folder.modules):  # what is missing is said before gigabytes are read
+    for module in reversed(folder.modules):  # report what is missing before reading gigabytes
         folder.check(module)
     return JukeboxModel(name, folder, **options)

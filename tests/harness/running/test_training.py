@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.models.jukebox.train.log import EXPERIMENT, training_log
 from harness.reporting.mlflow import tracking_uri
+from harness.running.training import EXPERIMENT, training_log
 
 
 def test_a_resumed_training_goes_on_in_the_same_run(tmp_path, monkeypatch):
@@ -12,7 +12,7 @@ def test_a_resumed_training_goes_on_in_the_same_run(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
     def killed() -> None:
-        with training_log("codec-0", {"steps": 4}, tmp_path) as log:
+        with training_log(tmp_path, "codec-0", {"steps": 4}) as log:
             log({"loss": 2.0}, 1)
             raise KeyboardInterrupt
 
@@ -24,7 +24,7 @@ def test_a_resumed_training_goes_on_in_the_same_run(tmp_path, monkeypatch):
     assert experiment.artifact_location.endswith("/mlartifacts")
     [run] = client.search_runs([experiment.experiment_id])
     assert run.info.status == "KILLED"
-    with training_log("codec-0", {"steps": 4}, tmp_path) as log:
+    with training_log(tmp_path, "codec-0", {"steps": 4}) as log:
         log({"loss": 1.0}, 2)
     [run] = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED"

@@ -45,6 +45,7 @@ COLUMNS: dict[str, str] = {
     "silence": "share of 50 ms frames below −60 dBFS",
     "dc_offset": "mean sample, full scale being 1",
     "rolloff": "Hz below which 95 % of the magnitude lies",
+    "warnings": "what of it no finished music has, and what is odd about the file",
     "frames": "how many frames the embedder made of it",
     "padded": "1 where it is shorter than one window of the embedder",
     "own_level": "1 where it has no loudness and was embedded without a gain",
@@ -308,6 +309,8 @@ def _notes(conditions: Sequence[ConditionScores], measures: Measures) -> tuple[s
     seconds = [found.seconds for one in conditions for found in one.material.signals("signal") if found is not None]
     same = shared_content([one.clips for one in conditions], measures.content())
     return (
+        *(note for one in conditions for note in one.clips.notes()),
+        *dict.fromkeys(one.material.cache.note for one in conditions if one.material.cache.note),
         *measures.notes(seconds),
         *(f"{count} clips of {name} are also in the reference: its distances are too small" for name, count in
           same.items()),
@@ -328,6 +331,7 @@ def _file_rows(one: ConditionScores, failed: Mapping[str, str]) -> Iterator[dict
         signal = signals[clip.unit].as_dict() if signals[clip.unit] is not None else {}
         row |= {"sha256": clip.sha256, "prompt": clip.prompt, "style": clip.style}
         row |= {name: signal[name] for name in COLUMNS if name in signal}
+        row["warnings"] = "; ".join(signal.get("warnings", ()))
         if clip.unit in frames:
             found = frames[clip.unit]
             row |= {"frames": len(found.frames), "padded": int(found.padded)}

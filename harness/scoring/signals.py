@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from harness.core.sound_files import shown
 from harness.scoring.cache import ContentCache
 from harness.scoring.clips import Clip
 from metrics.io.audio import Audio, load
 from metrics.waves import signal, structure
-from metrics.waves.signal import Signal, measure_signal, measure_signal_file
+from metrics.waves.signal import Signal, measure_signal_file
 from metrics.waves.structure import Structure, measure_structure
 
 T = TypeVar("T")
@@ -19,15 +21,31 @@ T = TypeVar("T")
 def signal_of(clip: Clip, cache: ContentCache) -> Signal:
     """The signal of a clip without its audio prompt. Raises `AudioError` for a file that cannot be read."""
     key = {"signal": signal.VERSION, **_key(clip)}
-    if clip.prompt_seconds:
-        return _kept(cache, key, Signal, lambda: measure_signal(*_continuation(clip)))
-    return _kept(cache, key, Signal, lambda: measure_signal_file(clip.path))
+    return _kept(cache, key, Signal, lambda: measure_signal_file(clip.path, clip.prompt_seconds))
 
 
 def structure_of(clip: Clip, cache: ContentCache) -> Structure:
     """The same of its structure, for which the whole file is held in memory."""
     key = {"structure": structure.VERSION, **_key(clip)}
     return _kept(cache, key, Structure, lambda: measure_structure(*_continuation(clip)))
+
+
+def odd_files(clips: Sequence[Clip], signals: Sequence[Signal | None]) -> list[str]:
+    """What is odd about clips and their files, a line for each kind, with the first file it is said of.
+
+    Args:
+        clips: of a set.
+        signals: of the same clips, in order; None for one that could not be read.
+    """
+    by_kind: dict[str, list[str]] = {}
+    for clip, found in zip(clips, signals, strict=True):
+        for warning in () if found is None else found.warnings:
+            kind = re.sub(r"[-+]?\d[\d.,]*", "#", warning)
+            by_kind.setdefault(kind, []).append(f"{shown(clip.path)}: {warning}")
+    return [
+        said[0] if len(said) == 1 else f"{said[0]} (and {len(said) - 1} more of {len(clips)} files alike)"
+        for said in by_kind.values()
+    ]
 
 
 def _key(clip: Clip) -> dict[str, Any]:

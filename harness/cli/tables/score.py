@@ -10,6 +10,7 @@ from rich.console import Console
 from harness.cli.tables.scores import by_condition, by_metric, ordered, print_differences, print_reasons, say
 from harness.running.folder import Report
 from harness.scoring.score import ConditionScores
+from harness.scoring.signals import odd_files
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
@@ -61,17 +62,14 @@ def _odd(conditions: Sequence[ConditionScores]) -> list[str]:
     found = []
     for one in conditions:
         clips = one.clips.clips
-        signals = dict(zip((clip.unit for clip in clips), one.material.signals("signal"), strict=True))
+        signals = one.material.signals("signal")
         frames = one.material.frames_if_any(one.material.measures.first)
         odd = {
-            "silent or too short for a loudness": [c for c in clips if (s := signals[c.unit]) and s.loudness is None],
-            "clipped in more than 1 in 1,000 samples": [
-                c for c in clips if (s := signals[c.unit]) and (s.clipping or 0) > 1e-3
-            ],
             "shorter than one window of the embedder, filled up with zeros": [
                 c for c in clips if c.unit in frames and frames[c.unit].padded
             ],
         }
+        found += odd_files(clips, signals)
         for what, some in odd.items():
             if some:
                 names = ", ".join(str(clip.path) for clip in some[:3]) + (", …" if len(some) > 3 else "")

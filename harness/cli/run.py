@@ -88,7 +88,7 @@ def run(
 ) -> None:
     """Run an experiment: sample its conditions, measure them, compare them, log them to MLflow.
 
-    A run that was stopped resumes when the same command is given again.
+    A run that was stopped resumes when the same command is given again. 'harness run NAME --help' shows the options.
 
     [bold]Example[/bold]
 

@@ -1,4 +1,4 @@
-"""`harness stimuli plan`: how many listeners and items, which design, how long a sitting, before anything is made."""
+"""`harness stimuli plan`: how many listeners and items, which design, how long a session, before anything is made."""
 
 from __future__ import annotations
 
@@ -74,8 +74,9 @@ def plan(
     from harness.core.errors import UsageError
     from harness.listening.design.positions import DesignSettings
     from harness.listening.kinds.catalogue import find_kind
-    from harness.listening.plan.planning import PowerTarget, plan_study
+    from harness.listening.plan.planning import plan_study
     from harness.listening.plan.session import Session
+    from harness.listening.plan.target import PowerTarget
 
     found, options = find_kind(kind), taken(PlanOptions, values)
     if options.draw is not None and options.draw.suffix.lower() != ".png":
@@ -107,8 +108,8 @@ def plan(
 
 def plan_command() -> Callable[..., None]:
     """`plan` with the options of its settings."""
-    from harness.listening.plan.planning import PowerTarget
     from harness.listening.plan.session import Session
+    from harness.listening.plan.target import PowerTarget
 
     return with_options(plan, (PowerTarget, PlanOptions, Session))
 

@@ -9,9 +9,9 @@ What the target of an entry point is, by group:
                   the options that the model takes
     embedders     a function that gives an embedder (metrics.embeddings.base.Embedder), or a class of them; in
                   "name:rest" the rest is its first argument
-    metrics       a row of the catalogue (metrics.api.catalogue.Metric) whose name is the entry point's
+    metrics       a row of the catalogue (metrics.api.catalogue.Metric), named as its entry point
     experiments   a function under @experiment (harness.planning.experiment)
-    kinds         a kind of listening study (harness.listening.kinds.catalogue.Kind) whose name is the entry point's
+    kinds         a kind of listening study (harness.listening.kinds.catalogue.StudyKind), named as its entry point
     prompts       the path of a prompt file (.yaml, .csv or .jsonl)
     executors     a function of a worker and a harness.sampling.executors.Way that gives an executor
                   (harness.sampling.worker.Executor)

@@ -122,7 +122,13 @@ def copy_to_run(built: BuiltStudy, results: Path) -> Path | None:
 
 
 def design_settings(kind: StudyKind, material: Material, settings: StudySettings) -> DesignSettings:
-    """What the design is made from. With tasks, each item has its own, and no listener has an item twice."""
+    """What the design is made from. With tasks, each item has its own, and no listener has an item twice.
+
+    Args:
+        kind: the kind of study.
+        material: conditions and items.
+        settings: what is requested.
+    """
     order, items = settings.order, len(material.selection.items)
     per_listener = order.per_listener
     if per_listener is None and kind.open_answer:

@@ -13,7 +13,7 @@ from typing import Literal
 from harness.listening.kinds.catalogue import StudyKind
 
 StimulusRole = Literal["test", "training", "gold", "trap", "reference", "anchor", "probe", "control"]
-"""What a stimulus is for, as the key says it."""
+"""What a stimulus is for, as the key gives it."""
 
 StimulusContent = Literal["clip", "anchor", "noise", "silence", "trap", "gold"]
 """What a stimulus is made of: an excerpt as it is, or an excerpt or nothing changed into something else."""

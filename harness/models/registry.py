@@ -36,9 +36,9 @@ MODELS: Registry[Callable[..., Model]] = Registry(
     entry_point_group=groups.MODELS,
     targets={
         "jukebox:mini": "harness.models.jukebox.model:load_mini",
-        "jukebox:1b_lyrics": "harness.models.jukebox.weights.released:load_1b_lyrics",
-        "jukebox:5b": "harness.models.jukebox.weights.released:load_5b",
-        "jukebox:5b_lyrics": "harness.models.jukebox.weights.released:load_5b_lyrics",
+        "jukebox:1b_lyrics": "harness.models.jukebox.model:load_1b_lyrics",
+        "jukebox:5b": "harness.models.jukebox.model:load_5b",
+        "jukebox:5b_lyrics": "harness.models.jukebox.model:load_5b_lyrics",
         "toy": "harness.models.toy:load",
     },
     accept=_loads,

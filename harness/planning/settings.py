@@ -100,7 +100,8 @@ def declared_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     keys = {field.key: name for name, field in options_of(ExperimentSettings).items()}
     named = {keys.get(name, name): value for name, value in given.items()}
-    prompts = named.get("prompts")
-    checked = ExperimentSettings(**{name: value for name, value in named.items() if name != "prompts"})
-    found = {name: getattr(checked, name) for name in named if name != "prompts"}
-    return found | ({} if prompts is None else {"prompts": prompts if isinstance(prompts, str) else tuple(prompts)})
+    if isinstance(prompts := named.get("prompts"), str):
+        del named["prompts"]
+        return {**declared_settings(named), "prompts": prompts}
+    checked = ExperimentSettings(**named)
+    return {name: getattr(checked, name) for name in named}

@@ -206,11 +206,14 @@ def _prompt_text(text: str) -> Prompt:
     return Prompt(text=text)
 
 
-def _set_name(name: str) -> str:
+def _set_name(name: str, info: ValidationInfo) -> str:
+    """The name of a prompt set; a file is found beside the study."""
     from harness.prompts.sets import load_prompt_set
 
-    load_prompt_set(name)
-    return name
+    beside = (info.context or {}).get("folder", Path()) / name
+    found = str(beside) if beside.suffix and beside.is_file() else name
+    load_prompt_set(found)
+    return found
 
 
 PromptLine = Annotated[

@@ -45,7 +45,7 @@ COLUMNS: dict[str, str] = {
     "silence": "share of 50 ms frames below −60 dBFS",
     "dc_offset": "mean sample, full scale being 1",
     "rolloff": "Hz below which 95 % of the magnitude lies",
-    "warnings": "what of it no finished music has, and what is odd about the file",
+    "warnings": "what no finished music has, in words",
     "frames": "how many frames the embedder made of it",
     "padded": "1 where it is shorter than one window of the embedder",
     "own_level": "1 where it has no loudness and was embedded without a gain",
@@ -330,7 +330,7 @@ def _file_rows(one: ConditionScores, failed: Mapping[str, str]) -> Iterator[dict
             continue
         signal = signals[clip.unit].as_dict() if signals[clip.unit] is not None else {}
         row |= {"sha256": clip.sha256, "prompt": clip.prompt, "style": clip.style}
-        row |= {name: signal[name] for name in COLUMNS if name in signal}
+        row |= {name: signal[name] for name in COLUMNS if name in signal and name != "warnings"}
         row["warnings"] = "; ".join(signal.get("warnings", ()))
         if clip.unit in frames:
             found = frames[clip.unit]

@@ -27,6 +27,10 @@ class RunSettings(ExperimentSettings):
         width: clips sampled at a time, None for the model's own; it is part of a clip's identity.
         execution: how the work is done, which changes no clip.
         system_metrics: record what the machine does meanwhile (needs psutil).
+
+    >>> settings = RunSettings("toy", clips=8, embedders="toy", metrics=["kad", "coverage"])
+    >>> settings.embedders, settings.metrics, settings.seconds
+    (('toy',), ('kad', 'coverage'), 6.0)
     """
 
     results: Annotated[Path | None, Field(strict=False), RESULTS] = None

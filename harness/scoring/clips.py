@@ -93,7 +93,8 @@ class ClipSet:
             kind = next((kind for kind in ALIKE if reason.startswith(kind.removesuffix("another"))), reason)
             by_reason.setdefault(kind, []).append(path)
         return tuple(
-            f"{len(paths)} paths in {self.name} are skipped ({reason}): {', '.join(paths[:3])}"
+            f"{self.name}: skipped {len(paths)} {'path' if len(paths) == 1 else 'paths'} ({reason}): "
+            + ", ".join(paths[:3])
             + (", …" if len(paths) > 3 else "")
             for reason, paths in by_reason.items()
         )
@@ -193,10 +194,12 @@ def folder_sets(
     ]
     if pair_by is not None:
         return pair_sets(sets, folders, loose, pair_by)
+    sets = [_distinct(one) for one in sets]
     if loose:
-        name = shown(loose[0].name) if len(loose) == 1 else f"{len(loose)} files"
-        sets.append(_from_listing(name, sound_files(loose), [], False, progress))
-    return [_distinct(one) for one in sets]
+        some = _distinct(_from_listing("", sound_files(loose), [], False, progress))
+        count = len(some.clips) + len(some.left_out)
+        sets.append(replace(some, name=shown(loose[0].name) if count == 1 else f"{count} files"))
+    return sets
 
 
 def distinguishing(folders: Sequence[Path]) -> list[str]:

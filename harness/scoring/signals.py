@@ -17,6 +17,8 @@ from metrics.waves.structure import Structure, measure_structure
 
 T = TypeVar("T")
 
+MOST_NAMED = 3
+
 
 def signal_of(clip: Clip, cache: ContentCache) -> Signal:
     """The signal of a clip without its audio prompt. Raises `AudioError` for a file that cannot be read."""
@@ -31,21 +33,23 @@ def structure_of(clip: Clip, cache: ContentCache) -> Structure:
 
 
 def odd_files(clips: Sequence[Clip], signals: Sequence[Signal | None]) -> list[str]:
-    """What is odd about clips and their files, a line for each kind, with the first file it is said of.
+    """What is odd about clips and their files, a line for each kind, with the first files it is said of.
 
     Args:
         clips: of a set.
         signals: of the same clips, in order; None for one that could not be read.
     """
-    by_kind: dict[str, list[str]] = {}
+    by_kind: dict[str, list[tuple[str, str]]] = {}
     for clip, found in zip(clips, signals, strict=True):
         for warning in () if found is None else found.warnings:
             kind = re.sub(r"[-+]?\d[\d.,]*", "#", warning)
-            by_kind.setdefault(kind, []).append(f"{shown(clip.path)}: {warning}")
-    return [
-        said[0] if len(said) == 1 else f"{said[0]} (and {len(said) - 1} more of {len(clips)} files alike)"
-        for said in by_kind.values()
-    ]
+            by_kind.setdefault(kind, []).append((shown(clip.path), warning))
+    lines = []
+    for (path, warning), *others in by_kind.values():
+        named = ", ".join(other for other, _ in others[:MOST_NAMED]) + (", …" if len(others) > MOST_NAMED else "")
+        alike = f" (and alike {len(others)} more of {len(clips)} files: {named})" if others else ""
+        lines.append(f"{path}: {warning}{alike}")
+    return lines
 
 
 def _key(clip: Clip) -> dict[str, Any]:

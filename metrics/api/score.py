@@ -75,9 +75,9 @@ class Score:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the replicates, as JSON takes it; `replicates.as_dict()` gives those."""
-        told = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "replicates"}
+        found = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "replicates"}
         interval = None if self.interval is None else list(self.interval)
-        return told | {"interval": interval, "generalises_to": self.generalises_to}
+        return found | {"interval": interval, "generalises_to": self.generalises_to}
 
     def __str__(self) -> str:
         mark = "" if self.reliable else " (unreliable)"
@@ -111,12 +111,12 @@ def generalises_to(estimand: Estimand, provenance: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingSet:
-    """Embedded frames of some clips, and which clip, or song, each frame is of.
+    """Embedded frames of some clips, and which unit each frame is of.
 
-    `frames` (N, D), kept as float32; `songs` (N,) integer or string ids of the sampling unit (a clip for generated
+    `frames` (N, D), kept as float32; `units` (N,) integer or string ids of the sampling unit (a clip for generated
     music, a track for real music, of which several excerpts share the id); `strata` (N,) the style of each frame's
-    song, or None; `provenance` says how the frames were made, under "embedder" and "preprocessing" what a comparison
-    checks, and under "padded" the songs whose clip was shorter than one window. Raises `UsageError` for shapes that
+    unit, or None; `provenance` says how the frames were made, under "embedder" and "preprocessing" what a comparison
+    checks, and under "padded" the units whose clip was shorter than one window. Raises `UsageError` for shapes that
     do not fit and `DegenerateInput` for frames that are not finite.
     """
 
@@ -138,7 +138,7 @@ class EmbeddingSet:
         if not np.isfinite(frames).all():
             raise DegenerateInput("some frames are NaN or infinite: finite ones were expected. Leave their clips out.")
         if strata is not None and len(set(zip(units.tolist(), strata.tolist(), strict=True))) != len(np.unique(units)):
-            raise UsageError("a song has frames in two strata: each song belongs to one style.")
+            raise UsageError("a unit has frames in two strata: each unit belongs to one.")
         object.__setattr__(self, "frames", frames)
         object.__setattr__(self, "units", units)
         object.__setattr__(self, "strata", strata)
@@ -151,7 +151,7 @@ class EmbeddingSet:
         provenance: Mapping[str, Any],
         strata: Sequence[str] | None = None,
     ) -> EmbeddingSet:
-        """From the frames (n_i, D) of each clip, its song's id and, if given, its style."""
+        """From the frames (n_i, D) of each clip, its unit's id and, if given, its style."""
         if not clips or len(clips) != len(units) or (strata is not None and len(strata) != len(clips)):
             raise UsageError(
                 f"{len(clips)} clips came with {len(units)} units: at least one, and one each, was expected."
@@ -170,14 +170,14 @@ class EmbeddingSet:
         return len(np.unique(self.units))
 
     def means(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """The mean frame of each song: (ids (n,), float64 (n, D)), in the order of the sorted ids."""
+        """The mean frame of each unit: (ids (n,), float64 (n, D)), in the order of the sorted ids."""
         ids, inverse = np.unique(self.units, return_inverse=True)
         sums = np.zeros((len(ids), self.frames.shape[1]))
         np.add.at(sums, inverse, self.frames)
         return ids, sums / np.bincount(inverse)[:, None]
 
     def unit_strata(self) -> NDArray[np.str_] | None:
-        """The style of each song, in the order of the sorted ids; None without strata."""
+        """The style of each unit, in the order of the sorted ids; None without strata."""
         if self.strata is None:
             return None
         return self.strata[np.unique(self.units, return_index=True)[1]]

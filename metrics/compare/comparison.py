@@ -115,12 +115,29 @@ def paired_permutation_test(
     seed: int = 0,
     **options: Any,
 ) -> PermutationTest:
-    """Is there a difference between two conditions? By swapping the two for some of the songs (`swap_test`).
+    """Are two conditions exchangeable? By swapping the two for some of the units (`swap_test`).
 
-    Arguments as for `paired_difference`, the reference too. A metric by name is tested by its plain value, quickly
-    where `metrics.compare.permuted` knows how; a function is called twice for every relabelling. Where the metric is
-    the mean of one value for each song, `metrics.stats.permutation.sign_flip_test` of those is the same test in no
-    time.
+    This is no test of whether a difference is zero: conditions at one true distance with unequal spreads are not
+    exchangeable, and are told apart. `paired_difference` has the p that belongs to a difference.
+
+    Args:
+        metric_or_function: As for `metrics.paired_difference`. A metric by name is tested by its plain value, quickly
+            where `metrics.compare.permuted` knows how; a function is called twice for every permutation. Where the
+            metric is the mean of one value for each unit, `metrics.stats.permutation.sign_flip_test` of those is the
+            same test.
+        first: One condition.
+        second: The other, of the same units.
+        reference: As for `metrics.paired_difference`.
+        **options: The metric's own, and `permutations` and `seed` of the test.
+
+    Returns:
+        The plain difference and its p-value. Raises as `metrics.paired_difference`.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> first, second = (EmbeddingSet(rng.normal(size=(6, 3)), np.arange(6)) for _ in range(2))
+    >>> paired_permutation_test("diversity", first, second).permutations
+    64
     """
     check_conditions([first, second], reference)
     known_as = name_of(metric_or_function)

@@ -22,11 +22,11 @@ from metrics.compare.checks import check_conditions, check_scores, drawn_units
 from metrics.compare.measured import Statistic, score_with_replicates
 from metrics.stats.limits import within_limits
 from metrics.stats.reliability import (
-    doubts_in_components,
-    doubts_in_full,
-    doubts_of_interval,
-    doubts_of_weights,
+    component_warnings,
+    full_dimension_warnings,
+    interval_warnings,
     is_calibrated,
+    tail_weight_warnings,
 )
 from metrics.stats.resampling import (
     SIGNIFICANCE,
@@ -115,9 +115,9 @@ class Difference:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the replicates, as JSON takes it; `replicates.as_dict()` gives those."""
-        told = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "replicates"}
-        intervals = {name: told[name] and list(told[name]) for name in ("interval", "family_interval")}
-        return told | intervals | {"significant": self.significant, "generalises_to": self.generalises_to}
+        found = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "replicates"}
+        intervals = {name: found[name] and list(found[name]) for name in ("interval", "family_interval")}
+        return found | intervals | {"significant": self.significant, "generalises_to": self.generalises_to}
 
     def __str__(self) -> str:
         mark = "" if self.reliable else " (unreliable)"
@@ -269,16 +269,16 @@ def _why(first: Score, second: Score) -> list[str]:
     if "effective_dimension" in made:
         tracks = made["reference_units"]
         if made["components"] is None:
-            why = doubts_in_full("paired fad", made["effective_dimension"], units, tracks)
+            why = full_dimension_warnings("paired fad", made["effective_dimension"], units, tracks)
         else:
-            why = doubts_in_components("paired fad", made["components"], made["explained_variance"], units, tracks)
+            why = component_warnings("paired fad", made["components"], made["explained_variance"], units, tracks)
     elif is_calibrated(first.name):
-        why = doubts_of_interval(first.name, units, tracks, difference=True)
+        why = interval_warnings(first.name, units, tracks, difference=True)
     else:
         reasons = [reason for score in (first, second) for reason in score.why.split("; ") if reason]
         return list(dict.fromkeys(reasons))
     weights = [*made.get("tails", {}).values(), *second.provenance.get("tails", {}).values()]
-    return why + doubts_of_weights(weights)
+    return why + tail_weight_warnings(weights)
 
 
 def _has_interval(first: Score, why: list[str]) -> bool:

@@ -120,26 +120,33 @@ class _JointLaw:
 
 
 def _joint_law(differences: Sequence[Difference], seed: int, draws: int) -> _JointLaw:
-    from scipy.special import chdtri, stdtr
+    """By simulation: t statistics whose numerators are correlated as the estimates are, and whose variances are
+    estimated with each one's degrees of freedom and correlated like the squares of those numerators.
+    """
+    from scipy.special import chdtri, ndtr, stdtr
 
     spread = [one for one in differences if one.stderr > 0]
     if len(spread) < 2:
         return _JointLaw(np.zeros(0), 1)
     loadings = _loadings(spread)
+    correlation = loadings @ loadings.T
     rng = np.random.default_rng(seed)
-    # A family of k differences has a joint law of rank k at most: draw in its own factors.
-    covariance = loadings @ loadings.T
-    values, vectors = np.linalg.eigh(covariance)
-    factor = vectors * np.sqrt(np.maximum(values, 0))
-    normal = rng.standard_normal((draws, len(spread))) @ factor.T
-    shared = rng.random(draws)
+    numerators = rng.standard_normal((draws, len(spread))) @ _root(correlation).T
+    scales = rng.standard_normal((draws, len(spread))) @ _root(correlation**2).T
     dfs = np.array([one.provenance["df"] for one in spread])
-    least = np.ones(draws)
+    least, grid = np.ones(draws), np.linspace(-8, 8, 4001)
     for df in np.unique(dfs):
-        largest = np.abs(normal[:, dfs == df]).max(axis=1)
-        scale = np.sqrt(chdtri(df, shared) / df) if np.isfinite(df) else 1.0
-        least = np.minimum(least, 2 * stdtr(df, -largest / scale))
+        squares = np.square(numerators[:, dfs == df])
+        if np.isfinite(df):
+            squares /= np.interp(scales[:, dfs == df], grid, chdtri(df, ndtr(-grid)) / df)
+        least = np.minimum(least, 2 * stdtr(df, -np.sqrt(squares.max(axis=1))))
     return _JointLaw(np.sort(least), len(spread))
+
+
+def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """F with FFᵀ the matrix, of any rank."""
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors * np.sqrt(np.maximum(values, 0))
 
 
 def _loadings(differences: Sequence[Difference]) -> NDArray[np.float64]:

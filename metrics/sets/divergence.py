@@ -98,7 +98,7 @@ def kld_softmax_pooled(evaluated: EmbeddingSet, reference: EmbeddingSet) -> Scor
     """KL(mean of the reference ‖ mean of the clips) from softmax outputs: are the classes as frequent as in real music?
 
     Needs no counterparts. A plug-in, biased upwards by about (classes − 1)/2n. Raises `UsageError` when the sets were
-    made differently and `DegenerateInput` for fewer than 3 songs on a side.
+    made differently and `DegenerateInput` for fewer than 3 units on a side.
     """
     check_sides(reference, evaluated)
     made, real = _clips(evaluated), _clips(reference)

@@ -1,5 +1,5 @@
-"""How varied a set of clips is. The figures are of clips, each by its mean embedding: frames of one clip are alike,
-and counting them would measure how long the clips are. (`metrics.sets.frame_diversity` has what can be said of frames.)
+"""How varied a set of clips is. Values are of clips, each by its mean embedding: frames of one clip are alike,
+and counting them would measure how long the clips are. (`metrics.sets.frame_diversity` measures frames.)
 
 Cosines are taken from the centre of a reference set (`centre_of`), where one is given, else from the origin. One
 reference for all conditions keeps them comparable. From the origin musicnn finds most music alike, for its vectors
@@ -66,7 +66,7 @@ def effective_number(shares: Matrix, order: float = 1.0) -> float:
     [2.8284, 2.6667, 2.0]
     """
     if not order > 0:
-        raise UsageError(f"a Vendi score of order {order} was asked for: a positive one was expected.")
+        raise UsageError(f"a Vendi score of order {order} was requested: a positive one was expected.")
     positive = shares[shares > 0]
     if order == 1:
         return float(np.exp(-np.sum(positive * np.log(positive))))
@@ -98,9 +98,9 @@ def unit_rows(rows: ArrayLike) -> Matrix:
 
 
 def centre_of(reference: EmbeddingSet) -> Matrix:
-    """The point (D,) from which cosines are taken: the mean of the styles' means, or of the songs' without styles.
+    """The point (D,) from which cosines are taken: the mean of the styles' means, or of the units' without styles.
 
-    Each style counts the same, so that the centre does not lean towards the one with most songs.
+    Each style counts the same, so that the centre does not lean towards the one with most units.
     """
     _, means = reference.means()
     strata = reference.unit_strata()
@@ -112,11 +112,28 @@ def centre_of(reference: EmbeddingSet) -> Matrix:
 def vendi(
     evaluated: EmbeddingSet, reference: EmbeddingSet | None = None, *, order: float = 1.0, clips: int | None = None
 ) -> Score:
-    """The effective number of different clips, from 1 to the number of clips, with its jackknife error.
+    """The Vendi score: the effective number of different clips, from 1 to all of them, with its jackknife error.
 
-    Cosines are taken from the centre of `reference`, or from the origin without one. `clips` gives the mean over draws
-    of that many clips without replacement, to compare with a smaller set. Raises `DegenerateInput` for fewer than 3
-    clips, or than `clips`, and `UsageError` for a reference that was embedded differently.
+    Friedman & Dieng, "The Vendi Score", TMLR 2023; other orders: Pasarkar & Dieng, AISTATS 2024.
+
+    Args:
+        evaluated: The clips, (N, D) frames of n units; each counts by its mean frame.
+        reference: Cosines are taken from its centre, or from the origin without one.
+        order: 1, 2 or infinity: how little rare clips count.
+        clips: The mean over draws of that many clips without replacement, to compare with a smaller set.
+
+    Returns:
+        The score, in clips. The reference's centre counts as fixed.
+
+    Raises:
+        DegenerateInput: Fewer than 3 clips, or than `clips`.
+        UsageError: The reference was embedded differently.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> 1 <= vendi(made).value <= 40
+    True
     """
     return _score(vendi_name(order), evaluated, reference, clips)
 
@@ -126,7 +143,21 @@ vendi_inf = partial(vendi, order=np.inf)
 
 
 def cosine_diversity(evaluated: EmbeddingSet, reference: EmbeddingSet | None = None) -> Score:
-    """1 − the mean cosine between different clips, with its jackknife error. Arguments and errors as for `vendi`."""
+    """1 − the mean cosine between different clips, with its jackknife error.
+
+    Args:
+        evaluated: The clips, (N, D) frames of n units; each counts by its mean frame.
+        reference: Cosines are taken from its centre, or from the origin without one.
+
+    Returns:
+        The score, from 0, all alike. Raises as `vendi`.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> round(cosine_diversity(made).value, 1)
+    1.0
+    """
     return _score("diversity", evaluated, reference)
 
 
@@ -134,7 +165,7 @@ def vendi_name(order: float) -> str:
     """The name under which a Vendi score of an order goes. Raises `UsageError` for one that has none."""
     names = {1.0: "vendi", 2.0: "vendi2", np.inf: "vendi_inf"}
     if order not in names:
-        raise UsageError(f"a Vendi score of order {order} was asked for: 1, 2 or infinity was expected.")
+        raise UsageError(f"a Vendi score of order {order} was requested: 1, 2 or infinity was expected.")
     return names[order]
 
 
@@ -173,7 +204,7 @@ def seen_from(reference: EmbeddingSet | None) -> dict[str, Any]:
 
 
 def centred_means(data: EmbeddingSet, reference: EmbeddingSet | None) -> EmbeddingSet:
-    """One row per song: its mean frame, seen from the reference's centre where there is one."""
+    """One row per unit: its mean frame, seen from the reference's centre where there is one."""
     ids, means = data.means()
     if reference is not None:
         check_comparable(data.provenance, reference.provenance)

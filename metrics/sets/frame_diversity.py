@@ -27,12 +27,12 @@ Matrix = NDArray[np.floating[Any]]
 FEWEST_PROMPTS = 3
 
 
-def diversity_across_songs(rows: ArrayLike, units: ArrayLike) -> float:
-    """1 − the mean cosine over pairs of rows (N, D) of different songs.
+def diversity_across_units(rows: ArrayLike, units: ArrayLike) -> float:
+    """1 − the mean cosine over pairs of rows (N, D) of different units.
 
     Raises `DegenerateInput` when there is no such pair or a row points nowhere.
 
-    >>> diversity_across_songs([[1, 0], [1, 0], [0, 1]], ["a", "a", "b"])
+    >>> diversity_across_units([[1, 0], [1, 0], [0, 1]], ["a", "a", "b"])
     1.0
     """
     unit = unit_rows(rows)
@@ -66,7 +66,7 @@ def _score(name: str, evaluated: EmbeddingSet, reference: EmbeddingSet | None) -
         centre = centre_of(reference)
     if name == "frame_diversity":
         kind = Kind(name, UNITS[name], "higher", note="over pairs of frames of two clips")
-        found = _across_songs(evaluated, centre)
+        found = _across_units(evaluated, centre)
     else:
         note = f"of {len(evaluated.frames)} frames: compare at equal numbers and lengths"
         kind = Kind(name, UNITS[name], "higher", "population at this n", note)
@@ -74,25 +74,25 @@ def _score(name: str, evaluated: EmbeddingSet, reference: EmbeddingSet | None) -
     return kind.score(found.of(evaluated), evaluated, about=seen_from(reference))
 
 
-def _across_songs(data: EmbeddingSet, centre: Matrix) -> LeftOut:
+def _across_units(data: EmbeddingSet, centre: Matrix) -> LeftOut:
     codes = unit_codes(data.units, len(data.units))
     sizes, sums = np.bincount(codes), np.zeros((codes.max(initial=0) + 1, len(centre)))
-    for song in range(len(sizes)):
-        sums[song] = unit_rows(data.frames[codes == song] - centre).sum(0)
+    for code in range(len(sizes)):
+        sums[code] = unit_rows(data.frames[codes == code] - centre).sum(0)
     total, squares = sums.sum(0), np.sum(sums**2, axis=1)
-    dealt = []
+    rounds = []
     for folds in assign_folds(data):
         without = []
         for group in range(folds.max() + 1):
             gone = folds == group
             left = total - sums[gone].sum(0)
             without.append(_across(left, squares[~gone].sum(), sizes[~gone]))
-        dealt.append(np.array(without))
-    return LeftOut(_across(total, float(squares.sum()), sizes), dealt)
+        rounds.append(np.array(without))
+    return LeftOut(_across(total, float(squares.sum()), sizes), rounds)
 
 
 def _across(total: Matrix, squares: float, sizes: NDArray[np.intp]) -> float:
-    """1 − mean cosine, from the sum of all unit rows, the squared lengths of the songs' sums, and rows for a song."""
+    """1 − mean cosine, from the sum of all unit rows, the squared lengths of the units' sums, and rows for a unit."""
     pairs = float(sizes.sum() ** 2 - np.sum(sizes**2))
     if pairs == 0:
         raise DegenerateInput("all frames are of one clip: diversity takes at least 2. Sample more clips.")
@@ -102,15 +102,15 @@ def _across(total: Matrix, squares: float, sizes: NDArray[np.intp]) -> float:
 def _vendi(data: EmbeddingSet, centre: Matrix) -> LeftOut:
     all_folds = assign_folds(data)
     codes = unit_codes(data.units, len(data.units))
-    plain, dealt = 0.0, []
+    plain, rounds = 0.0, []
     for folds in all_folds:
         groups = [unit_rows(data.frames[folds[codes] == g] - centre) for g in range(folds.max() + 1)]
         grams, sizes = [unit.T @ unit for unit in groups], [len(unit) for unit in groups]
         gram, n = np.sum(grams, axis=0), sum(sizes)
         plain = effective_number(np.linalg.eigvalsh(gram / n))
         without = [np.linalg.eigvalsh((gram - one) / (n - size)) for one, size in zip(grams, sizes, strict=True)]
-        dealt.append(np.array([effective_number(shares) for shares in without]))
-    return LeftOut(plain, dealt)
+        rounds.append(np.array([effective_number(shares) for shares in without]))
+    return LeftOut(plain, rounds)
 
 
 def _sums(unit: Matrix, codes: NDArray[np.intp]) -> Matrix:
@@ -198,7 +198,7 @@ def _of_prompts(
 def _by_prompt(
     evaluated: EmbeddingSet, reference: EmbeddingSet | None, prompts: Mapping[Any, Any] | None
 ) -> EmbeddingSet:
-    """One row for each clip, of length one, whose "song" is its prompt."""
+    """One row for each clip, of length one, whose "unit" is its prompt."""
     means = centred_means(evaluated, reference)
     prompt_of = _prompts(means, prompts)
     found = len(np.unique(prompt_of))
@@ -212,7 +212,7 @@ def _prompts(means: EmbeddingSet, prompts: Mapping[Any, Any] | None) -> NDArray[
         if means.strata is None:
             raise UsageError("the clips come without prompts: give `prompts`, clip id → prompt, or a set with strata.")
         return means.strata
-    missing = [song for song in means.units.tolist() if song not in prompts]
+    missing = [clip for clip in means.units.tolist() if clip not in prompts]
     if missing:
         raise UsageError(f"{len(missing)} clips have no prompt, such as {missing[0]!r}: one for each was expected.")
-    return np.array([str(prompts[song]) for song in means.units.tolist()])
+    return np.array([str(prompts[clip]) for clip in means.units.tolist()])

@@ -3,11 +3,11 @@
 Kilgour et al., "Fréchet Audio Distance", Interspeech 2019; the maths on arrays is in `metrics.sets.gaussians`.
 
 The plug-in value is biased upwards by the sampling noise of both covariances, more for small or diverse sets, so that
-a sweep over temperature shows a U-shape where there is none. `fad` corrects it by leaving out groups of songs. That
-works once there are enough songs for the dimensions in use: a rank-deficient covariance has a bias that is not of
-order 1/n. For few songs the distance in the reference's first principal components is the one to read; the distance
-in full dimension is the field's figure. `metrics.stats.reliability` holds how many songs each takes, as found by
-simulation.
+a sweep over temperature shows a U-shape where there is none. `fad` corrects it by leaving out folds of units. That
+works once there are enough units for the dimensions in use: a rank-deficient covariance has a bias that is not of
+order 1/n. For few units the distance in the reference's first principal components is the one to read; the distance
+in full dimension is the value that papers report. `metrics.stats.reliability` holds how many units each takes, as found
+by simulation.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from metrics.sets.gaussians import (
 )
 from metrics.stats.folds import Folds, assign_folds, without_each_fold
 from metrics.stats.reliability import (
-    doubts_in_components,
-    doubts_in_full,
-    doubts_of_weights,
+    component_warnings,
     effective_dimension,
+    full_dimension_warnings,
     tail_weight,
+    tail_weight_warnings,
 )
 from metrics.stats.resampling import estimate_of
 from metrics.stats.scoring import LeftOut
@@ -63,24 +63,37 @@ def fad(
     estimand: Estimand = "population",
     compat: Literal["fadtk"] | None = None,
 ) -> Score:
-    """Fréchet distance of a set of clips to a reference, corrected for its bias, with standard error and interval.
+    """Fréchet audio distance of a set of clips to a reference, corrected for its bias, with its error.
 
-    `components` projects both sides on the reference's first principal components; None uses every dimension.
-    `estimand` "population" takes the reference as a sample of its kind of music: its share of bias and error counts
-    too. "fixed reference" asks for the distance to this very reference. Songs are left out within strata where a set
-    has them.
+    Kilgour et al., "Fréchet Audio Distance", Interspeech 2019; how the bias is corrected: `metrics.stats.resampling`.
 
-    The value may be negative where the truth is near zero. Near zero the distance is degenerate and its error is
-    overstated: an interval that contains 0 does not show that two sets are alike, `equality_test` tests it. With fewer
-    songs than the dimensions in use take, or tails too heavy (`metrics.stats.reliability`), `reliable` is False, and in
-    full dimension there is no interval: what is left of the bias may be larger than the error.
+    Args:
+        evaluated: The clips, (N, D) frames of n units. Units are left out within strata where a set has them.
+        reference: Real music, embedded alike.
+        components: Project both sides on so many of the reference's first principal components; None uses every
+            dimension.
+        estimand: "population" takes the reference as a sample of its kind of music: its share of bias and error counts
+            too. "fixed reference" asks for the distance to this very reference.
+        compat: "fadtk" gives the value that fadtk computes from these embeddings (`metrics.sets.fadtk`), for comparison
+            with papers: in full dimension, uncorrected, so that it is never reliable and has no interval.
 
-    `compat` "fadtk" gives the value that fadtk computes from these embeddings (`metrics.sets.fadtk`), for comparison
-    with papers: in full dimension, uncorrected, so that it is never reliable and has no interval; `stderr` is that of
-    `fad`.
+    Returns:
+        The score, in squared embedding distance. Its value may be negative where the truth is near zero. Near zero the
+        distance is degenerate and its error overstated: an interval that contains 0 does not show that two sets are
+        alike, `metrics.equality_test` tests it. With fewer units than the dimensions in use take, or tails too heavy,
+        it is not reliable, and in full dimension it has no interval: what is left of the bias may be larger than the
+        error.
 
-    Raises `UsageError` when the two sets were embedded differently, or for `compat` in components, and
-    `DegenerateInput` for fewer than 3 songs on either side, or components of a reference without variance.
+    Raises:
+        UsageError: The two sets were embedded differently, or `compat` in components.
+        DegenerateInput: Fewer than 3 units on either side, or components of a reference without variance.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> score = fad(made, real, 2)
+    >>> score.name, score.n_units, score.unit, score.reliable
+    ('fad2', 40, 'squared embedding distance', False)
     """
     if compat is not None:
         return _as_another(compat, evaluated, reference, components, estimand)
@@ -92,7 +105,7 @@ def fad(
         without_reference = space.without_references(evaluated, assign_folds(reference))
     replicates = LeftOut(plain, without, without_reference, corrected=True).of(evaluated, reference)
     result = estimate_of(replicates)
-    why = space.doubts(evaluated)
+    why = space.warnings(evaluated)
     half = (result.interval[1] - result.interval[0]) / 2
     low, high = growing_error_interval(plain, result.value, half)
     # In components an interval still covers nine times in ten or more, with up to a third of a standard deviation of
@@ -123,7 +136,7 @@ def _as_another(
     """The distance as another package computes it, with the standard error of `fad`."""
     if package != "fadtk" or components is not None:
         raise UsageError(
-            f"the distance was asked for as {package!r} computes it, in {components or 'all'} components: 'fadtk', in "
+            f"the distance was requested as {package!r} computes it, in {components or 'all'} components: 'fadtk', in "
             "all of them, was expected."
         )
     value = fadtk_fad(evaluated, reference)
@@ -153,7 +166,7 @@ def growing_error_interval(plain: ArrayLike, value: ArrayLike, half: ArrayLike) 
 
 
 class Space:
-    """Where distances to one reference are measured, its spectrum there, and how many songs there are for it."""
+    """Where distances to one reference are measured, its spectrum there, and how many units there are for it."""
 
     def __init__(self, reference: EmbeddingSet, components: int | None, *evaluated: EmbeddingSet) -> None:
         for data in evaluated:
@@ -178,7 +191,7 @@ class Space:
             self.basis = principal_axes(rows, components)
             self.spectrum = np.sum((whole.factor @ self.basis) ** 2, axis=0)
         else:
-            raise UsageError(f"{components} components were asked for: 1 to {most} can be had from this reference.")
+            raise UsageError(f"{components} components were requested: this reference allows 1 to {most}.")
         self.explained = 1.0 if components is None else float(self.spectrum.sum()) / whole.trace
         self.name = "fad" if components is None else f"fad{components}"
 
@@ -189,12 +202,12 @@ class Space:
         return rows if self.basis is None else rows @ self.basis
 
     def without_units(self, evaluated: EmbeddingSet, all_folds: Sequence[Folds]) -> list[Matrix]:
-        """Distances to the reference without each group of the evaluated songs, for each dealing."""
+        """Distances to the reference without each fold of the evaluated units, for each round of fold assignment."""
         x, side = self.project(evaluated), Gaussian.of_rows(self.project(self.reference))
         return [subset_distances(x, masks, side) for masks in without_each_fold(evaluated, all_folds)]
 
     def without_references(self, evaluated: EmbeddingSet, all_folds: Sequence[Folds]) -> list[Matrix]:
-        """Distances without each group of the reference's songs, for each dealing."""
+        """Distances without each fold of the reference's units, for each round of fold assignment."""
         masks = without_each_fold(self.reference, all_folds)
         return [self.distances_to_subsets(evaluated, some) for some in masks]
 
@@ -214,14 +227,14 @@ class Space:
         axes = principal_axes(y, min(self.components, len(y) - 1))
         return frechet_distance(x @ axes, y @ axes)
 
-    def doubts(self, evaluated: EmbeddingSet) -> list[str]:
+    def warnings(self, evaluated: EmbeddingSet) -> list[str]:
         """Why a set is not enough for a distance in this space; empty when it is."""
         units, tracks = evaluated.n_units, self.reference.n_units
         if self.components is None:
-            found = doubts_in_full("fad", effective_dimension(self.spectrum), units, tracks)
+            found = full_dimension_warnings("fad", effective_dimension(self.spectrum), units, tracks)
         else:
-            found = doubts_in_components("fad", self.components, self.explained, units, tracks)
-        return found + doubts_of_weights(self.tails(evaluated).values())
+            found = component_warnings("fad", self.components, self.explained, units, tracks)
+        return found + tail_weight_warnings(self.tails(evaluated).values())
 
     def tails(self, evaluated: EmbeddingSet) -> dict[str, tuple[float, float]]:
         """How heavy either side's tails are in this space, with the limit (`metrics.stats.reliability.tail_weight`)."""

@@ -1,24 +1,24 @@
 """Precision, recall, density and coverage: does generated music lie among real music, and does it reach all of it?
 
-About every frame a ball reaches to the k-th nearest other song (k = 5), each song at its nearest frame; what is
+About every frame a ball reaches to the k-th nearest other unit (k = 5), each unit at its nearest frame; what is
 strictly nearer is inside.
 
     precision   share of generated frames inside a real ball
     recall      share of real frames inside a generated ball
-    density     mean number of real songs with a ball about a generated frame, over k
+    density     mean number of real units with a ball about a generated frame, over k
     coverage    share of real balls with a generated frame inside
 
 Kynkäänniemi et al., "Improved Precision and Recall Metric", NeurIPS 2019; Naeem et al., "Reliable Fidelity and
-Diversity Metrics", ICML 2020. With every frame a song of its own the values are those of the `prdc` package.
+Diversity Metrics", ICML 2020. With every frame as its own unit the values are those of the `prdc` package.
 
-Neighbours are songs and not frames because frames of a song lie close together, and balls that end at them are far
-too small. Two samples of one law, 60 songs in 16 dimensions with four fifths of the variance between songs, have a
-precision of .91 with one frame a song and of .91 with eight; when frames count, of .14, and of .83 when only those of
-the same song do not.
+Neighbours are units and not frames because frames of a unit lie close together, and balls that end at them are far
+too small. Two samples of one law, 60 units in 16 dimensions with four fifths of the variance between units, have a
+precision of .91 with one frame a unit and of .91 with eight; when frames count, of .14, and of .83 when only those of
+the same unit do not.
 
-All four depend on how many songs there are: balls are wide where songs are few. Compare at equal numbers, or let
+All four depend on how many units there are: balls are wide where units are few. Compare at equal numbers, or let
 `clips` draw as many from either set without replacement. The jackknife's errors, radii measured again without each
-group, came to 1.0 to 1.4 times the spread of repeated samples (20 and 40 clips against 60 tracks).
+fold, are 1.0 to 1.4 times the spread of repeated samples (20 and 40 clips against 60 tracks).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from metrics.near.neighbours import Balls, balls, pairs_within
 from metrics.near.pairwise import Cloud, Codes, bound, centre
 from metrics.sets.sides import check_sides, checked_rows, unit_codes
 from metrics.stats.folds import Folds, assign_folds
-from metrics.stats.rarefaction import draw_songs
+from metrics.stats.rarefaction import draw_units
 from metrics.stats.scoring import Kind, LeftOut
 
 NEIGHBOURS = 5
@@ -45,7 +45,7 @@ NAMES = ("precision", "recall", "density", "coverage")
 UNITS = {
     "precision": "share of frames",
     "recall": "share of real frames",
-    "density": "songs about a frame, over k",
+    "density": "tracks about a frame, over k",
     "coverage": "share of real frames",
 }
 
@@ -54,13 +54,13 @@ def prdc_of_rows(
     real: ArrayLike,
     made: ArrayLike,
     k: int = NEIGHBOURS,
-    real_songs: ArrayLike | None = None,
-    made_songs: ArrayLike | None = None,
+    real_units: ArrayLike | None = None,
+    made_units: ArrayLike | None = None,
 ) -> dict[str, float]:
     """Precision, recall, density and coverage of rows `made` (N, D) in rows `real` (M, D), by name.
 
-    Without songs every row is its own. Raises `UsageError` when shapes or k do not fit and `DegenerateInput` for
-    values that are not finite or fewer than k other songs. Rows that are all alike have balls without an inside: every
+    Without units every row is its own. Raises `UsageError` when shapes or k do not fit and `DegenerateInput` for
+    values that are not finite or fewer than k other units. Rows that are all alike have balls without an inside: every
     value is 0.
 
     >>> line = [[0.0], [1.0], [2.0], [3.0]]
@@ -69,7 +69,7 @@ def prdc_of_rows(
     """
     sides = [
         _Side.of(checked_rows(rows, which), units, [])
-        for rows, which, units in ((real, "the real", real_songs), (made, "the generated", made_songs))
+        for rows, which, units in ((real, "the real", real_units), (made, "the generated", made_units))
     ]
     if sides[0].rows.shape[1] != sides[1].rows.shape[1]:
         raise UsageError(
@@ -82,11 +82,29 @@ def prdc_of_rows(
 def prdc(
     evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None
 ) -> dict[str, Score]:
-    """All four by name, with jackknife errors over the songs of both sets, at the cost of one.
+    """Precision, recall, density and coverage by name, with jackknife errors, at the cost of one.
 
-    `clips` draws that many songs of either set (those of a smaller one stay whole). Raises `UsageError` when the sets
-    were embedded differently and `DegenerateInput` for fewer than 3 songs on a side, or fewer than k others about a
-    frame whose ball is asked for, once a group of songs is left out.
+    Kynkäänniemi et al., NeurIPS 2019 (precision, recall); Naeem et al., ICML 2020 (density, coverage).
+
+    Args:
+        evaluated: The clips, (N, D) frames of n units.
+        reference: Real music, embedded alike.
+        k: Which nearest other unit a ball reaches to.
+        clips: Draw that many units of either set (those of a smaller one stay whole).
+
+    Returns:
+        A score for each of "precision", "recall", "density" and "coverage".
+
+    Raises:
+        UsageError: The sets were embedded differently.
+        DegenerateInput: Fewer than 3 units on a side, or fewer than k others about a frame whose ball is asked for,
+            once a fold of units is left out.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> sorted(prdc(made, real))
+    ['coverage', 'density', 'precision', 'recall']
     """
     return _scores(NAMES, evaluated, reference, k, clips)
 
@@ -122,7 +140,7 @@ def _scores(
 ) -> dict[str, Score]:
     check_sides(reference, evaluated)
     if clips is not None:
-        reference, evaluated = draw_songs(reference, clips), draw_songs(evaluated, clips)
+        reference, evaluated = draw_units(reference, clips), draw_units(evaluated, clips)
     found = _measure(_Side.of_set(reference), _Side.of_set(evaluated), k, names)
     note = f"{evaluated.n_units} clips in {reference.n_units} tracks: compare at equal numbers"
     about: dict[str, Any] = {"k": k, "drawn_units": clips}
@@ -136,12 +154,12 @@ def _scores(
 
 @dataclass(frozen=True)
 class _Side:
-    """Frames of one set in the order of their songs."""
+    """Frames of one set in the order of their units."""
 
     rows: NDArray[Any]
     codes: Codes
     groups: list[Codes]
-    """For each dealing the group of every frame."""
+    """For each round of fold assignment the fold of every frame."""
 
     @classmethod
     def of(cls, rows: NDArray[Any], units: ArrayLike | None, all_folds: list[Folds]) -> _Side:
@@ -156,7 +174,7 @@ class _Side:
 
 
 def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str, LeftOut]:
-    """The named values, and those without each group of either side, from one pass over the pairs of both sides."""
+    """The named values, and those without each fold of either side, from one pass over the pairs of both sides."""
     if k < 1:
         raise UsageError(f"{k} neighbours were asked for: at least 1 was expected.")
     real, made = _in_range(real, made)
@@ -188,9 +206,9 @@ def _in_range(*sides: _Side) -> list[_Side]:
 
 
 class _Counts:
-    """How many songs have a ball about each point, and how many points each ball holds: (…, 1 + groups of the balls).
+    """How many units have a ball about each point, and how many points each ball holds: (…, 1 + folds of the balls).
 
-    Of balls whose songs do not come in order only whether there are any.
+    Of balls whose units do not come in order only whether there are any.
     """
 
     def __init__(self, points: int, around: Balls | None) -> None:
@@ -200,12 +218,12 @@ class _Counts:
         self.centres = np.zeros(shape, dtype=np.int64)
 
     def add(self, points: Codes, centres: Codes, squares: NDArray[Any]) -> NDArray[np.bool_]:
-        """Count some pairs; returns which of them are inside with all songs there."""
+        """Count some pairs; returns which of them are inside with all units there."""
         if self._around is None or not len(points):
             return np.zeros(len(points), dtype=bool)
         inside = squares[:, None] < self._around.squares[centres]
         _count(self.centres, centres, inside)
-        # A song counts once, however many of its balls hold the point.
+        # A unit counts once, however many of its balls hold the point.
         units = self._around.codes[centres]
         starts = np.flatnonzero(np.diff(points, prepend=-1) | np.diff(units, prepend=-1))
         _count(self.points, points[starts], np.logical_or.reduceat(inside, starts, axis=0))
@@ -228,13 +246,13 @@ def _count_by(counts: NDArray[np.int64], places: Codes, columns: Codes) -> None:
 
 
 def _of_points(values: NDArray[Any], own: list[Codes], others: list[Codes]) -> LeftOut:
-    """A mean over points of `values` (points, 1 + groups of the balls' side)."""
+    """A mean over points of `values` (points, 1 + folds of the balls' side)."""
     means = values.mean(axis=0)
     return LeftOut(float(means[0]), [_means_without(values[:, 0], group) for group in own], _split(means, others))
 
 
 def _of_filled(counts: NDArray[Any], by_group: list[NDArray[Any]], own: list[Codes]) -> LeftOut:
-    """The share of balls that hold a point, from `counts` (balls, 1 + groups of the balls' side)."""
+    """The share of balls that hold a point, from `counts` (balls, 1 + folds of the balls' side)."""
     columns = _split((counts > 0).T, own)
     without_own = [
         np.array([column[group != g].mean() for g, column in enumerate(dealt)])
@@ -250,7 +268,7 @@ def _means_without(values: NDArray[Any], group: Codes) -> NDArray[np.float64]:
 
 
 def _split(columns: NDArray[Any], groups: list[Codes]) -> list[NDArray[Any]]:
-    """What belongs to each dealing, of columns that begin with the one of all songs."""
+    """What belongs to each round of fold assignment, of columns that begin with the one of all units."""
     ends = np.cumsum([1, *(int(group.max()) + 1 for group in groups)])
     return np.split(columns, ends)[1:-1]
 

@@ -44,10 +44,10 @@ def checked_rows(rows: ArrayLike, which: str, at_least: int = 2) -> Matrix:
 
 
 def unit_codes(units: ArrayLike | None, rows: int) -> NDArray[np.intp]:
-    """Songs as numbers 0, 1, … (N,) in the order of their sorted ids; without songs each row is one by itself."""
+    """Units as numbers 0, 1, … (N,) in the order of their sorted ids; without units each row is one by itself."""
     if units is None:
         return np.arange(rows)
     ids = np.asarray(units)
     if ids.shape != (rows,):
-        raise UsageError(f"{rows} frames came with songs of shape {ids.shape}: one id for a frame was expected.")
+        raise UsageError(f"{rows} frames came with units of shape {ids.shape}: one id for a frame was expected.")
     return np.unique(ids, return_inverse=True)[1]

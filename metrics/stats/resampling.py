@@ -213,7 +213,7 @@ def p_of(estimate: Estimate) -> float:
 
 
 def agreeing(p: float, interval: Interval) -> float:
-    """p, moved over .05 by its last digit where rounding had left it on the other side than the interval says."""
+    """p, moved across .05 by its last digit where rounding leaves it on the other side than the interval says."""
     outside = interval[0] > 0 or interval[1] < 0
     if outside == (p < SIGNIFICANCE):
         return p

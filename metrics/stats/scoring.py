@@ -14,7 +14,13 @@ from metrics.api.replicates import FoldValues, Replicates
 from metrics.api.score import Direction, EmbeddingSet, Estimand, Score
 from metrics.stats.folds import FEWEST_UNITS, assign_folds, folds_of
 from metrics.stats.limits import within_limits
-from metrics.stats.reliability import doubts_of_interval, doubts_of_weights, is_calibrated, minds_tails, tail_weight
+from metrics.stats.reliability import (
+    interval_warnings,
+    is_calibrated,
+    is_sensitive_to_tails,
+    tail_weight,
+    tail_weight_warnings,
+)
 from metrics.stats.resampling import Estimate, estimate_of, fold_values
 
 Matrix = NDArray[np.floating[Any]]
@@ -110,13 +116,13 @@ class Kind:
                 "reference_units": reference.n_units,
                 "reference_frames": len(reference.frames),
             }
-        if minds_tails(self.name):
+        if is_sensitive_to_tails(self.name):
             provenance["tails"] = tails(evaluated, reference)
         tracks = None if reference is None else reference.n_units
         why = []
         if self.needs_calibration or is_calibrated(self.name):
-            why = doubts_of_interval(self.name, units, tracks)
-        why += doubts_of_weights(provenance.get("tails", {}).values())
+            why = interval_warnings(self.name, units, tracks)
+        why += tail_weight_warnings(provenance.get("tails", {}).values())
         return Score(
             name=self.name,
             value=result.value,
@@ -256,7 +262,7 @@ def mean_score(
     n_units, lacking = int(np.isfinite(table.values).sum()), total - table.n_frames
     why, note = [], kind.note or "mean over clips"
     if is_calibrated(kind.name):
-        why = doubts_of_interval(kind.name, n_units, None)
+        why = interval_warnings(kind.name, n_units, None)
     if lacking:
         said = f"{lacking} of {total} clips have no value and are left out"
         note = f"{note}; {said}"

@@ -1,8 +1,8 @@
-"""Clips as audio, and the mean of a figure over them as a `Score`.
+"""Clips as audio, and the mean of a value over them as a `Score`.
 
-What is measured on the audio itself is one figure per clip. The sampling unit is the song (a clip of generated music, a
-track of real music): excerpts of one song count once, and songs are left out in groups within their strata
-(`metrics.stats.resampling`). A clip may have no value for a figure (silence has no loudness): it is left out of that
+What is measured on the audio itself is one value per clip. The sampling unit is a clip of generated music or a track of
+real music: excerpts of one track count once, and units are left out in folds within their strata
+(`metrics.stats.resampling`). A clip may have no value (silence has no loudness): it is left out of that
 mean, the note counts it, and the score is unreliable once more than a tenth of the clips lack one.
 """
 
@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class AudioSet:
-    """Clips as audio: `clips` of (samples,), all at `rate` Hz; `songs`, the id of each one's song; `strata`, the style
+    """Clips as audio: `clips` of (samples,), all at `rate` Hz; `units`, the id of each one's unit; `strata`, the style
     of each, or None. Samples are kept as they are: a clip that is not finite is something to measure.
 
-    Raises `UsageError` when lengths or types do not fit, or a song is in two strata.
+    Raises `UsageError` when lengths or types do not fit, or a unit is in two strata.
     """
 
     clips: Sequence[NDArray[np.floating[Any]]]
@@ -54,7 +54,7 @@ class AudioSet:
 
 @dataclass(frozen=True)
 class Figure(Generic[T]):
-    """One figure of what was measured in a clip: its unit, which way is better, and how to get it (None for none)."""
+    """One value of what was measured in a clip: its unit, which way is better, and how to get it (None for none)."""
 
     unit: str
     direction: Direction
@@ -62,12 +62,12 @@ class Figure(Generic[T]):
 
 
 def figure_score(name: str, figures: Mapping[str, Figure[T]], clips: AudioSet, measured: Sequence[T]) -> Score:
-    """The mean of one figure over clips that were measured, in their order.
+    """The mean of one value over clips that were measured, in their order.
 
     Raises `UsageError` for a name that is none of `figures`, or another number of clips; else as `mean_score`.
     """
     if name not in figures:
-        raise UsageError(unknown_name("figure", name, list(figures)))
+        raise UsageError(unknown_name("value", name, list(figures)))
     if len(measured) != len(clips.clips):
         raise UsageError(f"{len(measured)} measurements came with {len(clips.clips)} clips: one each was expected.")
     figure = figures[name]

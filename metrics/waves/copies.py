@@ -164,9 +164,20 @@ def landmarks(audio: ArrayLike, rate: int) -> tuple[Integers, Integers]:
 
 
 def copied_share(clips: AudioSet, index: CopyIndex) -> Score:
-    """The share of clips, 0 to 1, in which a passage of the index is found. Silence is no copy.
+    """The share of clips in which a passage of the index is found. Silence is no copy.
 
-    Raises `DegenerateInput` for fewer than 3 clips and `AudioError` for one that is empty or not finite.
+    Wang, "An industrial-strength audio search algorithm", ISMIR 2003.
+
+    Args:
+        clips: As audio.
+        index: The known tracks.
+
+    Returns:
+        The score, from 0 to 1.
+
+    Raises:
+        DegenerateInput: Fewer than 3 clips.
+        AudioError: A clip is empty or not finite.
     """
     found = clips.measure(index.find)
     note = f"clips with a passage of one of {len(index.names)} tracks"

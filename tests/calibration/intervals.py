@@ -31,7 +31,7 @@ from metrics.sets.mmd import Cubic, Gaussian, mmd
 from metrics.sets.mmd import Side as KernelSide
 from metrics.sets.similarity import centroid_similarities
 from metrics.stats.folds import assign_folds
-from metrics.stats.reliability import doubts_of_tails
+from metrics.stats.reliability import tail_warnings
 from metrics.stats.resampling import Estimate
 from metrics.stats.scoring import LeftOut
 from tests.calibration.cells import REPETITIONS
@@ -94,7 +94,7 @@ def simulate(cell: IntervalCell, repetitions: int, seed: int = 0) -> dict[str, A
     heavy = 0
     for _ in range(repetitions):
         conditions, reference = draw_sets(law, cell, rng)
-        heavy += bool(doubts_of_tails(conditions["same"].means()[1], reference.means()[1]))
+        heavy += bool(tail_warnings(conditions["same"].means()[1], reference.means()[1]))
         some = mad_estimates(conditions, reference) if cell.mad else estimates(law, conditions, reference, centre)
         for key, estimate in some.items():
             found.setdefault(key, []).append(estimate)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from harness.cli.tables.scores import by_condition, by_metric, ordered, print_differences, print_reasons, say
+from harness.core.sound_files import shown
 from harness.running.folder import Report
 from harness.scoring.score import ConditionScores
 from harness.scoring.signals import odd_files
@@ -58,20 +59,16 @@ def _paired(report: Report) -> str:
 
 
 def _odd(conditions: Sequence[ConditionScores]) -> list[str]:
-    """What is odd about the files."""
+    """What no finished music has, with the files that have it."""
     found = []
     for one in conditions:
         clips = one.clips.clips
-        signals = one.material.signals("signal")
         frames = one.material.frames_if_any(one.material.measures.first)
-        odd = {
-            "shorter than one window of the embedder, filled up with zeros": [
-                c for c in clips if c.unit in frames and frames[c.unit].padded
-            ],
-        }
-        found += odd_files(clips, signals)
-        for what, some in odd.items():
-            if some:
-                names = ", ".join(str(clip.path) for clip in some[:3]) + (", …" if len(some) > 3 else "")
-                found.append(f"{what}: {len(some)} of {len(clips)} files, {names}")
+        found += odd_files(clips, one.material.signals("signal"))
+        if padded := [clip for clip in clips if clip.unit in frames and frames[clip.unit].padded]:
+            names = ", ".join(shown(clip.path) for clip in padded[:3]) + (", …" if len(padded) > 3 else "")
+            found.append(
+                f"shorter than one window of the embedder, filled up with zeros: {len(padded)} of {len(clips)} files, "
+                f"{names}"
+            )
     return found

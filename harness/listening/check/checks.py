@@ -7,7 +7,6 @@ is possible: that all files have one format and length, one loudness, a safe pea
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,22 +16,20 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from harness.core.errors import AudioError, UsageError
+from harness.core.errors import UsageError
 from harness.core.option import Option
 from harness.core.process_pool import ProcessPool
 from harness.core.progress import Progress
 from harness.core.settings import Texts, settings_class
 from harness.core.sound_files import Listing, sound_files
-from harness.listening.check.leaks import find_leaks, ordinary_text, wav_chunks
+from harness.listening.check.leaks import find_leaks, ordinary_text
+from harness.listening.check.measuring import MeasuredFile, measure
 from harness.listening.choose.conditions import SILENCE
 from harness.listening.make.blinding import PRIVATE
-from harness.listening.make.processing import LUFS_TOLERANCE, integrated_loudness, true_peak
+from harness.listening.make.processing import LUFS_TOLERANCE
 from harness.listening.package.study_folder import StudyFolder, read_study_folder
-from metrics.io.audio import read
-from metrics.io.weights import file_sha256
 
 NAMED = 5
-OWN_CHUNKS = (b"fmt ", b"data")
 FEW = 64
 
 
@@ -68,27 +65,6 @@ class CheckLimits:
     peak: Annotated[float, Option("Highest true peak of a foreign folder, in dBTP.", flag="true-peak")] = -1.0
     tolerance: Annotated[float, Field(ge=0), Option("Tolerance of the loudness, in LU.")] = LUFS_TOLERANCE
     names: Annotated[Texts, Option("A name that must be in no public byte; repeatable.", flag="name")] = ()
-
-
-@dataclass(frozen=True)
-class MeasuredFile:
-    """What was measured on a sound file.
-
-    Attributes:
-        sha256, rate, channels, samples: hash, sampling rate in Hz, number of channels, length in samples.
-        lufs, peak: loudness in LUFS and true peak in dBTP; None for silence.
-        extra: what it holds besides format and samples.
-        problem: why it cannot be measured; empty where it can.
-    """
-
-    sha256: str = ""
-    rate: int = 0
-    channels: int = 0
-    samples: int = 0
-    lufs: float | None = None
-    peak: float | None = None
-    extra: str = ""
-    problem: str = ""
 
 
 def check_folder(folder: Path, limits: CheckLimits, workers: int | None, progress: Progress) -> list[Finding]:
@@ -136,27 +112,6 @@ def _passed_over(listing: Listing) -> list[Finding]:
     """What looks like a sound file and cannot be one of the stimuli."""
     wrong = [f"{path.name}: {reason}" for path, reason in listing.passed_over.items()]
     return [_finding("files", wrong, "")] if wrong else []
-
-
-def measure(path: Path) -> MeasuredFile:
-    """Format, loudness and peak of a file; what is wrong with it is returned as its `problem`."""
-    try:
-        sound, rate = read(path)
-        content = path.read_bytes()
-    except (AudioError, OSError) as error:
-        return MeasuredFile(problem=f"cannot be decoded ({error})")
-    samples, channels = sound.shape
-    kind = {"rate": int(rate), "channels": channels, "samples": samples, "sha256": file_sha256(path)}
-    if content[:4] == b"RIFF":
-        others = [name for name, *_ in wav_chunks(content) if name not in OWN_CHUNKS]
-        kind["extra"] = ", ".join(name.decode("latin-1").strip() for name in others)
-    if samples < 0.4 * rate:
-        return MeasuredFile(**kind, problem="is shorter than 0.4 s")
-    if not np.isfinite(sound).all():
-        return MeasuredFile(**kind, problem="holds samples that are NaN or infinite")
-    sound = np.asarray(sound, dtype=np.float32)
-    lufs = integrated_loudness(sound, rate)
-    return MeasuredFile(**kind, lufs=lufs if math.isfinite(lufs) else None, peak=true_peak(sound, rate))
 
 
 def _promised(study: StudyFolder, limits: CheckLimits) -> CheckLimits:

@@ -117,7 +117,7 @@ def choose_items(found: Selection, choice: SelectionSettings, extra: int, seed: 
         UsageError: when there are too few items, or when a list has others.
     """
     if choice.listed is not None and (choice.items is not None or choice.best_by is not None):
-        raise UsageError("--clips was given with --items or --best-by: the list alone says what is taken.")
+        raise UsageError("--clips was given with --items or --best-by: the list alone determines what is taken.")
     if choice.best_by is not None and choice.items is None:
         raise UsageError(f"--best-by {choice.best_by} was given without --items: give the number of items, too.")
     total, score = len(found.items), choice.best_by

@@ -41,7 +41,12 @@ def colour(condition: int) -> str:
 
 
 def design_plot(design: Design, title: str) -> Figure:
-    """A matplotlib figure of the first 24 listeners and 100 columns; pages and pairs are separated by a gap."""
+    """A matplotlib figure of the first 24 listeners and 100 columns; pages and pairs are separated by a gap.
+
+    Args:
+        design: the lists.
+        title: heading of the plot.
+    """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 

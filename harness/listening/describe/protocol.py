@@ -109,7 +109,12 @@ def _method(study: ProtocolInput) -> dict[str, list[str]]:
 
 def lowered(records: Mapping[str, StimulusRecord], key: Sequence[KeyRow]) -> dict[str, float]:
     """By how many dB items were lowered below the target loudness to keep the limit of the true peak; others are left
-    out. Training and control trials have items of their own."""
+    out. Training and control trials have items of their own.
+
+    Args:
+        records: what was done to each stimulus, by id.
+        key: which stimulus is which.
+    """
     down = {row: records[row.blind_id].lowered for row in key if records[row.blind_id].lowered > 0}
     of_its_own = ("training", "gold", "trap")
     return {

@@ -17,7 +17,12 @@ EXPECTED = (
 
 
 def readme(study: ProtocolInput, protocol: Mapping[str, Any]) -> str:
-    """The README of a study's folder, written from its protocol."""
+    """The README of a study's folder, written from its protocol.
+
+    Args:
+        study: everything that the protocol describes.
+        protocol: from `harness.listening.describe.protocol.describe`.
+    """
     kind, stimuli = study.stimuli.kind, study.stimuli
     processing, selection, design = protocol["processing"], protocol["selection"], protocol["design"]
     loud, peak = processing["loudness"], processing["true_peak"]

@@ -30,6 +30,12 @@ def balanced_blocks(conditions: int, size: int, count: int, random: Random) -> l
     """`count` blocks of `size` different conditions, in the order of presentation.
 
     Exact for multiples of `blocks_to_balance`; else condition × position and pairs are as even as the search found.
+
+    Args:
+        conditions: number of conditions.
+        size: conditions in a block.
+        count: number of blocks.
+        random: random numbers.
     """
     family = difference_family(conditions, size)
     exact = [tuple((c + shift) % conditions for c in base) for base in family for shift in range(conditions)]

@@ -1,4 +1,4 @@
-"""Which listener meets what, in which order: the designs of a listening study, seeded and balanced.
+"""Which listener has which trials, in which order: the designs of a listening study, seeded and balanced.
 
 A design knows conditions and items (a prompt and an index) by number alone. Whether its promises hold for a given
 number of listeners is counted from the finished lists (`harness.listening.design.balance`).
@@ -100,7 +100,15 @@ def design_name(settings: DesignSettings) -> str:
 
 
 def promises(settings: DesignSettings, name: str) -> dict[str, int | None]:
-    """The counts that matter, each with the number of listeners for which the design makes it equal, or None."""
+    """The counts that matter, each with the number of listeners for which the design makes it equal, or None.
+
+    Args:
+        settings: what the design is made from.
+        name: a key of `DESIGNS`.
+
+    Returns:
+        Number of listeners by key of `harness.listening.design.balance.COUNT_NAMES`.
+    """
     size, trials = settings.conditions, settings.trials
     if size == 1:
         return {"items": listeners_to_balance(settings.items, trials)}

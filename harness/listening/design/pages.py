@@ -1,4 +1,4 @@
-"""Orders for studies with several stimuli side by side: which conditions stand on a page, where, and for which item.
+"""Orders for studies with several stimuli side by side: which conditions are on a page, where, and for which item.
 
 The pages of all listeners are taken in order from one common sequence, so that counts over all of them are as even as
 their number allows.
@@ -35,6 +35,13 @@ def williams_pages(shape: PageShape, random: Random) -> list[list[Page]]:
 
     Each row is used once, in random order, before any is used again (the mirrored rows of an odd number after the
     others).
+
+    Args:
+        shape: numbers of conditions, items, listeners and pages.
+        random: random numbers.
+
+    Returns:
+        The pages of each listener.
     """
     names = random.sample(range(shape.conditions), shape.conditions)
     deck: list[Block] = []
@@ -48,7 +55,15 @@ def williams_pages(shape: PageShape, random: Random) -> list[list[Page]]:
 
 
 def block_pages(shape: PageShape, random: Random) -> list[list[Page]]:
-    """A block of the conditions on every page; those of a listener in random order."""
+    """A block of the conditions on every page; those of a listener in random order.
+
+    Args:
+        shape: numbers of conditions, items, listeners and pages.
+        random: random numbers.
+
+    Returns:
+        The pages of each listener.
+    """
     deck = balanced_blocks(shape.conditions, shape.block, shape.listeners * shape.pages, random)
     for start in range(0, len(deck), shape.pages):
         deck[start : start + shape.pages] = random.sample(deck[start : start + shape.pages], shape.pages)
@@ -56,7 +71,15 @@ def block_pages(shape: PageShape, random: Random) -> list[list[Page]]:
 
 
 def random_pages(shape: PageShape, random: Random) -> list[list[Page]]:
-    """All conditions on every page in random order, none in the position it had on the listener's previous page."""
+    """All conditions on every page in random order, none in the position it had on the listener's previous page.
+
+    Args:
+        shape: numbers of conditions, items, listeners and pages.
+        random: random numbers.
+
+    Returns:
+        The pages of each listener.
+    """
     deck: list[Block] = []
     for n in range(shape.listeners * shape.pages):
         order = random.sample(range(shape.conditions), shape.conditions)

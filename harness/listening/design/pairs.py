@@ -35,7 +35,12 @@ class PairShape(NamedTuple):
 
 
 def pair_lists(shape: PairShape, random: Random) -> list[list[PairTrial]]:
-    """A list for each listener in random order, where possible without a pair or an item twice in a row."""
+    """A list for each listener in random order, where possible without a pair or an item twice in a row.
+
+    Args:
+        shape: numbers of conditions, items, listeners and trials.
+        random: random numbers.
+    """
     names = random.sample(range(shape.conditions), shape.conditions)
     prompts = random.sample(range(shape.items), shape.items)
     pairs = list(combinations(range(shape.conditions), 2))

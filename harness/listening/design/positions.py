@@ -44,7 +44,7 @@ class DesignSettings:
         seed: all random choices are drawn by it.
         probe: a trial has an X (ABX).
         per_listener: test trials for one listener; None for all there are (single: items × conditions; pair: items ×
-            pairs; page: items). With at most as many as there are items, a listener meets no item twice.
+            pairs; page: items). With at most as many as there are items, a listener has no item twice.
         block: conditions on a page; None for all.
         repeats: test trials presented a second time.
         traps, golds: control trials in a list; None for about one in ten test trials.

@@ -39,6 +39,13 @@ def williams_sequences(shape: SequenceShape, random: Random) -> list[list[Cell]]
     Within rounds every ordered pair of conditions is equally often adjacent: over a group of listeners when the number
     of conditions or of rounds is even (every other round of an odd number of conditions is mirrored), over two groups
     otherwise. From one round to the next the steps between conditions are distributed evenly, without a repetition.
+
+    Args:
+        shape: numbers of conditions, items, listeners and trials.
+        random: random numbers.
+
+    Returns:
+        The cells of each listener, in order.
     """
     lists = []
     steps = _dealt(range(1, shape.conditions), random)
@@ -53,7 +60,15 @@ def williams_sequences(shape: SequenceShape, random: Random) -> list[list[Cell]]
 
 def random_sequences(shape: SequenceShape, random: Random) -> list[list[Cell]]:
     """A random list for each listener in which no condition occurs twice in a row, where there are several; the clips
-    are those of `williams_sequences`."""
+    are those of `williams_sequences`.
+
+    Args:
+        shape: numbers of conditions, items, listeners and trials.
+        random: random numbers.
+
+    Returns:
+        The cells of each listener, in order.
+    """
     lists = [
         _without_repetition([cell for cells in rounds for cell in cells], random)
         for rounds in _rounds_of_listeners(shape, random)

@@ -1,5 +1,5 @@
-"""The kinds of listening study, as `kinds.toml` or a plug-in declares them: what a trial is, what is asked, what it
-needs."""
+"""The kinds of listening study, declared in `kinds.toml` or by a plug-in: the trials, the question and scales, and what
+is needed."""
 
 from __future__ import annotations
 
@@ -85,9 +85,7 @@ def _own() -> dict[str, StudyKind]:
 def _installed(name: str, found: Any) -> StudyKind:
     """What a plug-in's entry point is, if it is a kind that can be listed under its name."""
     if not isinstance(found, StudyKind):
-        raise UsageError(
-            f"it is of type {type(found).__name__}: a harness.listening.kinds.catalogue.StudyKind was expected"
-        )
+        raise UsageError(f"it is of type {type(found).__name__}: {__name__}.{StudyKind.__name__} was expected")
     if found.name != name:
         raise UsageError(f"its name is {found.name!r}: {name!r}, as its entry point says, was expected")
     if found.layout not in get_args(Layout):
@@ -108,7 +106,8 @@ def kinds() -> dict[str, StudyKind]:
 
 
 def find_kind(name: str) -> StudyKind:
-    """Raises `UsageError` with the nearest name for one that there is not, `BrokenPlugin` for a broken plug-in."""
+    """The kind of a name. Raises `UsageError` with the nearest name for an unknown one, `BrokenPlugin` for a plug-in
+    that does not load."""
     return KINDS.get(name)
 
 

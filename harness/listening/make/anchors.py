@@ -49,7 +49,16 @@ def lowpass_taps(cutoff: float, rate: int) -> NDArray[np.float64]:
 
 
 def lowpass(audio: NDArray[np.float32], cutoff: float, rate: int) -> NDArray[np.float32]:
-    """`audio` (samples, channels) below `cutoff` Hz: as long as before, no sample later."""
+    """`audio` (samples, channels) below `cutoff` Hz: as long as before, no sample later.
+
+    Args:
+        audio: (samples, channels), float32.
+        cutoff: −3 dB frequency in Hz.
+        rate: sampling rate in Hz.
+
+    Raises:
+        UsageError: when the rate is too low for the cut-off.
+    """
     from scipy.signal import oaconvolve
 
     taps = lowpass_taps(cutoff, rate)

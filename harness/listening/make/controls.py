@@ -20,7 +20,13 @@ NOISE_FROM_HZ = 20.0
 
 
 def pink_noise(samples: int, channels: int, rate: int, seed: int) -> Sound:
-    """Gaussian noise of equal power per octave from 20 Hz on, the same on all channels: (samples, channels), ±1."""
+    """Gaussian noise of equal power per octave from 20 Hz on, the same on all channels: (samples, channels), ±1.
+
+    Args:
+        samples, channels: shape of the result.
+        rate: sampling rate in Hz.
+        seed: of the noise.
+    """
     rng = np.random.default_rng(seed)
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     frequency = np.fft.rfftfreq(samples, 1 / rate)
@@ -32,7 +38,13 @@ def pink_noise(samples: int, channels: int, rate: int, seed: int) -> Sound:
 
 
 def with_beeps(audio: Sound, count: int, rate: int) -> Sound:
-    """`audio` (samples, channels) with `count` beeps in silence in its middle, twice the level of the music around."""
+    """`audio` (samples, channels) with `count` beeps in silence in its middle, twice the level of the music around.
+
+    Args:
+        audio: (samples, channels), float32.
+        count: number of beeps.
+        rate: sampling rate in Hz.
+    """
     samples = len(audio)
     every = min(BEEP_EVERY_SECONDS, 0.8 * samples / rate / count)
     first = samples // 2 - round(every * count * rate) // 2
@@ -48,7 +60,12 @@ def with_beeps(audio: Sound, count: int, rate: int) -> Sound:
 
 
 def degraded(audio: Sound, rate: int) -> Sound:
-    """`audio` (samples, channels) as through a bad telephone: below 1 kHz only, clipped at half its level."""
+    """`audio` (samples, channels) as through a bad telephone: below 1 kHz only, clipped at half its level.
+
+    Args:
+        audio: (samples, channels), float32.
+        rate: sampling rate in Hz.
+    """
     dull = lowpass(audio, GOLD_HZ, rate)
     limit = 0.5 * np.sqrt(np.mean(np.square(dull, dtype=np.float64)))
     return np.clip(dull, -limit, limit).astype(np.float32)

@@ -176,7 +176,19 @@ def excerpt(spec: StimulusSpec, processing: ProcessingSettings) -> Sound:
 
 
 def read(path: Path, offset: float, processing: ProcessingSettings) -> Sound:
-    """`processing.samples` samples of a file from `offset` seconds on, at the study's rate and channels."""
+    """`processing.samples` samples of a file from `offset` seconds on, at the study's rate and channels.
+
+    Args:
+        path: the sound file.
+        offset: where the excerpt begins, in seconds.
+        processing: rate, channels and length.
+
+    Returns:
+        (samples, channels), float32.
+
+    Raises:
+        AudioError: for a file that cannot be read, or that ends before the excerpt.
+    """
     import soxr
 
     sound, rate = audio.read(path, offset, processing.seconds)
@@ -228,7 +240,17 @@ def item_gains(
 
 
 def rounded(sound: Sound, gain_db: float | None, id: str, bits: int) -> NDArray[np.int32]:
-    """`sound` after the gain in whole steps of `bits`, with triangular dither drawn by `id`; silence stays silent."""
+    """`sound` after the gain in whole steps of `bits`, with triangular dither drawn by `id`; silence stays silent.
+
+    Args:
+        sound: (samples, channels), float32.
+        gain_db: gain in dB; None for digital silence.
+        id: blind id, by which the dither is drawn.
+        bits: bits per sample.
+
+    Returns:
+        (samples, channels), int32, in steps of `bits`.
+    """
     if gain_db is None:
         return np.zeros(sound.shape, dtype=np.int32)
     rng = np.random.default_rng(seed_of(id))
@@ -249,14 +271,24 @@ def encoded(steps: NDArray[np.int32], processing: ProcessingSettings) -> bytes:
 
 
 def integrated_loudness(sound: Sound, rate: int) -> float:
-    """LUFS (ITU-R BS.1770-4) over all channels; −inf for silence. (A mono file is one channel, as EBU R 128 has it.)"""
+    """LUFS (ITU-R BS.1770-4) over all channels; −inf for silence. (A mono file is one channel, as EBU R 128 has it.)
+
+    Args:
+        sound: (samples, channels), float32.
+        rate: sampling rate in Hz.
+    """
     import pyloudnorm
 
     return float(pyloudnorm.Meter(rate).integrated_loudness(sound.astype(np.float64)))
 
 
 def true_peak(sound: Sound, rate: int) -> float | None:
-    """The highest of the channels in dBTP; None for digital silence."""
+    """The highest of the channels in dBTP; None for digital silence.
+
+    Args:
+        sound: (samples, channels), float32.
+        rate: sampling rate in Hz.
+    """
     from metrics.waves.signal import true_peak as of_channel
 
     peaks = [of_channel(np.ascontiguousarray(channel), rate) for channel in sound.T]

@@ -82,7 +82,13 @@ def make_stimuli(
 
 
 def key_of(assignment: Assignment, records: Mapping[str, StimulusRecord], material: Material) -> tuple[KeyRow, ...]:
-    """The private key: what each stimulus is, and what was done to it."""
+    """The private key: what each stimulus is, and what was done to it.
+
+    Args:
+        assignment: all stimuli of the study.
+        records: what was done to each, by id.
+        material: the source files.
+    """
     trials = trials_of(assignment.trials)
     return tuple(
         _key_row(stimulus, records[id], trials[id], material)

@@ -23,7 +23,12 @@ LETTERS = ("A", "B")
 
 
 def jspsych_files(stimuli: StimulusSet, language: str) -> dict[str, bytes]:
-    """A JSON for each list, and the page that runs them, by file name."""
+    """A JSON for each list, and the page that runs them, by file name.
+
+    Args:
+        stimuli: the blinded study.
+        language: of what listeners read.
+    """
     made = {}
     for one in stimuli.lists:
         content = json.dumps(timeline(stimuli, one, language), ensure_ascii=False, indent=1)
@@ -32,7 +37,13 @@ def jspsych_files(stimuli: StimulusSet, language: str) -> dict[str, bytes]:
 
 
 def timeline(stimuli: StimulusSet, listener: ListenerList, language: str) -> dict[str, Any]:
-    """One list: `timeline` is an array of jsPsych trials."""
+    """One list: `timeline` is an array of jsPsych trials.
+
+    Args:
+        stimuli: the blinded study.
+        listener: the list.
+        language: of what the listener reads.
+    """
     words = words_of(language)
     heard = {name: None for step in steps(stimuli, listener) for name in _heard(step)}
     sounds = [f"../{stimuli.stimuli[name].file}" for name in heard]

@@ -19,7 +19,12 @@ PARAMETERS = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
 
 
 def table_files(stimuli: StimulusSet, language: str) -> dict[str, bytes]:
-    """`trials/<listener>.csv` for each list, and `prolific.csv`, by file name."""
+    """`trials/<listener>.csv` for each list, and `prolific.csv`, by file name.
+
+    Args:
+        stimuli: the blinded study.
+        language: of what listeners read.
+    """
     made = {f"trials/{one.listener}.csv": as_csv(rows(stimuli, one, language)) for one in stimuli.lists}
     addresses = [{"external_url": address(one.listener), "total_allocation": 1} for one in stimuli.lists]
     return {**made, "prolific.csv": as_csv(addresses)}

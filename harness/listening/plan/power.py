@@ -105,12 +105,23 @@ def binomial_power(share: float, count: int, level: float) -> float:
 
 
 def listeners_needed(comparison: PlannedComparison, items: int, target: float) -> int | None:
-    """The fewest listeners for the target power; None when 1000 are not enough."""
+    """The fewest listeners for the target power; None when 1000 are not enough.
+
+    Args:
+        comparison: what is compared, and at which level.
+        items: number of items.
+        target: the power to reach.
+    """
     return _fewest(lambda listeners: power(comparison, listeners, items), target, MOST_LISTENERS)
 
 
 def items_needed(comparison: PlannedComparison, target: float) -> int | None:
-    """The fewest items with which up to 1000 listeners give the target power; None when there is no such number."""
+    """The fewest items with which up to 1000 listeners give the target power; None when there is no such number.
+
+    Args:
+        comparison: what is compared, and at which level.
+        target: the power to reach.
+    """
     return _fewest(lambda items: power(comparison, MOST_LISTENERS, items), target, MOST_LISTENERS)
 
 

@@ -73,6 +73,11 @@ def fit_session(kind: StudyKind, settings: DesignSettings, session: Session) -> 
     """With as many trials for each listener as fit into the session: all, or each item once, or fewer.
 
     Raises `UsageError` when not even one trial fits.
+
+    Args:
+        kind: the kind of study.
+        settings: what the design is made from.
+        session: its upper limit, and how long stimuli and answers take.
     """
     if settings.per_listener is not None:
         return settings

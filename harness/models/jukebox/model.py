@@ -26,7 +26,8 @@ from harness.models.jukebox.decoding.levels import Draws, TokenCounter, Unfinish
 from harness.models.jukebox.decoding.sampling import ENGINE_VERSION
 from harness.models.jukebox.decoding.threads import threads_for
 from harness.models.jukebox.network.prior import Prior
-from harness.models.jukebox.weights.checkpoint import ModelFolder
+from harness.models.jukebox.weights.checkpoint import MINI, ModelFolder
+from harness.models.jukebox.weights.released import released
 from harness.prompts.prompt import LabelChoice, Prompt, labels_fingerprint, resolve_labels
 from metrics.io.audio import normalise
 
@@ -35,8 +36,6 @@ PEAK = 0.98
 
 RESIDENT_BYTES = 2**30
 """Priors that together need less than this stay loaded; larger ones are loaded one at a time."""
-
-MINI = Path(__file__).parent / "mini"
 
 
 @dataclass(frozen=True)
@@ -282,3 +281,37 @@ class JukeboxModel:
 def load_mini(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
     """The model that ships in the package."""
     return JukeboxModel("jukebox:mini", ModelFolder(MINI), width=width, dtype=dtype, device=device)
+
+
+def load_1b_lyrics(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    """The released 1b model, whose lyrics share the music's sequence.
+
+    Raises:
+        ModelError: weights that are missing or of another shape.
+    """
+    return _load_released("jukebox:1b_lyrics", width=width, dtype=dtype, device=device)
+
+
+def load_5b(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    """The released 5b model without lyrics.
+
+    Raises:
+        ModelError: weights that are missing or of another shape.
+    """
+    return _load_released("jukebox:5b", width=width, dtype=dtype, device=device)
+
+
+def load_5b_lyrics(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    """The released 5b model with an encoder of the lyrics.
+
+    Raises:
+        ModelError: weights that are missing or of another shape.
+    """
+    return _load_released("jukebox:5b_lyrics", width=width, dtype=dtype, device=device)
+
+
+def _load_released(name: str, **options: Any) -> JukeboxModel:
+    folder = released(name)
+    for module in reversed(folder.modules):  # report what is missing before reading gigabytes
+        folder.check(module)
+    return JukeboxModel(name, folder, **options)

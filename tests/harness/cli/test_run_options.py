@@ -105,7 +105,9 @@ def test_no_experiment_varies_an_option_of_the_run(taken):
         command_for(experiment(varies="x")(varied))
 
 
-@pytest.mark.parametrize("wrong", [{"clip": 3}, {"clips": 0}, {"results": "x"}, {"executor": "ray"}])
+@pytest.mark.parametrize(
+    "wrong", [{"clip": 3}, {"clips": 0}, {"results": "x"}, {"executor": "ray"}, {"prompts": 3}, {"prompts": ["a"]}]
+)
 def test_an_experiment_declares_only_what_it_may(wrong):
     with pytest.raises(UsageError):
         experiment(varies="x", settings=wrong)(lambda: [])

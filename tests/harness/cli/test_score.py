@@ -176,6 +176,7 @@ def test_files_that_are_odd_are_told_and_a_broken_one_fails(music):
     rows = {Path(row["file"]).name: row for row in rows_of(music / "files.csv")}
     assert "cannot be decoded" in rows["broken.mp3"]["error"]
     assert (rows["silent.wav"]["own_level"], rows["silent.wav"]["loudness"]) == ("1", "")
+    assert rows["silent.wav"]["warnings"] == "it is silent"
     assert rows["00.flac"]["sha256"] != rows["00.wav"]["sha256"]
     stopped = measure(music, "-q", "--on-error", "stop")
     assert (stopped.exit_code, stopped.stdout) == (2, "")

@@ -86,7 +86,7 @@ CLIPS: list[tuple[str, Spoil, str, str]] = [
     ("a clip with infinity", write("clips/hot/melody1-0.wav", ENDLESS), "", "NaN or infinite"),
     ("a clipped clip", write("clips/hot/melody1-0.wav", CLIPPED), "", "--keep-clipped"),
     ("a clip too short", write("clips/hot/melody1-0.wav", SHORT), "", "1.00 s"),
-    ("an empty clip", write("clips/hot/melody1-0.wav", music(0)[:0]), "", "it holds no samples"),
+    ("an empty clip", write("clips/hot/melody1-0.wav", music(0)[:0]), "", "holds no samples"),
     ("a file that is no sound", text("clips/hot/melody1-0.wav", "hello"), "", "cannot be decoded"),
     ("many channels", write("clips/hot/melody1-0.wav", np.repeat(STEREO, 2, 1)), "--channels 1", "4 channels"),
     ("mixed channels", write("clips/hot/melody1-0.wav", STEREO), "", "--channels 1"),

@@ -9,7 +9,7 @@ import pytest
 from harness.core import registry as groups
 from harness.core.errors import BrokenPlugin
 from harness.core.registry import REGISTRIES
-from harness.listening.kinds.catalogue import Kind, Scale, find_kind, kinds
+from harness.listening.kinds.catalogue import Scale, StudyKind, find_kind, kinds
 from harness.models.registry import load_model
 from harness.models.toy import ToyModel
 from harness.planning.experiment import Condition, experiment
@@ -25,7 +25,7 @@ from metrics.embeddings.toy import ToyEmbedder
 from tests.distributions import BROKEN, BROKEN_MODULES, install
 
 LOUD = Metric("mine", "how loud", "LUFS", "none", 1, "clips", frozenset({"audio"}), "EBU R 128", "json:loads")
-PAIRS = Kind(
+PAIRS = StudyKind(
     "mine", "one clip", "none", "single", {"en": "Good?", "zh": "好吗？"}, (Scale("quality", 1, 5),), (2.0, 30.0)
 )
 PROMPTS = Path("set by the test.yaml")

@@ -70,9 +70,9 @@ def test_all_stimuli_of_a_study_have_one_format_and_every_item_one_loudness(made
         assert loudness(sound, rate) == pytest.approx(row.lufs_after, abs=0.01)
         lowered = built.protocol["processing"]["true_peak"]["items_lowered_db"]
         name = f"{row.prompt} #{row.index}"
-        wanted = -23 - next((db for item, db in lowered.items() if item.split(",")[0] == name), 0)
+        expected = -23 - next((db for item, db in lowered.items() if item.split(",")[0] == name), 0)
         if row.role not in ("training", "gold", "trap", "control"):
-            assert row.lufs_after == pytest.approx(wanted, abs=0.1)
+            assert row.lufs_after == pytest.approx(expected, abs=0.1)
 
 
 @pytest.mark.parametrize("kind", kinds())
@@ -87,8 +87,8 @@ def test_the_public_folder_holds_what_the_manifest_says_and_trials_are_of_its_st
     heard = set()
     for number, one in enumerate(built.stimuli.lists, start=1):
         assert one.listener == f"L{number:02d}"
-        told = json.loads((public / "lists" / f"{one.listener}.json").read_text())
-        assert [shown["stimuli"] for shown in told["trials"]] == [list(shown.stimuli) for shown in one.trials]
+        stored = json.loads((public / "lists" / f"{one.listener}.json").read_text())
+        assert [shown["stimuli"] for shown in stored["trials"]] == [list(shown.stimuli) for shown in one.trials]
         for shown in (*one.training, *one.trials):
             trial = built.stimuli.trials[shown.trial]
             assert tuple(sorted(shown.stimuli)) == trial.stimuli
@@ -116,10 +116,10 @@ def test_the_key_is_private_and_its_ids_need_the_secret(made, kind: str) -> None
     assert {path.stat().st_mode & 0o777 for path in private.rglob("*") if path.is_file()} == {0o600}
     assert [row.blind_id for row in read_key(built.folder)] == sorted(row.blind_id for row in built.key)
     row = next(row for row in built.key if row.role == "test")
-    member = ("test", f"melody{row.prompt[-1]}", row.index)
+    identity = ("test", f"melody{row.prompt[-1]}", row.index)
 
     def ids(blinder: Blinder) -> set[str]:
-        return {blinder.stimulus(*member, n, c, row.condition) for n in range(9) for c in range(9)}
+        return {blinder.stimulus(*identity, n, c, row.condition) for n in range(9) for c in range(9)}
 
     assert row.blind_id in ids(keep_secret(built.folder))  # the search is the right one
     assert row.blind_id not in ids(Blinder(b"")) | ids(Blinder(bytes(32)))
@@ -193,9 +193,9 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (requested.out / "protocol.json").exists()
-    there = len(list(requested.out.glob("PRIVATE/made/*.json")))
+    existing = len(list(requested.out.glob("PRIVATE/made/*.json")))
     resumed = build(requested)
-    assert 0 < resumed.made <= len(resumed.stimuli.stimuli) - 4 * (there - 1)
+    assert 0 < resumed.made <= len(resumed.stimuli.stimuli) - 4 * (existing - 1)
     whole = build(replace(requested, out=tmp_path / "whole", secret=requested.out / "PRIVATE/secret"))
     assert whole.made == len(whole.stimuli.stimuli)
     assert tree(tmp_path / "study") == tree(tmp_path / "whole")
@@ -210,8 +210,8 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     assert tree(tmp_path / "study") == before
 
 
-def rows_of(built: BuiltStudy, **wanted) -> list[KeyRow]:
-    return [row for row in built.key if all(getattr(row, name) == value for name, value in wanted.items())]
+def rows_of(built: BuiltStudy, **expected) -> list[KeyRow]:
+    return [row for row in built.key if all(getattr(row, name) == value for name, value in expected.items())]
 
 
 def test_mushra_has_an_open_and_a_hidden_reference_and_both_anchors_on_every_page(made) -> None:
@@ -267,8 +267,8 @@ def test_attention_items_have_answers_and_are_not_among_the_tests(made, kind: st
     traps, golds = rows_of(built, role="trap"), rows_of(built, role="gold")
     assert all(".." in row.expected for row in traps)
     assert bool(golds) == (kind != "affect")
-    wanted = {"multi": {"lowest", ""}, "acr": {"1..2"}, "ab": {"chosen", "not chosen"}, "affect": set()}
-    assert {row.expected for row in golds} == wanted[kind]
+    expected = {"multi": {"lowest", ""}, "acr": {"1..2"}, "ab": {"chosen", "not chosen"}, "affect": set()}
+    assert {row.expected for row in golds} == expected[kind]
     assert not {row.trial for row in (*traps, *golds)} & {row.trial for row in rows_of(built, role="test")}
 
 

@@ -17,6 +17,7 @@ from harness.planning.study import KEYS, WAYS
 from harness.planning.sweeps import FIELDS
 from harness.planning.yaml_file import read_study
 from harness.prompts.prompt import Prompt
+from harness.prompts.sets import load_prompt_set
 from tests.harness.planning.malformed_studies import MALFORMED, study
 
 WHOLE = """\
@@ -112,6 +113,19 @@ def test_ranges_are_drawn_from(tmp_path, way):
     assert all(
         0.7 <= scalar(one.sampling.temperature) <= 1.1 and 1 <= scalar(one.sampling.top_k) <= 99 for one in conditions
     )
+
+
+def test_prompts_are_a_set_by_its_name_or_a_file_beside_the_study(tmp_path):
+    text = study("grid: {temperature: [0.7, 1]}")
+    declaration = read_study(written(tmp_path, text + "prompts: emotion\n"))
+    assert declaration.prompts() == load_prompt_set("emotion").prompts()
+    (tmp_path / "mine.csv").write_text("text\na slow waltz\n")
+    declaration = read_study(written(tmp_path, text + "prompts: mine.csv\n"))
+    assert declaration.prompts() == (Prompt(text="a slow waltz"),)
+    (tmp_path / "mine.csv").write_text("txt\na slow waltz\n")
+    with pytest.raises(FileMistakes, match="Did you mean 'text'") as caught:
+        read_study(written(tmp_path, text + "prompts: mine.csv\n"))
+    assert [(one.line, one.field) for one in caught.value.mistakes] == [(4, "prompts")]
 
 
 def test_an_ablation_is_compared_with_its_baseline(tmp_path):

@@ -81,7 +81,7 @@ def test_odd_files_are_named_once_for_each_kind(tmp_path):
     [one] = folder_sets([folder])
     signals = [*(signal_of(clip, ContentCache(tmp_path / "cache")) for clip in one.clips[:3]), None]
     [line] = odd_files(one.clips, signals)
-    assert line.startswith(f"{folder / '00.wav'}: 75% of it is silent (and 2 more of 4 files")
+    assert line.startswith(f"{folder / '00.wav'}: 75% of it is silent (and alike 2 more of 4 files: ")
 
 
 def test_the_audio_prompt_is_no_part_of_the_signal(tmp_path):

@@ -14,6 +14,12 @@ def units(n, seed, shift=0.0, scale=1.0, frames=2, provenance=MADE):
     return EmbeddingSet((scale * rows + shift).reshape(-1, 4), np.repeat(np.arange(n), frames), provenance, styles)
 
 
+def p_of(difference):
+    """Its p, which it must have."""
+    assert difference.p is not None
+    return difference.p
+
+
 def mean(data, reference=None):
     return float(data.frames.mean(dtype=np.float64))
 

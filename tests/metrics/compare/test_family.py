@@ -8,7 +8,8 @@ from metrics.api.score import EmbeddingSet
 from metrics.compare.difference import difference_of, paired_difference
 from metrics.compare.family import HOLM, MAX_T, family, family_p_values, holm
 from metrics.sets.kernel import kad
-from tests.metrics.compare.conditions import FIRST, REFERENCE, SECOND, mean
+from metrics.stats.scoring import Kind, mean_score
+from tests.metrics.compare.conditions import FIRST, REFERENCE, SECOND, mean, p_of
 
 UNITS = np.arange(20)
 
@@ -31,9 +32,11 @@ def test_adjusted_p_lie_between_raw_and_bonferroni():
     found = [paired_difference(mean, sets[0], other) for other in sets[1:]]
     for raw, one in zip(found, family(found), strict=True):
         assert (one.value, one.p, one.interval) == (raw.value, raw.p, raw.interval)
-        assert raw.p < one.p_adjusted <= 3 * raw.p
-        assert one.family_interval[0] < one.interval[0]
-        assert one.family_interval[1] > one.interval[1]
+        assert one.p_adjusted is not None
+        assert p_of(raw) < one.p_adjusted <= 3 * p_of(raw)
+        assert one.interval is not None
+        assert one.family_interval is not None
+        assert one.family_interval[0] < one.interval[0] < one.interval[1] < one.family_interval[1]
         assert one.provenance["family"] == {"tested": 3, "method": MAX_T, "seed": 0, "draws": 20_000}
     assert family(found) == family(found)
     assert family_p_values(found) == [one.p_adjusted for one in family(found)]
@@ -53,7 +56,7 @@ def test_independent_differences_cost_what_sidak_s_formula_says():
         found[number] = replace(paired_difference(mean, first, second), provenance=one.provenance)
     for one in family(found):
         # Exact for independent normal statistics; t statistics share a scale, which matters little at 19 degrees.
-        assert one.p_adjusted == pytest.approx(1 - (1 - one.p) ** 5, abs=0.03)
+        assert one.p_adjusted == pytest.approx(1 - (1 - p_of(one)) ** 5, abs=0.03)
 
 
 def test_the_joint_law_is_that_of_correlated_t_statistics():
@@ -64,19 +67,25 @@ def test_the_joint_law_is_that_of_correlated_t_statistics():
     errors = np.stack([data.frames[:, 0].astype(float) for data in sets])
     contrasts = errors[1:] - errors[0]
     correlation = np.corrcoef(contrasts)
-    z = rng.standard_normal((draws, 3)) @ np.linalg.cholesky(correlation).T
-    t = np.abs(z).max(1) / np.sqrt(rng.chisquare(19, draws) / 19)
+    root = np.linalg.cholesky(correlation).T
+    # Variances are estimated from 19 more vectors of the same law.
+    variances = np.mean((rng.standard_normal((draws, 19, 3)) @ root) ** 2, axis=1)
+    t = np.abs(rng.standard_normal((draws, 3)) @ root / np.sqrt(variances)).max(1)
     for one in found:
         assert one.p_adjusted == pytest.approx(float(np.mean(t >= abs(one.value / one.stderr))), abs=0.01)
 
 
-def test_five_percent_of_null_families_have_a_significant_member():
-    false = 0
+def test_about_five_percent_of_null_families_have_a_significant_member():
+    """Three conditions against one, all of one law. Without adjustment it would be 13 %; 1500 families gave 6.0 %."""
+    kind, false, raw = Kind("loudness", "LUFS", "none", needs_calibration=False), 0, 0
     for seed in range(200):
-        sets = conditions(4, seed=[9, seed])
-        found = family([paired_difference(mean, sets[0], other) for other in sets[1:]], draws=2000)
+        rng = np.random.default_rng(seed)
+        common = rng.standard_normal(20)
+        scores = [mean_score(kind, common + rng.standard_normal(20), range(20)) for _ in range(4)]
+        found = family([difference_of(scores[0], other) for other in scores[1:]], draws=2000)
         false += any(one.significant for one in found)
-    assert 2 <= false <= 20
+        raw += any(p_of(one) < 0.05 for one in found)
+    assert 2 <= false <= 20 < raw
 
 
 def test_what_is_identical_or_has_no_interval_is_left_as_it_is():
@@ -93,7 +102,7 @@ def test_holm_is_for_what_has_no_joint_replicates_and_says_so():
     scores = [replace(kad(data, REFERENCE), replicates=None) for data in (FIRST, SECOND)]
     found = [difference_of(*scores), paired_difference("kad", FIRST, SECOND, REFERENCE)]
     done = family(found)
-    assert [one.p_adjusted for one in done] == pytest.approx(holm([one.p for one in found]))
+    assert [one.p_adjusted for one in done] == pytest.approx(holm([p_of(one) for one in found]))
     assert all(one.family_interval is None and one.provenance["family"]["method"] == HOLM for one in done)
     assert all("the interval is of one test" in one.note for one in done)
 
@@ -107,7 +116,7 @@ def test_holm_s_published_steps():
 def test_very_small_p_are_adjusted_by_bonferroni():
     sets = conditions(3, seed=11, shift=6.0)
     for one in family([paired_difference(mean, sets[0], other) for other in sets[1:]]):
-        assert one.p < 1e-6
-        assert one.p_adjusted == pytest.approx(2 * one.p)
+        assert p_of(one) < 1e-6
+        assert one.p_adjusted == pytest.approx(2 * p_of(one))
         df = one.provenance["df"]
         assert one.p == pytest.approx(2 * stdtr(df, -abs(one.value / one.stderr)))

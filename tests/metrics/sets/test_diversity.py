@@ -21,6 +21,7 @@ from metrics.sets.diversity import (
     vendi_of_kernel,
     vendi_of_rows,
 )
+from tests.metrics.compare.conditions import p_of
 
 
 def clips(seed, n=12, dimensions=5, spread=1.0):
@@ -111,7 +112,7 @@ def test_what_is_more_varied_scores_higher():
     for name in ("vendi", "diversity"):
         difference = paired_difference(name, near, far)
         assert difference.value > 0
-        assert difference.p < 0.01
+        assert p_of(difference) < 0.01
 
 
 def test_the_error_of_diversity_is_that_of_repeated_samples():

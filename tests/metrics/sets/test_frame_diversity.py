@@ -7,7 +7,7 @@ from metrics.compare.difference import paired_difference
 from metrics.sets.diversity import unit_rows, vendi_of_rows
 from metrics.sets.frame_diversity import (
     across_prompt_diversity,
-    diversity_across_songs,
+    diversity_across_units,
     frame_diversity,
     prompt_effect,
     vendi_frames,
@@ -32,8 +32,8 @@ def test_pairs_of_one_song_are_left_out():
     data = clips(7, 1)
     unit = unit_rows(data.frames)
     other = data.units[:, None] != data.units
-    assert diversity_across_songs(data.frames, data.units) == pytest.approx(1 - (unit @ unit.T)[other].mean())
-    assert frame_diversity(data).value == pytest.approx(diversity_across_songs(data.frames, data.units))
+    assert diversity_across_units(data.frames, data.units) == pytest.approx(1 - (unit @ unit.T)[other].mean())
+    assert frame_diversity(data).value == pytest.approx(diversity_across_units(data.frames, data.units))
 
 
 def test_its_expectation_does_not_depend_on_the_number_of_frames():
@@ -46,7 +46,7 @@ def test_its_expectation_does_not_depend_on_the_number_of_frames():
 @pytest.mark.parametrize("n", [9, 33])
 def test_leaving_songs_out_is_measuring_without_them(n):
     data = clips(n, 3)
-    part = jackknife(lambda some: diversity_across_songs(some.frames, some.units), data)
+    part = jackknife(lambda some: diversity_across_units(some.frames, some.units), data)
     assert frame_diversity(data).stderr == pytest.approx(np.sqrt(part.variance), rel=1e-6)
     part = jackknife(lambda some: vendi_of_rows(some.frames), data)
     assert vendi_frames(data).value == pytest.approx(vendi_of_rows(data.frames))

@@ -25,7 +25,7 @@ def units(n, seed, frames=1, dimensions=6, shift=0.0, scale=1.0, between=0.8, fi
     return EmbeddingSet(rows.reshape(-1, dimensions), np.repeat(np.arange(first, first + n), frames))
 
 
-def written_out(x, y, kernel, x_songs, y_songs):
+def written_out(x, y, kernel, x_units, y_units):
     """The definition, pair by pair."""
     x, y = x.astype(np.float64), y.astype(np.float64)
 
@@ -33,7 +33,7 @@ def written_out(x, y, kernel, x_songs, y_songs):
         other = ids[:, None] != ids
         return np.mean([kernel(rows[i], rows[j]) for i, j in zip(*np.nonzero(other), strict=True)])
 
-    return within(x, x_songs) + within(y, y_songs) - 2 * np.mean([[kernel(a, b) for b in y] for a in x])
+    return within(x, x_units) + within(y, y_units) - 2 * np.mean([[kernel(a, b) for b in y] for a in x])
 
 
 def test_gaussians_have_a_closed_form():
@@ -174,7 +174,7 @@ def test_few_songs_are_said_to_be_few():
 def test_what_has_no_distance_is_refused():
     rows = units(4, 21).frames
     with pytest.raises(DegenerateInput, match="one song"):
-        kad_of_rows(rows, rows, 1.0, x_songs=[1, 1, 1, 1])
+        kad_of_rows(rows, rows, 1.0, x_units=[1, 1, 1, 1])
     with pytest.raises(DegenerateInput, match="same point"):
         kad_of_rows(rows, np.ones((4, 6)))
     with pytest.raises(DegenerateInput, match="frames of at least 2"):
@@ -184,4 +184,4 @@ def test_what_has_no_distance_is_refused():
     with pytest.raises(UsageError, match="positive"):
         kad_of_rows(rows, rows, bandwidth=0.0)
     with pytest.raises(UsageError, match="one id for a frame"):
-        kad_of_rows(rows, rows, 1.0, x_songs=[1, 2])
+        kad_of_rows(rows, rows, 1.0, x_units=[1, 2])

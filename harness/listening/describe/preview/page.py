@@ -32,7 +32,17 @@ class Card:
 def cards_with_key(
     stimuli: StimulusSet, key: Sequence[KeyRow], pictures: Mapping[str, str], sounds: str
 ) -> dict[str, list[Card]]:
-    """The stimuli by item, test trials first; within an item in the order of the conditions."""
+    """The stimuli by item, test trials first; within an item in the order of the conditions.
+
+    Args:
+        stimuli: the blinded study.
+        key: which stimulus is which.
+        pictures: a spectrogram of each stimulus, as a URL.
+        sounds: URL of the folder with the sounds, relative to the page.
+
+    Returns:
+        The cards by heading.
+    """
     letters = letters_of(key)
     groups: dict[str, list[Card]] = {}
     for row in sorted(key, key=lambda row: (row.role in UNJUDGED, row.prompt, row.index, _place(letters, row))):
@@ -55,7 +65,17 @@ def cards_with_key(
 def cards_without_key(
     stimuli: StimulusSet, key: Sequence[KeyRow], pictures: Mapping[str, str], sounds: str
 ) -> dict[str, list[Card]]:
-    """The stimuli in the order of their ids, which reveals nothing, with their levels as listeners hear them."""
+    """The stimuli in the order of their ids, which reveals nothing, with their levels as listeners hear them.
+
+    Args:
+        stimuli: the blinded study.
+        key: which stimulus is which.
+        pictures: a spectrogram of each stimulus, as a URL.
+        sounds: URL of the folder with the sounds, relative to the page.
+
+    Returns:
+        The cards by heading.
+    """
     heard = ("loudness", "true peak")
     facts = {row.blind_id: {name: value for name, value in facts_of(row).items() if name in heard} for row in key}
     return {

@@ -20,6 +20,10 @@ def spectrogram(audio: NDArray[np.float32], rate: int) -> NDArray[np.uint8]:
 
     `audio` is (samples,). Bands are `HEIGHT` equal ratios from 60 Hz to half the rate; one narrower than a bin of the
     transform has the level of that bin.
+
+    Args:
+        audio: (samples,), float32.
+        rate: sampling rate in Hz.
     """
     audio = np.pad(audio, (0, max(0, WINDOW - len(audio))))
     starts = np.linspace(0, len(audio) - WINDOW, WIDTH).astype(int)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from harness.models.jukebox.decoding.kv_cache import DevicePosition, HostPosition, KVCache
 from harness.models.jukebox.network.affine import affine
 from harness.models.jukebox.network.attention import FactoredAttention, Pattern
+from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.network.transformer import MLP, Autoregressive, ResAttnBlock, quick_gelu, residual_block
 
 CHUNK = 1024
@@ -180,3 +181,18 @@ class Graph:
         decoding = self.decoding
         bias, x_cond = (part.index_select(1, self.position).squeeze(1) for part in (decoding.bias, decoding.x_cond))
         return decoding.step(self.token, bias, x_cond, self.on_device)
+
+
+def begin_window(prior: Prior, y: Tensor, z_cond: Tensor | None = None, chunk: int = CHUNK) -> Decoding:
+    """A window of a prior ready to be sampled; prime it with the prior's `sequence_prompt` of the codes that exist.
+
+    Args:
+        prior: of the level.
+        y: label rows (B, y).
+        z_cond: the codes above, (B, n_ctx / ratio) or fewer, for an upsampler.
+        chunk: positions that priming takes in at once.
+    """
+    start, x_cond = prior.conditioning(y, z_cond)
+    if prior.config.single_enc_dec:
+        x_cond = F.pad(x_cond, (0, 0, prior.config.n_tokens, 0))  # (B, total_ctx, width)
+    return Decoding(prior.prior, start, x_cond, prior.encode_lyrics(y), chunk, prior.graph)

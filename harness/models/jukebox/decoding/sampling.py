@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from harness.models.base import Sampling, scalar
-from harness.models.jukebox.decoding.incremental import CHUNK
+from harness.models.jukebox.decoding.incremental import CHUNK, begin_window
 from harness.models.jukebox.network.prior import Prior
 
 ENGINE_VERSION = 2
@@ -97,7 +97,7 @@ def sample_window(
     Returns:
         Codes (B, P + N), the prompt first.
     """
-    decoding = prior.decoding(window.labels, window.above, int(scalar(sampling.chunk or CHUNK)))
+    decoding = begin_window(prior, window.labels, window.above, int(scalar(sampling.chunk or CHUNK)))
     codes = window.prompt.new_empty(len(window.prompt), window.uniforms.shape[1])  # (B, N)
     logits = decoding.prime(prior.sequence_prompt(window.prompt, window.labels))
     for n in range(codes.shape[1]):

@@ -18,6 +18,7 @@ from torch import Tensor
 from harness.models.base import Sampling
 from harness.models.jukebox.conditioning.labels import Labels
 from harness.models.jukebox.decoding.alignment import AttentionHead, align
+from harness.models.jukebox.decoding.incremental import begin_window
 from harness.models.jukebox.decoding.sampling import LevelBatch, sample_level, truncate, window_starts
 from harness.models.jukebox.golden.case import Case, song_labels
 from harness.models.jukebox.golden.report import AUDIO, Report
@@ -241,7 +242,7 @@ def _check_partial(pieces: Pieces, report: Report) -> None:
 
 def _along(prior: Prior, y: Tensor, above: Tensor | None, prompt: Tensor, picks: Tensor) -> Iterator[Tensor]:
     """Logits (B, bins) of each pick (B, N) of the joint vocabulary given the ones before, as sampling sees them."""
-    decoding = prior.decoding(y, above)
+    decoding = begin_window(prior, y, above)
     yield decoding.prime(prior.sequence_prompt(prompt, y))
     for n in range(picks.shape[1] - 1):
         yield decoding.feed(picks[:, n])

@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.models.jukebox.decoding.incremental import CHUNK, Decoding
 from harness.models.jukebox.network.affine import Conv1D
 from harness.models.jukebox.network.config import PriorConfig
 from harness.models.jukebox.network.transformer import Autoregressive
@@ -189,13 +188,6 @@ class Prior(nn.Module):
         if encoded is None:
             return _bits(logits, z), torch.zeros(len(z), device=z.device)
         return _bits(logits, z), _bits(self.prime_x_out(encoded), lyrics)
-
-    def decoding(self, y: Tensor, z_cond: Tensor | None = None, chunk: int = CHUNK) -> Decoding:
-        """A window ready to be sampled under labels y; prime it with `sequence_prompt` of the codes that exist."""
-        start, x_cond = self.conditioning(y, z_cond)
-        if self.config.single_enc_dec:
-            x_cond = F.pad(x_cond, (0, 0, self.config.n_tokens, 0))
-        return Decoding(self.prior, start, x_cond, self.encode_lyrics(y), chunk, self.graph)
 
     def sequence_prompt(self, z: Tensor, y: Tensor) -> Tensor:
         """Existing music codes (B, T ≥ 0) -> the tokens to prime a window with, (B, positions)."""

@@ -18,7 +18,7 @@ import torch
 from harness.core.errors import HarnessError, UsageError
 from harness.core.png import write_png
 from harness.models.base import SamplingProgress
-from harness.models.jukebox.model import MINI, JukeboxModel
+from harness.models.jukebox.model import JukeboxModel
 from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.network.vqvae import VQVAE
 from harness.models.jukebox.train.codec import train_codec
@@ -28,7 +28,7 @@ from harness.models.jukebox.train.evaluate import by_style, conditioning, distan
 from harness.models.jukebox.train.loop import Job, Schedule, keep_freed_memory
 from harness.models.jukebox.train.prior import train_prior
 from harness.models.jukebox.train.report import spectrograms, stored_likelihood, write_report
-from harness.models.jukebox.weights.checkpoint import ModelFolder, save_weights
+from harness.models.jukebox.weights.checkpoint import MINI, ModelFolder, save_weights
 from harness.models.training import TrainingLog
 from harness.prompts.prompt import Prompt
 from metrics.embeddings import load_embedder

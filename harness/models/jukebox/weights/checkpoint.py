@@ -44,6 +44,10 @@ SILENT_TABLES = ("training", "name", "files", "licence")
 """What a configuration holds that changes no sound."""
 
 
+MINI = Path(__file__).parents[1] / "mini"
+"""The folder of the model that ships in the package."""
+
+
 @dataclass(frozen=True)
 class ModelFolder:
     """The files of one model: weights below `path`, its configuration there too unless it is given."""

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from harness.core.errors import ModelError, UsageError
 from harness.models.files import Inventory, Licence, ModelFile
-from harness.models.jukebox.model import MINI
 from harness.models.jukebox.network.config import VQVAEConfig
-from harness.models.jukebox.weights.checkpoint import ModelFolder
+from harness.models.jukebox.weights.checkpoint import MINI, ModelFolder
 from harness.models.jukebox.weights.pins import Pin, Pins
 from harness.models.jukebox.weights.released import NAMES, released
 from metrics.api.registry import unknown_name

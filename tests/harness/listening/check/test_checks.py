@@ -17,8 +17,8 @@ from harness.listening.check.checks import CheckLimits, check_folder
 from tests.harness.listening.clips import RATE, make_clips, music, settings
 
 
-def check(folder: Path, **wanted) -> dict[str, tuple[bool | None, str]]:
-    found = check_folder(folder, CheckLimits(**wanted), 1, Quiet())
+def check(folder: Path, **limits) -> dict[str, tuple[bool | None, str]]:
+    found = check_folder(folder, CheckLimits(**limits), 1, Quiet())
     assert len({one.what for one in found}) == len(found)
     return {one.what: (one.ok, one.detail) for one in found}
 
@@ -125,8 +125,10 @@ def test_a_lowered_item_is_as_it_should_be_and_a_single_lowered_clip_is_not(tmp_
     spiky = music(0, level=0.02)
     spiky[9000] = 0.5
     soundfile.write(source / "robot/melody1-0.wav", spiky, RATE)
-    asked = settings(source, tmp_path / "study", "multi", order={"listeners": 2, "training": 0, "traps": 0, "golds": 0})
-    build(asked)
+    requested = settings(
+        source, tmp_path / "study", "multi", order={"listeners": 2, "training": 0, "traps": 0, "golds": 0}
+    )
+    build(requested)
     assert "3 lowered with their items" in check(tmp_path / "study")["loudness"][1]
     rewrite(first_sound(tmp_path / "study"), lambda x, r: (x * 0.7, r))
     assert check(tmp_path / "study")["loudness"][0] is False

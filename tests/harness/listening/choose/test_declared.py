@@ -1,4 +1,4 @@
-"""How listeners are asked, declared with an experiment."""
+"""Listening studies declared with an experiment."""
 
 import re
 
@@ -67,11 +67,11 @@ def test_an_experiment_keeps_what_it_declares():
 
 def test_a_run_of_a_study_is_asked_as_it_was_declared_and_another_kind_is_asked_as_that():
     for source in ("ideation", "ideation-0f3a91", "results/runs/ideation-0f3a91"):
-        asked = resolve_request(source, None)
-        assert (asked.source, asked.kind) == (source, "ideation")
-        assert asked.listening is declarations()["ideation"].listening
-    asked = resolve_request("ideation", "acr")
-    assert (asked.kind, asked.listening) == ("acr", None)
+        request = resolve_request(source, None)
+        assert (request.source, request.kind) == (source, "ideation")
+        assert request.listening is declarations()["ideation"].listening
+    request = resolve_request("ideation", "acr")
+    assert (request.kind, request.listening) == ("acr", None)
     assert resolve_request("some/folder", "acr").experiment is None
 
 

@@ -26,18 +26,18 @@ def source(prompts: int = 3, indices: int = 4, conditions: tuple[str, ...] = ("a
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 25), st.integers(0, 3), st.integers(0, 99))
-def test_items_are_drawn_evenly_over_prompts_and_the_same_by_the_same_seed(p, i, wanted, extra, seed) -> None:
+def test_items_are_drawn_evenly_over_prompts_and_the_same_by_the_same_seed(p, i, number, extra, seed) -> None:
     found = matched_items(source(p, i), SelectionSettings())
-    if wanted + extra > p * i:
+    if number + extra > p * i:
         with pytest.raises(UsageError, match=f"there are {p * i}"):
-            choose_items(found, SelectionSettings(items=wanted), extra, seed)
+            choose_items(found, SelectionSettings(items=number), extra, seed)
         return
-    chosen = choose_items(found, SelectionSettings(items=wanted), extra, seed)
-    assert (len(chosen.items), len(chosen.training)) == (wanted, extra)
+    chosen = choose_items(found, SelectionSettings(items=number), extra, seed)
+    assert (len(chosen.items), len(chosen.training)) == (number, extra)
     assert not {*chosen.items} & {*chosen.training}
     counts = Counter(item.group for item in chosen.items)
     assert max(counts.values()) - min(counts.get(f"p{n}", 0) for n in range(p)) <= 1
-    assert chosen == choose_items(found, SelectionSettings(items=wanted), extra, seed)
+    assert chosen == choose_items(found, SelectionSettings(items=number), extra, seed)
     for item in chosen.items:
         assert [clip.condition for clip in item.clips] == ["a", "b"]
         assert len({clip.item for clip in item.clips}) == 1

@@ -23,7 +23,7 @@ TRAINING = 1
 
 
 def material(kind: StudyKind, conditions: int, items: int) -> Material:
-    """Clips that are nowhere, with every voice that the kind has."""
+    """Clips without files, under every condition of the kind."""
     names = tuple(f"c{n}" for n in range(conditions))
     made = []
     for n in range(items + TRAINING):
@@ -85,7 +85,7 @@ def test_blind_lists_are_those_of_the_design(name: str, conditions: int, items: 
 
 
 def identity(planned: DesignTrial) -> tuple:
-    """What makes two slots one trial: the order of presentation does not, what X is does."""
+    """What makes two trials of the design the same blind trial: the order of presentation does not, what X is does."""
     role = "test" if planned.role == "repeat" else planned.role
     probed = None if planned.probe is None else planned.conditions[planned.probe]
     return role, planned.item, tuple(sorted(planned.conditions)), probed

@@ -74,8 +74,8 @@ DECIBELS = st.floats(-60, 30)
 
 @given(st.lists(st.tuples(DECIBELS, st.floats(-90, 3)) | st.none(), min_size=1, max_size=9))
 def test_gains_are_lowered_alike_and_no_more_than_the_highest_peak_asks(stimuli: list) -> None:
-    wanted, peaks = ([None if one is None else one[n] for one in stimuli] for n in (0, 1))
-    gains, lowered = item_gains(wanted, peaks, STUDY)
+    target, peaks = ([None if one is None else one[n] for one in stimuli] for n in (0, 1))
+    gains, lowered = item_gains(target, peaks, STUDY)
     assert [gain is None for gain in gains] == [one is None for one in stimuli]
     after = [one[1] + gain for one, gain in zip(stimuli, gains, strict=True) if one is not None]
     for one, gain in zip(stimuli, gains, strict=True):

@@ -8,9 +8,10 @@ import pytest
 from harness.core.errors import UsageError
 from harness.listening.design.positions import DesignSettings
 from harness.listening.kinds.catalogue import find_kind, kinds
-from harness.listening.plan.planning import PowerTarget, StudyPlan, expected_answers, plan_study
+from harness.listening.plan.planning import StudyPlan, plan_study
 from harness.listening.plan.power import ChoiceModel, PlannedComparison, RatingModel, listeners_needed
 from harness.listening.plan.session import Session, session_minutes, trial_seconds
+from harness.listening.plan.target import PowerTarget, expected_answers
 
 LISTS = {"conditions": 3, "items": 20, "listeners": 0}
 EASY = PowerTarget(0.9, in_sd=True, clip=0)

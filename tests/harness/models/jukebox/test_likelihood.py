@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.core.errors import AudioError, UsageError
 from harness.models.jukebox import encoding
+from harness.models.jukebox.decoding.incremental import begin_window
 from harness.models.jukebox.decoding.sampling import window_starts
 from harness.models.jukebox.likelihood import (
     encode_clip,
@@ -89,7 +90,7 @@ def test_over_windows_every_code_costs_what_sampling_would_have_charged(case, pr
         end = start + config.n_ctx
         upper = None if above is None else torch.from_numpy(above[start // ratio : -(-end // ratio)]).unsqueeze(0)
         labels = torch.from_numpy(labels_at(start)).unsqueeze(0)
-        decoding = prior.decoding(labels, upper)
+        decoding = begin_window(prior, labels, upper)
         window = torch.from_numpy(codes[start:end]).unsqueeze(0)
         logits = decoding.prime(prior.sequence_prompt(window[:, : len(expected) - start], labels))
         for code in codes[len(expected) : end]:

@@ -15,6 +15,7 @@ from harness.core.errors import UsageError
 from harness.models.base import Sampling
 from harness.models.jukebox.conditioning.labels import Labeller, genre_words, read_ids
 from harness.models.jukebox.decoding.alignment import AttentionHead, align
+from harness.models.jukebox.decoding.incremental import begin_window
 from harness.models.jukebox.decoding.sampling import LevelBatch, sample_level, truncate, window_starts
 from harness.models.jukebox.golden import Folder
 from harness.models.jukebox.golden.case import Case, song_labels
@@ -139,7 +140,7 @@ def test_a_lyric_pick_becomes_code_0():
     y = case.vectors["ancestral.window_y_level_2"][0]
     after = []
     for token in (int(picks[lyric][0]), n_vocab):
-        decoding = prior.decoding(y)
+        decoding = begin_window(prior, y)
         decoding.prime(prior.sequence_prompt(NOTHING, y))
         after.append(decoding.feed(torch.full((2,), token)).clone())
     assert (after[0] - after[1]).abs().max() > 0.1

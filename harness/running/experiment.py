@@ -29,6 +29,7 @@ from harness.running.by_model import fingerprint_of, shares_of, whole
 from harness.running.settings import RunSettings
 from harness.sampling.loop import Sampled, sample_missing
 from harness.sampling.rates import measured_rate
+from harness.scoring.cache import user_cache
 from harness.scoring.clips import ClipSet, clip_set, prompt_labels
 from harness.scoring.differences import Family, compare
 from harness.scoring.measures import Measures
@@ -104,9 +105,10 @@ class _Asked:
 def _sweep(results: Path) -> None:
     """Remove what killed runs left half written of what is made from the clips."""
     with explained(results):
-        for pattern in ("embeddings/*/.*.part", "planned/.*.part", "runs/*/.*.part", "runs/*/clips/*/.*.part"):
+        for pattern in ("planned/.*.part", "runs/*/.*.part", "runs/*/clips/*/.*.part"):
             for left in abandoned(results.glob(pattern)):
                 left.unlink(missing_ok=True)
+    user_cache().sweep()
 
 
 def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) -> Outcome:
@@ -121,7 +123,10 @@ def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) ->
     }
     sets = _clip_sets(plan, rows, stored)
     names = choose(metrics_of(plan.experiment, settings, sets), measures)
-    scored = [score(one, names, measures, progress=progress) for one in sets]
+    cache = user_cache()
+    scored = [score(one, names, measures, cache, progress) for one in sets]
+    if cache.note:
+        progress.note(cache.note)
     compared = compare(scored, Family.of_experiment(plan.experiment), progress)
     by_name = {condition.name: condition for condition in plan.experiment.conditions}
     return Outcome(

@@ -309,6 +309,8 @@ def _notes(conditions: Sequence[ConditionScores], measures: Measures) -> tuple[s
     seconds = [found.seconds for one in conditions for found in one.material.signals("signal") if found is not None]
     same = shared_content([one.clips for one in conditions], measures.content())
     return (
+        *(note for one in conditions for note in one.clips.notes()),
+        *dict.fromkeys(one.material.cache.note for one in conditions if one.material.cache.note),
         *measures.notes(seconds),
         *(f"{count} clips of {name} are also in the reference: its distances are too small" for name, count in
           same.items()),

@@ -91,13 +91,13 @@ def _sets(
         try:
             left_out |= sound_files([path]).passed_over
         except UsageError:
-            left_out[path] = f"there is no {shown(path)}"
+            left_out[path] = "there is no such file"
         else:
             if path.is_dir():
-                left_out[path] = f"{shown(path)} is a folder: a sound file was expected"
+                left_out[path] = "it is a folder, and a sound file was expected"
     readable = dict.fromkeys(row.path for row in rows if row.path not in left_out)
     sha, failed = hashed(readable, progress)
-    reasons = {shown(path): reason for path, reason in left_out.items()} | failed
+    reasons = {shown(path): f"{shown(path)}: {reason}" for path, reason in left_out.items()} | failed
     sets = []
     for condition in dict.fromkeys(row.condition for row in rows):
         mine = [(row, unit) for row, unit in zip(rows, units, strict=True) if row.condition == condition]

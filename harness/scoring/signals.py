@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from harness.core.sound_files import shown
 from harness.scoring.cache import ContentCache
 from harness.scoring.clips import Clip
 from metrics.io.audio import Audio, load
@@ -14,6 +16,8 @@ from metrics.waves.signal import Signal, measure_signal_file
 from metrics.waves.structure import Structure, measure_structure
 
 T = TypeVar("T")
+
+MOST_NAMED = 3
 
 
 def signal_of(clip: Clip, cache: ContentCache) -> Signal:
@@ -26,6 +30,26 @@ def structure_of(clip: Clip, cache: ContentCache) -> Structure:
     """The same of its structure, for which the whole file is held in memory."""
     key = {"structure": structure.VERSION, **_key(clip)}
     return _kept(cache, key, Structure, lambda: measure_structure(*_continuation(clip)))
+
+
+def odd_files(clips: Sequence[Clip], signals: Sequence[Signal | None]) -> list[str]:
+    """What is odd about clips and their files, a line for each kind, with the first files it is said of.
+
+    Args:
+        clips: of a set.
+        signals: of the same clips, in order; None for one that could not be read.
+    """
+    by_kind: dict[str, list[tuple[str, str]]] = {}
+    for clip, found in zip(clips, signals, strict=True):
+        for warning in () if found is None else found.warnings:
+            kind = re.sub(r"[-+]?\d[\d.,]*", "#", warning)
+            by_kind.setdefault(kind, []).append((shown(clip.path), warning))
+    lines = []
+    for (path, warning), *others in by_kind.values():
+        named = ", ".join(other for other, _ in others[:MOST_NAMED]) + (", …" if len(others) > MOST_NAMED else "")
+        alike = f" (and alike {len(others)} more of {len(clips)} files: {named})" if others else ""
+        lines.append(f"{path}: {warning}{alike}")
+    return lines
 
 
 def _key(clip: Clip) -> dict[str, Any]:

@@ -10,11 +10,8 @@ from rich.console import Console
 from harness.cli.tables.scores import by_condition, by_metric, ordered, print_differences, print_reasons, say
 from harness.core.sound_files import shown
 from harness.running.folder import Report
-from harness.scoring.clips import Clip
 from harness.scoring.score import ConditionScores
-
-MOST_ODD = 8
-"""Lines about odd files of one condition."""
+from harness.scoring.signals import odd_files
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
@@ -67,15 +64,11 @@ def _odd(conditions: Sequence[ConditionScores]) -> list[str]:
     for one in conditions:
         clips = one.clips.clips
         frames = one.material.frames_if_any(one.material.measures.first)
-        odd: dict[str, list[Clip]] = {}
-        for clip, signal in zip(clips, one.material.signals("signal"), strict=True):
-            for warning in () if signal is None else signal.warnings:
-                odd.setdefault(warning, []).append(clip)
-            if clip.unit in frames and frames[clip.unit].padded:
-                odd.setdefault("it is shorter than one window of the embedder: zeros fill it up", []).append(clip)
-        for what, some in list(odd.items())[:MOST_ODD]:
-            names = ", ".join(shown(clip.path) for clip in some[:3]) + (", …" if len(some) > 3 else "")
-            found.append(f"{what}: {len(some)} of {len(clips)} files, {names}")
-        if len(odd) > MOST_ODD:
-            found.append(f"{len(odd) - MOST_ODD} more are in the column warnings of --csv ({one.name})")
+        found += odd_files(clips, one.material.signals("signal"))
+        if padded := [clip for clip in clips if clip.unit in frames and frames[clip.unit].padded]:
+            names = ", ".join(shown(clip.path) for clip in padded[:3]) + (", …" if len(padded) > 3 else "")
+            found.append(
+                f"shorter than one window of the embedder, filled up with zeros: {len(padded)} of {len(clips)} files, "
+                f"{names}"
+            )
     return found

@@ -170,7 +170,7 @@ def test_files_that_are_odd_are_told_and_a_broken_one_fails(music):
     result = measure(music, "-q", "--csv", music / "files.csv")
     assert result.exit_code == 1
     assert "11 files, of which 1 could not be read" in result.stdout
-    assert "! it is silent: 1 of 11 files, " in result.stdout
+    assert "silent.wav: it is silent" in result.stdout
     assert "broken.mp3 cannot be decoded" in result.stderr
     assert "1 of 11 files could not be scored." in result.stderr
     rows = {Path(row["file"]).name: row for row in rows_of(music / "files.csv")}

@@ -63,6 +63,7 @@ def test_a_copy_and_a_link_count_once_and_are_named(tmp_path):
     assert names(one) == ["00.wav", "01.wav"]
     assert set(one.skipped) == {str(folder / "02.wav"), str(folder / "03.wav")}
     assert not one.left_out
+    assert [note.count("03.wav") + note.count("02.wav") for note in one.notes()] == [1, 1]
 
 
 def test_what_cannot_be_taken_is_left_out_by_path(tmp_path):
@@ -71,6 +72,7 @@ def test_what_cannot_be_taken_is_left_out_by_path(tmp_path):
     [one] = folder_sets([folder])
     assert names(one) == ["00.wav"]
     assert list(one.left_out) == [str(folder / "gone.wav")]
+    assert "gone.wav" in one.left_out[str(folder / "gone.wav")]
 
 
 def test_a_name_that_is_not_utf8_is_a_name(tmp_path):

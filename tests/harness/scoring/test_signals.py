@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from harness.core.errors import AudioError
 from harness.scoring import signals as file_figures
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip
-from harness.scoring.signals import signal_of, structure_of
+from harness.scoring.clips import Clip, folder_sets
+from harness.scoring.signals import odd_files, signal_of, structure_of
 from metrics.io.audio import load
 from metrics.io.weights import file_sha256
 from metrics.waves.signal import measure_signal
@@ -69,3 +70,23 @@ def test_a_broken_file_leaves_nothing_behind(tmp_path):
     with pytest.raises(AudioError, match=r"broken\.wav cannot be decoded"):
         signal_of(clip_of(tmp_path / "broken.wav"), ContentCache(tmp_path / "cache"))
     assert not (tmp_path / "cache").exists()
+
+
+def test_odd_files_are_named_once_for_each_kind(tmp_path):
+    folder = make_folder(tmp_path / "odd", 4)
+    for n in range(3):
+        audio, rate = load(folder / f"{n:02d}.wav")
+        audio[: round((0.75 + 0.05 * n) * len(audio))] = 0
+        soundfile.write(folder / f"{n:02d}.wav", audio, rate)
+    [one] = folder_sets([folder])
+    signals = [*(signal_of(clip, ContentCache(tmp_path / "cache")) for clip in one.clips[:3]), None]
+    [line] = odd_files(one.clips, signals)
+    assert line.startswith(f"{folder / '00.wav'}: 75% of it is silent (and alike 2 more of 4 files: ")
+
+
+def test_the_audio_prompt_is_no_part_of_the_signal(tmp_path):
+    folder = make_folder(tmp_path / "clips", 1)
+    [clip] = folder_sets([folder])[0].clips
+    audio, rate = load(clip.path)
+    found = signal_of(replace(clip, prompt_seconds=0.5), ContentCache(tmp_path / "cache"))
+    assert found == measure_signal(audio[round(0.5 * rate) :], rate)

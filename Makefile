@@ -34,10 +34,15 @@ test: $(STAMP) ## Run the fast tests, then the slow ones
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: lint
-lint: $(STAMP) ## Check style, formatting and types
+lint: $(STAMP) ## Check style, formatting, types, and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/pyright
+
+.PHONY: readme
+readme: $(STAMP) ## Run the commands whose output README.md shows, and put what they print in its place
+	$(BIN)/python tools/readme.py
 
 .PHONY: bench-metrics
 bench-metrics: $(STAMP) ## Time the metrics beside their peers, fetched into build/, and write results/benchmarks/ (OPTIONS="--only KAD")

@@ -1,9 +1,10 @@
-"""What asking for something is worth: the same prompts, with a part of them taken away."""
+"""What the parts of a prompt contribute: the same prompts, with a part of them removed."""
 
 from collections.abc import Sequence
 from typing import Annotated
 
-from harness.planning.experiment import Condition, check_choice, experiment
+from harness import Condition, experiment
+from harness.planning.experiment import check_choice
 
 TAKEN = {"style": ("style", "text"), "artist": ("artist",), "lyrics": ("lyrics",)}
 """A text is read as a style: without a style there is no text."""
@@ -14,10 +15,10 @@ TAKEN = {"style": ("style", "text"), "artist": ("artist",), "lyrics": ("lyrics",
 )
 def conditioning(
     without: Annotated[
-        Sequence[str], "What is taken away from the prompts: style, artist or lyrics; repeat for each condition."
+        Sequence[str], "What is removed from the prompts: style, artist or lyrics; repeat for each condition."
     ] = ("style",),
 ) -> list[Condition]:
-    """Are clips nearer to the style that they are asked for than clips that are asked for nothing?
+    """Are clips nearer to the requested style than clips without a request?
 
     The first condition has the prompts as they are. A prompt with nothing left is unconditional, and its clips are
     still compared with the style that it named.

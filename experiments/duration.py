@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from harness.planning.experiment import Condition, experiment
+from harness import Condition, experiment
 
 
 @experiment(varies="seconds", primary="fad16", unit="clip", contrast="every pair", family="all contrasts")
@@ -13,7 +13,7 @@ def duration(
         12.0,
     ),
 ) -> list[Condition]:
-    """Does music get worse, or more varied, the longer the model goes on?
+    """Does music get worse, or more varied, the longer the model continues?
 
     Longer clips are measured in excerpts as long as those of the reference, so choose multiples of its length (6 s).
     """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from harness.planning.experiment import Condition, experiment
+from harness import Condition, experiment
 
 
 @experiment(varies="prompt_seconds", primary="fad16", unit="clip", contrast="every pair", family="all contrasts")
@@ -13,7 +13,7 @@ def prompt_length(
         3.0,
     ),
 ) -> list[Condition]:
-    """Is a continuation nearer to music, and to what it continues, when it is given more to go on from?
+    """Is a continuation nearer to music, and to what it continues, when it is given more to continue?
 
     Give the sound files with --audio. --seconds is the length of what is sampled: each clip is its prompt longer, so
     that conditions are measured by equally much of the model's own.

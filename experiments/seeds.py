@@ -1,16 +1,16 @@
-"""The same condition again and again: what luck alone does to a score."""
+"""The same condition several times: how much a score varies by chance."""
 
 from typing import Annotated
 
+from harness import Condition, experiment
 from harness.core.errors import UsageError
-from harness.planning.experiment import Condition, experiment
 
 
 @experiment(varies="replicate", primary="fad16", unit="clip", contrast="every pair", family="all contrasts")
 def seeds(
-    replicates: Annotated[int, "How often the same is sampled with other random numbers."] = 4,
+    replicates: Annotated[int, "How many times the same condition is sampled with other random numbers."] = 4,
 ) -> list[Condition]:
-    """How much of a score is luck: does it move more under other seeds than its standard error says?
+    """How much of a score is chance: does it vary more between seeds than its standard error predicts?
 
     All replicates sample alike, so in one such experiment of twenty, and no more, any difference should be significant.
     """

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from harness.models.base import Sampling
-from harness.planning.experiment import Condition, experiment
+from harness import Condition, Sampling, experiment
 
 
 @experiment(varies="temperature", primary="fad16", unit="clip", contrast="every pair", family="all contrasts")

@@ -24,18 +24,30 @@ if TYPE_CHECKING:
     from harness.models.base import Sampling
     from harness.models.registry import load_model
     from harness.planning import sweeps
-    from harness.planning.experiment import Condition, Experiment
+    from harness.planning.experiment import Condition, Experiment, experiment
     from harness.prompts.prompt import Prompt
     from harness.running.experiment import run
     from harness.running.settings import RunSettings
     from harness.sampling.loop import Execution
 
-__all__ = ["Condition", "Execution", "Experiment", "Prompt", "RunSettings", "Sampling", "load_model", "run", "sweeps"]
+__all__ = [
+    "Condition",
+    "Execution",
+    "Experiment",
+    "Prompt",
+    "RunSettings",
+    "Sampling",
+    "experiment",
+    "load_model",
+    "run",
+    "sweeps",
+]
 
 _HOMES = {
     "Condition": "harness.planning.experiment",
     "Execution": "harness.sampling.loop",
     "Experiment": "harness.planning.experiment",
+    "experiment": "harness.planning.experiment",
     "Prompt": "harness.prompts.prompt",
     "RunSettings": "harness.running.settings",
     "Sampling": "harness.models.base",

@@ -29,6 +29,7 @@ VERBS = {
     "metrics": Verb("harness.cli.metrics", "List the metrics, or show one in full."),
     "corpus": Verb("harness.cli.corpus", "Build corpora of real music from packages, and list them."),
     "reference": Verb("harness.cli.reference", "Build reference sets from your own music, and list them."),
+    "plugins": Verb("harness.cli.plugins", "List what is installed, also by other distributions, and what is broken."),
     "prompts": Verb("harness.cli.prompts", "List the prompt sets, or show one, also one of your own."),
     "store": Verb("harness.cli.store", "List the clips that were sampled, check them, hand them on."),
     "sync": Verb("harness.cli.sync", "Show in MLflow what it lacks of the results."),
@@ -51,6 +52,10 @@ class LazyGroup(TyperGroup):
         module = importlib.import_module(verb.module)
         return command_of(getattr(module, "app", None) or getattr(module, name))
 
+    def names(self) -> list[str]:
+        """The names that are known, whether or not the help lists them."""
+        return list(self.table())
+
     def list_commands(self, ctx: typer.Context) -> list[str]:
         return list(self.table())
 
@@ -58,11 +63,11 @@ class LazyGroup(TyperGroup):
         return LazyCommand(cmd_name, self.table()[cmd_name], self.load) if cmd_name in self.table() else None
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
-        if args and args[0] not in self.table() and not args[0].startswith("-"):
+        if args and args[0] not in self.names() and not args[0].startswith("-"):
             from harness.core.errors import UsageError
             from metrics.api.registry import unknown_name
 
-            raise UsageError(unknown_name(self.kind, args[0], self.list_commands(ctx)))
+            raise UsageError(unknown_name(self.kind, args[0], self.names()))
         return super().resolve_command(ctx, args)
 
 
@@ -81,10 +86,19 @@ class RootGroup(LazyGroup):
     """The top group, where errors turn into messages and exit codes."""
 
     def invoke(self, ctx: typer.Context) -> Any:
+        from harness.core.redaction import redacting
+
+        with redacting():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: typer.Context) -> Any:
         from harness.core.errors import HarnessError
+        from harness.core.foreign import Stopped, ended
+        from metrics.io.files import strict_umask
 
         try:
-            return super().invoke(ctx)
+            with strict_umask():
+                return super().invoke(ctx)
         except HarnessError as error:
             _fail(str(error), error.exit_code)
         except OSError as error:
@@ -97,6 +111,10 @@ class RootGroup(LazyGroup):
             raise
         except KeyboardInterrupt:
             _fail("Interrupted. What is stored is kept: run the same command again to go on from there.", 130)
+        except (Exception, Stopped):
+            raise
+        except BaseException as error:  # nothing of ours ends so: exit code 0 would say that all went well
+            _fail(f"What was run {ended(error)}", 1)
 
 
 def command_of(target: Any) -> Any:

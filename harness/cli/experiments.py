@@ -10,10 +10,12 @@ def experiments() -> None:
 
     Run one with 'harness run NAME', or your own with 'harness run ./my_experiment.py' or 'harness run study.yaml'.
     """
-    from harness.planning.installed import declarations
+    from harness.planning.registry import declarations
 
-    width = max((len(name) for name in declarations()), default=0)
-    for name, declaration in declarations().items():
+    installed = declarations()
+    width = max(map(len, installed), default=0)
+    for name, declaration in installed.items():
         typer.echo(f"{name:<{width}}  {declaration.headline}")
-        declared = f"{declaration.primary}, {declaration.contrast}, {declaration.family}"
-        typer.echo(f"{'':<{width}}  declares: {declared}; unit: {declaration.unit}")
+        claims = declaration.claims
+        declared = f"{claims.primary}, {claims.contrast}, {claims.family}"
+        typer.echo(f"{'':<{width}}  declares: {declared}; unit: {claims.unit}")

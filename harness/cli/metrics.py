@@ -44,6 +44,8 @@ def metrics(
         typer.echo(in_full(rows[0]))
     else:
         width = max(len(row.name) for row in rows)
+        groups = list(dict.fromkeys(row.group for row in rows))
+        rows.sort(key=lambda row: groups.index(row.group))  # a plug-in's row stands under the heading that it names
         for group, listed in groupby(rows, lambda row: row.group):
             typer.echo(f"{'' if group == rows[0].group else chr(10)}{HEADINGS.get(group, group)}")
             for row in listed:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.models.jukebox.weights.checkpoint import ModelFolder
+    from harness.models.files import FilesDoor, Licence
 
 app = typer.Typer(add_completion=False)
 
@@ -22,7 +22,7 @@ def models(ctx: typer.Context) -> None:
         return
     from harness.models.registry import MODELS
 
-    for name in MODELS.names():
+    for name in MODELS.working():
         typer.echo(name)
 
 
@@ -54,10 +54,10 @@ def check_golden(
         harness models check-golden tests/golden
     """
     from harness.core.progress import progress_for
-    from harness.models.jukebox.golden import check_folder
+    from harness.models.registry import family_door
 
     cases = []
-    for case in check_folder(folder, progress_for(quiet)):
+    for case in family_door("jukebox", "check-golden")(folder, progress_for(quiet)):
         cases.append(case)
         word = "PASS" if case.passed else "FAIL"
         typer.echo(
@@ -99,39 +99,43 @@ def pull(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Fetch a released model and convert it to safetensors. Goes on where it stopped.
+    """Fetch a released model and convert it to safetensors. Resumes where it stopped.
 
     [bold]Example[/bold]: harness models pull jukebox:1b_lyrics --from https://mirror.example/models --ids ~/jukebox
     """
     from harness.core.progress import progress_for
-    from harness.models.jukebox.weights.inventory import pullable
-    from harness.models.jukebox.weights.pull import PUBLISHED, Options
-    from harness.models.jukebox.weights.pull import pull as pull_model
+    from harness.models.files import PullDoor, PullOptions
+    from harness.models.registry import family_door
 
-    folder = pullable(name)
-    typer.echo(licence_lines(folder))
-    pulled = pull_model(folder, Options(source or PUBLISHED, ids, trust_pickle), progress_for(quiet))
-    typer.echo(f"{name}: {len(pulled.fetched)} files fetched, {len(pulled.kept)} were there, in {folder.path}")
+    pull_model: PullDoor = family_door(name, "pull")
+    files: FilesDoor = family_door(name, "files")
+    if licence := files.licence(name):
+        typer.echo(licence_lines(licence))
+    pulled = pull_model(name, PullOptions(source, ids, trust_pickle), progress_for(quiet))
+    path = files.inventory(name).path
+    typer.echo(f"{name}: {len(pulled.fetched)} files fetched, {len(pulled.kept)} were present, in {path}")
 
 
 @app.command("list")
 def list_models() -> None:
-    """Every model with its size, its licence and whether it is here."""
+    """Every model with its size, its licence and whether its files are present."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    from harness.models.jukebox.weights.inventory import folder_of, take
-    from harness.models.registry import MODELS
+    from harness.models.registry import MODELS, plugin_states
 
     table = Table("model", "parameters", "disk", "state", "licence")
+    plugins = plugin_states()
     for name in MODELS.names():
-        folder = folder_of(name)
-        if folder is None:
-            table.add_row(name, "–", "–", "ready", "–")
+        files = None if name in plugins else files_of(name)
+        if files is None:
+            table.add_row(escape(name), "–", "–", plugins.get(name, "ready"), "–")
             continue
-        there = take(folder)
-        disk = gigabytes(there.bytes) if there.state == "ready" else f"needs {gigabytes(there.needed)}"
-        table.add_row(name, f"{there.parameters / 1e6:,.0f} M", disk, there.state, folder.licence or "–")
+        found = files.inventory(name)
+        disk = gigabytes(found.bytes) if found.state == "ready" else f"needs {gigabytes(found.needed)}"
+        licence = found.licence.name if found.licence else "–"
+        table.add_row(name, f"{found.parameters / 1e6:,.0f} M", disk, found.state, licence)
     Console().print(table)
 
 
@@ -141,29 +145,27 @@ def show(name: Name) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from harness.models.jukebox.weights.inventory import folder_of, shape_of, take
+    from harness.models.registry import plugin_states
 
-    folder = folder_of(name)
-    if folder is None:
-        typer.echo(f"{name}: ready; it has no weights of its own to show.")
+    files = files_of(name)
+    if files is None:
+        state = plugin_states().get(name, "ready")
+        typer.echo(f"{name}: {state}; it has no weights of its own to show.")
         return
-    there = take(folder)
+    found = files.inventory(name)
     table = Table("module", "shape", "parameters", "disk", "state")
-    for part in there.parts:
-        state = "ready" if not part.problem else part.problem if part.here else "missing"
-        if part.module is None:
-            table.add_row(part.file, "label list", "", gigabytes(part.bytes or 0), state)
-            continue
-        manifest = folder.manifest(part.module)
-        size = gigabytes(part.bytes if part.bytes is not None else manifest.unique_bytes)
-        table.add_row(part.module, shape_of(folder, part.module), f"{manifest.parameters / 1e6:,.1f} M", size, state)
+    for file in found.files:
+        state = "ready" if not file.problem else file.problem if file.present else "missing"
+        size = gigabytes(file.whole_bytes if file.bytes is None else file.bytes)
+        parameters = f"{file.parameters / 1e6:,.1f} M" if file.module else ""
+        table.add_row(file.module or file.file, file.shape, parameters, size, state)
     Console().print(table)
-    typer.echo(f"{name}: {there.state}, in {folder.path}")
-    if not any(part.problem for part in there.parts if part.module is None):
-        typer.echo(f"{len(folder.cards)} styles, {len(folder.artists):,} artists")
-    if folder.licence:
-        typer.echo(licence_lines(folder))
-    if there.missing:
+    typer.echo(f"{name}: {found.state}, in {found.path}")
+    if found.styles is not None:
+        typer.echo(f"{found.styles} styles, {found.artists or 0:,} artists")
+    if found.licence:
+        typer.echo(licence_lines(found.licence))
+    if found.missing:
         typer.echo(f"To fetch what is missing: harness models pull {name}")
 
 
@@ -171,29 +173,40 @@ def show(name: Name) -> None:
 def verify(name: Name) -> None:
     """Compare the files of a model with the hashes they were fetched with, and with its shapes."""
     from harness.core.errors import ModelError
-    from harness.models.jukebox.weights.inventory import folder_of
-    from harness.models.jukebox.weights.inventory import verify as verify_files
 
-    folder = folder_of(name)
-    if folder is None:
+    door = files_of(name)
+    if door is None:
         typer.echo(f"{name}: it has no weights of its own to verify.")
         return
-    files, problems = 0, []
-    for part, finding in verify_files(folder):
-        typer.echo(f"{part.file}: {finding}")
-        files += 1
-        problems += [part.file] if part.problem else []
+    checked, problems = 0, []
+    for file, finding in door.verify(name):
+        typer.echo(f"{file.file}: {finding}")
+        checked += 1
+        problems += [file.file] if file.problem else []
     if problems:
         raise ModelError(
-            f"{len(problems)} of {files} files of {name} are missing or not what they should be: "
+            f"{len(problems)} of {checked} files of {name} are missing or not what they should be: "
             f"{', '.join(problems)}. Delete what is wrong, then harness models pull {name}"
         )
 
 
-def licence_lines(folder: ModelFolder) -> str:
+def files_of(name: str) -> FilesDoor | None:
+    """What the family of a model brings to look at its files, None where it has none of its own.
+
+    Raises `UsageError` for an unknown name, `BrokenPlugin` for a plug-in that does not load.
+    """
+    from harness.models.registry import MODELS, doors, family_door
+
+    if "files" in doors(name):
+        return family_door(name, "files")
+    MODELS.get(name)
+    return None
+
+
+def licence_lines(licence: Licence) -> str:
     """The terms of a model's weights, and what is to be said with what it makes."""
-    terms = f"The weights are under the licence {folder.licence}: {folder.licence_text}."
-    return f"{terms}\nWhat it makes is to be marked “{folder.notice}”." if folder.notice else terms
+    terms = f"The weights are under the licence {licence.name}: {licence.text}."
+    return f"{terms}\nWhat it makes is to be marked “{licence.notice}”." if licence.notice else terms
 
 
 def gigabytes(size: int) -> str:

@@ -1,19 +1,114 @@
-"""Options that several verbs share."""
+"""Options of the command line, made from settings classes, and those that several verbs share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
 
-DEFAULT_MODEL = "jukebox:mini"
+from harness.core.option import DEFAULT_MODEL, MODEL, QUIET, RESULTS, SEED, Option
 
-Model = Annotated[str, typer.Option("--model", "-m", help="Model to sample from; 'harness models' lists them.")]
-Results = Annotated[Path, typer.Option(envvar="HARNESS_RESULTS", help="Folder for everything that is left behind.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-Seed = Annotated[int, typer.Option(help="Every clip's seed is derived from it.")]
+if TYPE_CHECKING:
+    from harness.core.settings import OptionField
+
+__all__ = ["DEFAULT_MODEL", "Model", "Quiet", "Results", "Seed", "parameters_of", "per_level", "taken"]
+
+T = TypeVar("T")
+
+
+def typer_option(option: Option, flags: tuple[str, ...], help: str = "", show: bool | str = True) -> Any:
+    """An `Option` as Typer takes it."""
+    short = (f"-{option.short}",) if option.short else ()
+    more: dict[str, Any] = {"rich_help_panel": option.panel or None, "envvar": option.env or None}
+    more["metavar"] = option.metavar or None
+    return typer.Option(*flags, *short, help=help or option.help, show_default=option.default or show, **more)
+
+
+Model = Annotated[str, typer_option(MODEL, ("--model",))]
+Results = Annotated[Path, typer_option(RESULTS, ("--results",), show=True)]
+Quiet = Annotated[bool, typer_option(QUIET, ("--quiet",))]
+Seed = Annotated[int, typer_option(SEED, ("--seed",))]
+
+
+def parameters_of(kind: type) -> Iterator[inspect.Parameter]:
+    """The options of a settings class as parameters of a command, by the names of the fields."""
+    from harness.core.settings import options_of
+
+    for field in options_of(kind).values():
+        yield _parameter(field)
+
+
+def taken(kind: Callable[..., T], values: Mapping[str, Any]) -> T:
+    """A settings class made from a command's values; what was not given has its default. Raises `UsageError`."""
+    from harness.core.settings import options_of
+
+    named = {name: values[name] for name in options_of(kind) if values.get(name) is not None}  # type: ignore[arg-type]
+    return kind(**named)
+
+
+def _parameter(field: OptionField) -> inspect.Parameter:
+    annotation, metavar = _plain(field.annotation)
+    default = list(field.default) or None if isinstance(field.default, tuple) else field.default
+    option = field.option if field.option.metavar or not metavar else replace(field.option, metavar=metavar)
+    words = option.help
+    if get_origin(annotation) is list and not option.metavar:
+        words = f"{words.removesuffix('.')}; repeat for more."
+    if limits := _limits(field.metadata):
+        words = f"{words} {limits}"
+    made = typer_option(option, _flags(field), words, default is not False and default is not None)
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[_optional(annotation, default), made],
+    )
+
+
+def _optional(annotation: Any, default: Any) -> Any:
+    """The type with None, where that is the default."""
+    return annotation | None if default is None and NoneType not in get_args(annotation) else annotation
+
+
+def _flags(field: OptionField) -> tuple[str, ...]:
+    """A truth value that a study may set, or that is set by default, can be unset."""
+    unset = field.annotation is bool and (field.option.declarable or field.default is True)
+    return (f"--{field.flag}/--no-{field.flag}",) if unset else (f"--{field.flag}",)
+
+
+def _plain(annotation: Any) -> tuple[Any, str]:
+    """A field's type as Typer knows it, and the choices where it has some."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _plain(arguments[0])
+    if origin is Literal:
+        return str, "|".join(map(str, arguments))
+    if origin in (Union, UnionType):
+        [inner] = [one for one in arguments if one is not NoneType]
+        plain, metavar = _plain(inner)
+        return plain | None, metavar
+    if origin is tuple:
+        return list[_plain(arguments[0])[0]], ""
+    return annotation, ""
+
+
+def _limits(metadata: tuple[Any, ...]) -> str:
+    """The range of a number in words, empty without one.
+
+    >>> from annotated_types import Ge, Gt, Le
+    >>> _limits((Ge(1), Le(1_000_000))), _limits((Gt(0),)), _limits((Ge(0),))
+    ('(1 to 1,000,000)', '(above 0)', '(from 0)')
+    """
+    bounds = {name: getattr(one, name) for one in metadata for name in ("ge", "gt", "le") if hasattr(one, name)}
+    if "ge" in bounds and "le" in bounds:
+        return f"({bounds['ge']:,} to {bounds['le']:,})"
+    if "ge" in bounds:
+        return f"(from {bounds['ge']:,})"
+    return f"(above {bounds['gt']:,})" if "gt" in bounds else ""
 
 
 def per_level(number: Callable[[str], Any], panel: str, help: str, show_default: bool | str = False) -> Any:

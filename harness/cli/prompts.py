@@ -15,10 +15,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="List the pro
 
 @app.command("list")
 def list_sets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """The sets that come with the harness, for harness run … --prompts NAME."""
-    from harness.prompts.sets import load_prompt_set, prompt_set_names
+    """The sets that are installed, for harness run … --prompts NAME."""
+    from harness.prompts.sets import PROMPT_SETS
 
-    sets = [load_prompt_set(name) for name in prompt_set_names()]
+    sets = list(PROMPT_SETS.things().values())
     if as_json:
         rows = [{"name": one.name, "prompts": len(one.rows), "description": one.description} for one in sets]
         return typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))

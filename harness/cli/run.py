@@ -7,21 +7,26 @@ import inspect
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 
 from harness.cli import LazyCommand, LazyGroup, command_of
-from harness.cli.options import DEFAULT_MODEL, Model, Quiet, Results, Seed
-from harness.planning.installed import declarations
+from harness.cli.options import parameters_of, taken
+from harness.core.option import DEFAULT_RESULTS, QUIET, Option
+from harness.core.settings import Texts, options_of, settings_class
+from harness.planning.registry import EXPERIMENTS, declarations
 
 if TYPE_CHECKING:
+    from harness.core.progress import Progress
     from harness.planning.experiment import Declaration
     from harness.prompts.prompt import Prompt
+    from harness.running.settings import RunSettings
+    from harness.scoring.results import Outcome
 
-VARIES, PROMPTS, MEASURED = "What varies", "What is asked for", "What it is measured against"
-DONE, HOW = "How the work is done", "How it is run"
+VARIES, HOW = "What varies", "How it is run"
 
 
 class ExperimentGroup(LazyGroup):
@@ -30,19 +35,29 @@ class ExperimentGroup(LazyGroup):
     kind = "experiment"
 
     def table(self) -> Mapping[str, str]:
-        return {name: declaration.headline for name, declaration in declarations().items()}
+        from rich.markup import escape
+
+        return {name: escape(declaration.headline) for name, declaration in declarations().items()}
+
+    def names(self) -> list[str]:
+        return EXPERIMENTS.names()
 
     def load(self, name: str) -> Any:
         from harness.planning.python_file import is_file_name
 
-        return command_of_file(name) if is_file_name(name) else command_of(command_for(declarations()[name]))
+        return command_of_file(name) if is_file_name(name) else command_of_installed(name)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+        from rich.markup import escape
+
         from harness.planning.python_file import is_file_name
 
         if is_file_name(cmd_name):
             return LazyCommand(cmd_name, "", self.load)
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in self.names():
+            return None
+        found = EXPERIMENTS.find(cmd_name)
+        return LazyCommand(cmd_name, escape(found.headline) if found else "", self.load)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
         from harness.planning.python_file import is_file_name
@@ -55,11 +70,25 @@ class ExperimentGroup(LazyGroup):
 app = typer.Typer(cls=ExperimentGroup, no_args_is_help=True, add_completion=False)
 
 
+def _print_schema(wanted: bool) -> None:
+    if wanted:
+        import json
+
+        from harness.planning.study import study_schema
+
+        typer.echo(json.dumps(study_schema(), indent=2, ensure_ascii=False))
+        raise typer.Exit
+
+
 @app.callback()
-def run() -> None:
+def run(
+    schema: Annotated[
+        bool, typer.Option("--schema", is_eager=True, callback=_print_schema, help="Print the JSON schema of a study.")
+    ] = False,
+) -> None:
     """Run an experiment: sample its conditions, measure them, compare them, log them to MLflow.
 
-    A run that was stopped goes on where it was when the same command is given again.
+    A run that was stopped resumes when the same command is given again. 'harness run NAME --help' shows the options.
 
     [bold]Example[/bold]
 
@@ -71,124 +100,73 @@ def run() -> None:
     """
 
 
-def common(
-    clips: Annotated[int, typer.Option(help="Clips per condition, spread evenly over the prompts.")] = 16,
-    seconds: Annotated[float, typer.Option(help="Length of each clip.")] = 6.0,
-    model: Model = DEFAULT_MODEL,
-    seed: Seed = 0,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Option(
-            rich_help_panel=PROMPTS,
-            help="A text prompt in any language; repeat for more.",
-            show_default="a prompt per style",
-        ),
-    ] = None,
-    style: Annotated[
-        list[str] | None, typer.Option(rich_help_panel=PROMPTS, help="A style as a prompt; repeat for more.")
-    ] = None,
-    audio: Annotated[
-        list[Path] | None, typer.Option(rich_help_panel=PROMPTS, help="A sound file to continue; repeat for more.")
-    ] = None,
-    prompt_seconds: Annotated[
-        float | None, typer.Option(rich_help_panel=PROMPTS, help="How much of each --audio is used.", show_default="3")
-    ] = None,
-    prompts: Annotated[
-        list[str] | None,
-        typer.Option(
-            rich_help_panel=PROMPTS, help="A prompt set ('harness prompts list') or file: .yaml, .csv, .jsonl."
-        ),
-    ] = None,
-    reference: Annotated[
-        str, typer.Option(rich_help_panel=MEASURED, help="Embeddings of real music: a name or a file.")
-    ] = "heldout",
-    embedder: Annotated[
-        str, typer.Option(rich_help_panel=MEASURED, help="What makes embeddings of clips.")
-    ] = "musicnn",
-    results: Results = Path("results"),
-    mlflow: Annotated[bool, typer.Option(help="Log to MLflow.")] = True,
-    quiet: Quiet = False,
-    json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
-    executor: Annotated[
-        str, typer.Option(rich_help_panel=DONE, help="local, processes:N with a model in each, or ray.")
-    ] = "local",
-    address: Annotated[
-        str | None, typer.Option(rich_help_panel=DONE, help="Of a Ray cluster; without it, this machine is one.")
-    ] = None,
-    width: Annotated[
-        int | None,
-        typer.Option(rich_help_panel=DONE, help="Clips sampled at a time. Another width gives other clips."),
-    ] = None,
-    reuse: Annotated[
-        str,
-        typer.Option(
-            rich_help_panel=DONE, help="Sample what is missing, all again (always-rerun) or nothing (only-cached)."
-        ),
-    ] = "missing",
-    on_error: Annotated[
-        str, typer.Option(rich_help_panel=DONE, help="When a clip cannot be made: continue or stop.")
-    ] = "continue",
-    max_failures: Annotated[
-        int | None,
-        typer.Option(
-            rich_help_panel=DONE, help="More failed clips stop the run.", show_default="a tenth, at least two batches"
-        ),
-    ] = None,
-    retries: Annotated[
-        int, typer.Option(rich_help_panel=DONE, help="How often to try again what the machine broke.")
-    ] = 2,
-    timeout: Annotated[
-        float | None,
-        typer.Option(rich_help_panel=DONE, help="Seconds without a step after which a worker counts as hung."),
-    ] = None,
-    independent_seeds: Annotated[
-        bool, typer.Option(rich_help_panel=HOW, help="Own random numbers for each condition: pairs share prompts only.")
-    ] = False,
-    system_metrics: Annotated[
-        bool,
-        typer.Option(
-            "--system-metrics", rich_help_panel=HOW, help="Log what the machine does meanwhile; needs psutil."
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", rich_help_panel=HOW, help="Print the plan, sample nothing.")
-    ] = False,
+@settings_class
+class CommandOptions:
+    """What is done with a run and its results, besides the run's own settings."""
+
+    mlflow: Annotated[bool, Option("Log to MLflow.")] = True
+    quiet: Annotated[bool, QUIET] = False
+    json: Annotated[bool, Option("Print the results as JSON.")] = False
+    dry_run: Annotated[bool, Option("Print the plan, sample nothing.", panel=HOW)] = False
     confirm: Annotated[
-        list[str] | None,
-        typer.Option(
-            rich_help_panel=HOW,
-            help="Test one contrast again on fresh seeds: two names of conditions, or the word best.",
+        Texts,
+        Option(
+            "Test one contrast again on fresh seeds: two names of conditions, or the word best.",
+            panel=HOW,
             metavar="NAME",
         ),
-    ] = None,
-) -> None:
-    """The options that every experiment has."""
+    ] = ()
+
+
+def settings_classes() -> tuple[type, ...]:
+    """The classes whose fields are the options that every experiment has."""
+    from harness.prompts.options import PromptOptions
+    from harness.running.settings import RunSettings
+    from harness.sampling.loop import Execution
+
+    return PromptOptions, RunSettings, Execution, CommandOptions
+
+
+def common() -> dict[str, inspect.Parameter]:
+    """The options that every experiment has, by name."""
+    return {parameter.name: parameter for kind in settings_classes() for parameter in parameters_of(kind)}
 
 
 def command_for(declaration: Declaration) -> Any:
     """A function whose signature is the experiment's parameters followed by the common ones."""
-    varied, shared = declaration.parameters, inspect.signature(common, eval_str=True).parameters
-    settings = dict(declaration.settings)
-    settings.pop("prompts", None)
-    if clash := set(varied) & set(shared):
+    varied, shared = declaration.parameters, common()
+    flags = {field.flag.replace("-", "_") for kind in settings_classes() for field in options_of(kind).values()}
+    if clash := set(varied) & (set(shared) | flags):
         raise TypeError(
             f"experiment {declaration.name!r} varies {sorted(clash)}, which every run has as an option: rename it"
         )
 
     def command(**values: Any) -> None:
         experiment = declaration(**{name: values.pop(name) for name in varied})
-        execute(experiment, declaration.prompts(), **values)
+        execute(experiment, declaration.prompts(), values)
 
     parameters = [_option(parameter) for parameter in varied.values()]
-    parameters += [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=settings.get(name, parameter.default))
-        for name, parameter in shared.items()
-    ]
+    for name, parameter in shared.items():
+        own = declaration.settings.get(name, parameter.default) if name != "prompts" else parameter.default
+        parameters.append(parameter.replace(default=list(own) if isinstance(own, tuple) else own))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__name__ = declaration.name
     command.__doc__ = declaration.question
     return command
+
+
+def command_of_installed(name: str) -> Any:
+    """The command of an installed experiment. Raises `BrokenPlugin` for one of another distribution that is broken, or
+    whose signature no options can be made of."""
+    declaration = EXPERIMENTS.get(name)
+    try:
+        return command_of(command_for(declaration))
+    except Exception as error:  # whatever Typer raises for a type that it does not know
+        broken = EXPERIMENTS.failed(name, f"it cannot be given options: {error}")
+        if broken is None:
+            raise
+        raise broken from error
 
 
 def command_of_file(name: str) -> Any:
@@ -201,82 +179,86 @@ def command_of_file(name: str) -> Any:
         return command_of(command_for(declaration))
     except HarnessError:
         raise
-    except Exception as error:  # whatever Typer says of a type that it does not know
+    except Exception as error:  # whatever Typer raises for a type that it does not know
         raise UsageError(f"{name}: {declaration.name} cannot be given options: {error}") from error
 
 
-def execute(
-    experiment: Any, listed: Sequence[Prompt] = (), *, model: str, clips: int, seconds: float, seed: int,
-    reference: str, embedder: str, results: Path, mlflow: bool, quiet: bool, json: bool, executor: str,
-    address: str | None, width: int | None, reuse: Any, on_error: Any, max_failures: int | None, retries: int,
-    timeout: float | None, independent_seeds: bool, system_metrics: bool, dry_run: bool,
-    confirm: list[str] | None, **prompts: Any,
-) -> None:  # fmt: skip
-    """Run the experiment and print what it found. `listed` are its own prompts, for when no others are asked for. Exit
-    code 1 when a clip could not be made."""
+def execute(experiment: Any, listed: Sequence[Prompt], values: Mapping[str, Any]) -> None:
+    """Run the experiment and print the results. Exits with code 1 when a clip failed.
+
+    Args:
+        experiment: the conditions to compare.
+        listed: the experiment's own prompts, for when the command gives none.
+        values: the values of the common options, by name.
+    """
     from harness.cli.tables.run import print_failures, print_json, print_outcome
     from harness.core.errors import StoreError
     from harness.core.progress import progress_for
-    from harness.running.confirmation import BEST, best, confirmation
+    from harness.prompts.options import PromptOptions
     from harness.running.experiment import evaluate
     from harness.running.settings import RunSettings
     from harness.sampling.loop import Execution
 
-    progress = progress_for(quiet)
-    execution = Execution(executor, reuse, on_error, max_failures, retries, timeout, address)
-    asked = _prompts(**prompts) or tuple(listed)
-    if len(asked) > clips:
-        progress.note(f"--clips {clips} takes the first {clips} of {len(asked)} prompts: raise it for all.")
-    settings = RunSettings(
-        model,
-        clips,
-        seconds,
-        seed,
-        asked,
-        reference,
-        embedder,
-        results,
-        width,
-        execution,
-        independent_seeds,
-        system_metrics,
-    )
+    command = taken(CommandOptions, values)
+    progress = progress_for(command.quiet)
+    prompts = taken(PromptOptions, values).listed() or tuple(listed)
+    settings = replace(taken(RunSettings, values), prompts=prompts, execution=taken(Execution, values))
+    if len(prompts) > settings.clips:
+        progress.note(
+            f"--clips {settings.clips} takes the first {settings.clips} of {len(prompts)} prompts: raise it for all."
+        )
+    results = settings.results_folder
     try:
-        if confirm:  # a plan that samples nothing has nothing to be the best of
-            names = best(evaluate(experiment, settings, progress)) if confirm == [BEST] and not dry_run else confirm
-            experiment, settings = confirmation(experiment, settings, names)
-        if dry_run:
+        if command.confirm:
+            experiment, settings = _confirming(experiment, settings, command, progress)
+        if command.dry_run:
             from harness.cli.tables.plan import print_preview
             from harness.running.dry_run import preview
 
             return print_preview(preview(experiment, settings), results)
         outcome = evaluate(experiment, settings, progress)
     except KeyboardInterrupt:
-        typer.echo(f"\nTo go on: {_this_command()}", err=True)
+        typer.echo(f"\nTo resume: {_this_command()}", err=True)
         raise
     except StoreError as error:
-        raise type(error)(f"{error}\nTo go on: {_this_command()}") from error
-    print_json(outcome) if json else print_outcome(outcome)
-    if mlflow:
-        from harness.reporting.mlflow import log_or_postpone
-
+        raise type(error)(f"{error}\nTo resume: {_this_command()}") from error
+    print_json(outcome) if command.json else print_outcome(outcome)
+    if command.mlflow:
         progress.note("logging to MLflow …")
-        logged, problem = log_or_postpone(outcome, results)
-        where = f" --results {results}" if str(results) != "results" else ""
-        if logged is None:
-            typer.echo(problem, err=True)
-            line = f"MLflow   not synced: run `harness sync`{where and f' with{where}'}"
-        else:
-            state = "logged to" if logged.new else "already in"
-            line = f"MLflow   {state} experiment {logged.experiment!r} of {logged.uri}; see it with: harness ui{where}"
-        typer.echo(line, err=json)
+        typer.echo(_logged(outcome, results), err=command.json)
     if outcome.failures:
         print_failures(outcome.failures, results / "failures", _this_command())
         raise typer.Exit(1)
 
 
+def _confirming(
+    experiment: Any, settings: RunSettings, command: CommandOptions, progress: Progress
+) -> tuple[Any, RunSettings]:
+    """The contrast to test again; the best condition is found by the run that is there, or made first."""
+    from harness.running.confirmation import BEST, best, confirmation
+    from harness.running.experiment import evaluate
+
+    names: Sequence[str] = command.confirm
+    if names == (BEST,) and not command.dry_run:  # a plan that samples nothing has nothing to be the best of
+        names = best(evaluate(experiment, settings, progress))
+    return confirmation(experiment, settings, names)
+
+
+def _logged(outcome: Outcome, results: Path) -> str:
+    """Log a run to MLflow. Returns a line on where to see it."""
+    from harness.reporting.mlflow import log_or_postpone
+
+    logged, problem = log_or_postpone(outcome, results)
+    where = f" --results {results}" if str(results) != DEFAULT_RESULTS else ""
+    if logged is None:
+        typer.echo(problem, err=True)
+        return f"MLflow   not synced: run `harness sync`{where and f' with{where}'}"
+    state = "logged to" if logged.new else "already in"
+    return f"MLflow   {state} experiment {logged.experiment!r} of {logged.uri}; see it with: harness ui{where}"
+
+
 def _this_command() -> str:
-    """What was typed, to be typed again."""
+    """The command as it was typed."""
     return shlex.join(["harness", *sys.argv[1:]])
 
 
@@ -291,25 +273,3 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
         default = default if default is inspect.Parameter.empty else list(default)
     option = Annotated[annotation, typer.Option(help=str(text), rich_help_panel=VARIES)]
     return parameter.replace(annotation=option, default=default, kind=inspect.Parameter.KEYWORD_ONLY)
-
-
-def _prompts(
-    prompt: list[str] | None,
-    style: list[str] | None,
-    audio: list[Path] | None,
-    prompt_seconds: float | None,
-    prompts: list[str] | None,
-) -> tuple[Prompt, ...]:
-    from harness.core.errors import UsageError
-    from harness.prompts.prompt import Prompt
-    from harness.prompts.sets import load_prompt_set
-
-    if prompt_seconds is not None and not audio:
-        raise UsageError("--prompt-seconds was given without --audio: name the sound file to continue.")
-    length: dict[str, Any] = {} if prompt_seconds is None else {"prompt_seconds": prompt_seconds}
-    return (
-        *(Prompt(text=text) for text in prompt or ()),
-        *(Prompt(style=name) for name in style or ()),
-        *(Prompt(audio=path, **length) for path in audio or ()),
-        *(one for name in prompts or () for one in load_prompt_set(name).prompts()),
-    )

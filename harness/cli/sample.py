@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -134,6 +133,7 @@ def sample(
 def check_output(path: Path) -> None:
     """Find out before sampling whether the clip can be saved after it. Raises `UsageError`."""
     from harness.core.errors import UsageError
+    from metrics.io.files import writable
 
     if path.suffix.lower() not in (".wav", ".flac"):
         raise UsageError(
@@ -144,12 +144,10 @@ def check_output(path: Path) -> None:
         raise UsageError(
             f"the output {path} is a folder: the name of a sound file was expected, for example -o {path / 'clip.wav'}"
         )
-    folder = path.absolute().parent
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+    if not writable(path):
         raise UsageError(
-            f"the output {path} cannot be written: {folder} is not a folder you may write to. Choose another with -o."
+            f"the output {path} cannot be written: {path.absolute().parent} is not a folder you may write to. "
+            "Choose another with -o."
         )
 
 

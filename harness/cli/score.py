@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +14,8 @@ from harness.cli.options import DEFAULT_MODEL, Quiet
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.scoring.likelihood import Request, Scored
+    from harness.models.likelihood import LikelihoodRequest
+    from harness.scoring.likelihood import Scored
 
 PER = {"nats_per_token": ("nats/token", 3), "bits_per_token": ("bits/token", 3), "bits_per_second": ("bits/s", 0)}
 """Heading and decimals of each figure that files of different lengths can be compared by."""
@@ -194,22 +194,21 @@ def score(
 def check_csv(path: Path) -> None:
     """Find out before scoring whether the table can be written after it. Raises `UsageError`."""
     from harness.core.errors import UsageError
+    from metrics.io.files import writable
 
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+    if not writable(path):
         raise UsageError(f"the table {path} cannot be written: a file in a folder you may write to was expected.")
 
 
-def request_of(labels: dict[str, Any], offset: float, total: float | None, as_it_is: bool) -> Request:
-    """The options as a `Request`; without labels there is no prompt."""
+def request_of(labels: dict[str, Any], offset: float, total: float | None, as_it_is: bool) -> LikelihoodRequest:
+    """The options as a request; without labels there is no prompt."""
     from harness.cli.sample import read_lyrics
-    from harness.models.jukebox.likelihood import LUFS, Place
+    from harness.models.likelihood import LUFS, LikelihoodRequest
     from harness.prompts.prompt import Prompt
-    from harness.scoring.likelihood import Request
 
     named: dict[str, Any] = labels | {"lyrics": read_lyrics(labels["lyrics"])}
     prompt = Prompt(**named) if any(value is not None for value in named.values()) else None
-    return Request(prompt, Place(offset, total), None if as_it_is else LUFS)
+    return LikelihoodRequest(prompt, offset, total, None if as_it_is else LUFS)
 
 
 def likelihood_table(scored: Sequence[Scored]) -> Table:

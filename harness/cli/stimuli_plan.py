@@ -1,22 +1,49 @@
-"""`harness stimuli plan`: how many listeners and items, which design, how long a sitting, before anything is made."""
+"""`harness stimuli plan`: how many listeners and items, which design, how long a session, before anything is made."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.options import taken
+from harness.cli.stimuli import with_options
+from harness.core.option import Option
+from harness.core.settings import options_of, settings_class
+
 if TYPE_CHECKING:
     from harness.listening.plan.planning import StudyPlan
 
-EFFECT, ORDER, SITTING = "What is to be seen", "Who hears what", "How long a sitting is"
+ORDER = "Who hears what"
 DRAWN_LISTENERS = 12
+
+
+@settings_class
+class PlanOptions:
+    """The lists of a planned study, and what is done with the plan."""
+
+    prompts: Annotated[int, Option("Items: prompts × clips of each for a condition.")] = 20
+    listeners: Annotated[
+        int | None, Field(ge=2), Option("Number of listeners.", panel=ORDER, default="as many as needed")
+    ] = None
+    per_listener: Annotated[
+        int | None, Option("Trials for each listener.", panel=ORDER, default="what --minutes allow")
+    ] = None
+    block: Annotated[int | None, Option("Conditions on a page.", panel=ORDER, default="all")] = None
+    repeats: Annotated[int, Option("Trials presented twice, for test–retest.", panel=ORDER)] = 0
+    design: Annotated[str, Option("auto, williams, blocks, pairs or random.", panel=ORDER)] = "auto"
+    seed: Annotated[int, Option("Orders and the simulation are drawn by it.", panel=ORDER)] = 0
+    runs: Annotated[int, Field(ge=1, le=100_000), Option("Simulated studies.")] = 1000
+    draw: Annotated[Path | None, Option("Write a plot of the lists to this PNG file.")] = None
+    json: Annotated[bool, Option("Print JSON.")] = False
 
 
 def plan(
@@ -24,130 +51,67 @@ def plan(
     conditions: Annotated[
         int,
         typer.Option(
-            help="How many are compared; the reference, anchors and controls of the kind come to them.",
+            help="Number of conditions to compare; the reference, anchors and controls of the kind are added.",
             show_default=False,
         ),
     ],
     effect: Annotated[
         str,
         typer.Option(
-            help="The smallest difference worth seeing: in units of the scale (10), in standard deviations (0.5d); ab, "
-            "abx: the share of answers above one half (0.1).",
+            help="The smallest difference worth detecting: in units of the scale (10), in standard deviations (0.5d); "
+            "ab, abx: the share of answers above one half (0.1).",
             show_default=False,
         ),
     ],
-    prompts: Annotated[int, typer.Option(help="Items: prompts × clips of each for a condition.")] = 20,
-    power: Annotated[float, typer.Option(rich_help_panel=EFFECT, help="The chance to see it.")] = 0.8,
-    alpha: Annotated[float, typer.Option(rich_help_panel=EFFECT, help="Two-sided level over all comparisons.")] = 0.05,
-    comparisons: Annotated[
-        int | None,
-        typer.Option(rich_help_panel=EFFECT, help="How many are tested (Holm).", show_default="all pairs × scales"),
-    ] = None,
-    sd: Annotated[
-        float | None,
-        typer.Option(
-            rich_help_panel=EFFECT,
-            help="Standard deviation of one listener's ratings.",
-            show_default="a fifth of the scale",
-        ),
-    ] = None,
-    taste: Annotated[
-        float | None,
-        typer.Option(
-            rich_help_panel=EFFECT,
-            help="Standard deviation of listeners' tastes for a condition; ab, abx: correlation of one's answers.",
-            show_default="half of --sd; 0.1",
-        ),
-    ] = None,
-    clip: Annotated[
-        float | None,
-        typer.Option(
-            rich_help_panel=EFFECT,
-            help="Standard deviation of a condition's clips; ab, abx: correlation of the answers about an item. 0: the "
-            "answer is to be about these clips alone.",
-            show_default="half of --sd; 0.1",
-        ),
-    ] = None,
-    listeners: Annotated[
-        int | None, typer.Option(rich_help_panel=ORDER, help="How many there are.", show_default="found")
-    ] = None,
-    per_listener: Annotated[
-        int | None,
-        typer.Option(
-            rich_help_panel=ORDER, help="Trials that one listener meets.", show_default="what --minutes allow"
-        ),
-    ] = None,
-    block: Annotated[
-        int | None, typer.Option(rich_help_panel=ORDER, help="Conditions on a page.", show_default="all")
-    ] = None,
-    repeats: Annotated[int, typer.Option(rich_help_panel=ORDER, help="Trials met twice, for test–retest.")] = 0,
-    design: Annotated[
-        str, typer.Option(rich_help_panel=ORDER, help="auto, williams, blocks, pairs or random.")
-    ] = "auto",
-    seed: Annotated[int, typer.Option(rich_help_panel=ORDER, help="Orders and the simulation are drawn by it.")] = 0,
-    seconds: Annotated[
-        float | None,
-        typer.Option(rich_help_panel=SITTING, help="Length of a stimulus.", show_default="10; ideation: 180"),
-    ] = None,
-    listens: Annotated[
-        float | None,
-        typer.Option(rich_help_panel=SITTING, help="How often each is heard.", show_default="2 on a page, else 1"),
-    ] = None,
-    answer_seconds: Annotated[float, typer.Option(rich_help_panel=SITTING, help="For each rating.")] = 4.0,
-    minutes: Annotated[float, typer.Option(rich_help_panel=SITTING, help="A listener works at most.")] = 30.0,
-    runs: Annotated[int, typer.Option(help="Simulated studies.")] = 1000,
-    draw: Annotated[Path | None, typer.Option(help="A PNG of the lists.", show_default=False)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    **values: Any,
 ) -> None:
-    """How many listeners and items an effect takes, which design fits, how long a sitting is. Makes no stimuli.
+    """How many listeners and items an effect takes, which design fits, how long a session is. Makes no stimuli.
 
-    What is not given is assumed, and said so: a pilot's standard deviations make a better plan.
+    What is not given is assumed, and the plan states it: a pilot's standard deviations make a better plan.
 
     [bold]Example[/bold]: harness stimuli plan --kind multi --conditions 4 --prompts 20 --effect 15 --draw design.png
     """
     from harness.core.errors import UsageError
-    from harness.listening.design.designs import DesignSettings
+    from harness.listening.design.positions import DesignSettings
     from harness.listening.kinds.catalogue import find_kind
-    from harness.listening.plan.planning import Wanted, plan_study
-    from harness.listening.plan.session import Sitting
+    from harness.listening.plan.planning import plan_study
+    from harness.listening.plan.session import Session
+    from harness.listening.plan.target import PowerTarget
 
-    found = find_kind(kind)
-    if listeners is not None and listeners < 2:
-        raise UsageError(
-            f"--listeners was {listeners}; expected 2 or more: one listener's answers say nothing of others'."
-        )
-    if not 1 <= runs <= 100_000:
-        raise UsageError(f"--runs was {runs}; expected 1 to 100000.")
-    if draw is not None and draw.suffix.lower() != ".png":
-        raise UsageError(f"--draw was {draw}; expected a file name that ends with .png.")
+    found, options = find_kind(kind), taken(PlanOptions, values)
+    if options.draw is not None and options.draw.suffix.lower() != ".png":
+        raise UsageError(f"--draw was {options.draw}; expected a file name that ends with .png.")
     size, in_sd = _effect(effect)
-    settings = DesignSettings(
-        found.layout,
-        conditions,
-        prompts,
-        listeners or 0,
-        seed,
-        per_listener=per_listener,
-        block=block,
-        repeats=repeats,
-        name=design,
-    )
-    planned = plan_study(
+    settings = DesignSettings.for_kind(
         found,
-        settings,
-        Wanted(size, in_sd, power, alpha, comparisons, sd, taste, clip),
-        Sitting(seconds, listens, answer_seconds, minutes),
-        runs,
+        conditions=conditions,
+        items=options.prompts,
+        listeners=options.listeners or 0,
+        seed=options.seed,
+        per_listener=options.per_listener,
+        block=options.block,
+        repeats=options.repeats,
+        name=options.design,
     )
-    if draw is not None:
-        from harness.listening.describe.design_figure import design_figure
-        from harness.reporting.plots import write_png
+    target = PowerTarget(effect=size, in_sd=in_sd, **{name: values[name] for name in options_of(PowerTarget)})
+    planned = plan_study(found, settings, target, taken(Session, values), options.runs)
+    if options.draw is not None:
+        from harness.core.png import write_png
+        from harness.listening.describe.design_plot import design_plot
 
-        write_png(design_figure(planned.design, _headline(planned)), draw)
-    if as_json:
+        write_png(design_plot(planned.design, _headline(planned)), options.draw)
+    if options.json:
         typer.echo(json.dumps(as_dict(planned), ensure_ascii=False, indent=2))
     else:
-        print_plan(planned, draw)
+        print_plan(planned, options.draw)
+
+
+def plan_command() -> Callable[..., None]:
+    """`plan` with the options of its settings."""
+    from harness.listening.plan.session import Session
+    from harness.listening.plan.target import PowerTarget
+
+    return with_options(plan, (PowerTarget, PlanOptions, Session))
 
 
 def as_dict(planned: StudyPlan) -> dict[str, Any]:
@@ -174,9 +138,9 @@ def as_dict(planned: StudyPlan) -> dict[str, Any]:
     }
 
 
-def print_plan(planned: StudyPlan, drawn: Path | None = None, console: Console | None = None) -> None:
+def print_plan(planned: StudyPlan, plot: Path | None = None, console: Console | None = None) -> None:
     """Print a plan to standard output."""
-    from harness.listening.design.balance import SAID
+    from harness.listening.design.balance import COUNT_NAMES
 
     console = console or Console()
     if not console.is_terminal:
@@ -200,15 +164,15 @@ def print_plan(planned: StudyPlan, drawn: Path | None = None, console: Console |
     if planned.wilcoxon is not None:
         say("", f"by ranks (Wilcoxon), for normal differences: {planned.wilcoxon} listeners or more")
     say("design", f"{planned.design.name}: {planned.reason}")
-    equal = ", ".join(SAID[what] for what in balance.promised)
+    equal = ", ".join(COUNT_NAMES[what] for what in balance.promised)
     say("balance", "; ".join(balance.sentences()) or f"all counts are equal ({equal})")
     say("assumed", planned.assumptions[0] if planned.assumptions else "nothing")
     for assumption in planned.assumptions[1:]:
         say("", assumption)
     console.print(_lists(planned, console.width))
-    if drawn is not None:
-        say("drawing", str(drawn))
-    say("make it", _command(planned))
+    if plot is not None:
+        say("plot", str(plot))
+    say("next", _command(planned))
 
 
 def _headline(planned: StudyPlan) -> str:
@@ -220,7 +184,7 @@ def _headline(planned: StudyPlan) -> str:
 
 
 def _command(planned: StudyPlan) -> str:
-    """What makes the stimuli of this plan."""
+    """The command that makes the stimuli of this plan."""
     settings = planned.settings
     options = {"--per-listener": settings.trials, "--block": settings.block, "--repeats": settings.repeats or None}
     given = "".join(f" {name} {value}" for name, value in options.items() if value is not None)
@@ -244,23 +208,21 @@ def _table(planned: StudyPlan) -> Table:
 
 
 def _lists(planned: StudyPlan, width: int) -> Text:
-    """The first lists in letters, as far as they go into the width."""
-    from harness.listening.describe.design_figure import MARKS, colour, letter
-    from harness.listening.design.lists import listener_names
+    """The first lists in letters, cut to the width."""
+    from harness.listening.describe.design_plot import MARKS, colour, letter
 
     text = Text("\nA, B, … conditions; small: training or repeat; ! trap, * gold\n", style="dim")
-    names = listener_names(len(planned.design.listeners))
-    for name, slots in zip(names, planned.design.listeners[:DRAWN_LISTENERS], strict=False):
+    for name, trials in zip(planned.design.listener_names, planned.design.listeners[:DRAWN_LISTENERS], strict=False):
         line = Text(f"{name}  ", style="bold")
-        for slot in slots:
-            for condition in slot.conditions:
-                style = "dim" if slot.role in MARKS else colour(condition)
-                line.append(letter(slot, condition), style=style)
-            line.append(" " if len(slot.conditions) > 1 else "")
+        for trial in trials:
+            for condition in trial.conditions:
+                style = "dim" if trial.role in MARKS else colour(condition)
+                line.append(letter(trial, condition), style=style)
+            line.append(" " if len(trial.conditions) > 1 else "")
         line.truncate(width, overflow="ellipsis")
         text.append(line).append("\n")
     left = len(planned.design.listeners) - DRAWN_LISTENERS
-    return text.append(f"… and {left} listeners more", style="dim") if left > 0 else text
+    return text.append(f"… and {left} more listeners", style="dim") if left > 0 else text
 
 
 def _effect(text: str) -> tuple[float, bool]:

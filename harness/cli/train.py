@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Quiet, Results
+from harness.cli.options import DEFAULT_MODEL, Quiet, Results
 
 if TYPE_CHECKING:
-    from harness.models.jukebox.train.recipe import Recipe
+    from harness.models.training import TrainingRecipe
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Train the embedded Jukebox part by part; every part resumes."
@@ -29,19 +30,19 @@ def part(
     results: Results = Path("results"),
     corpus: CorpusName = "mini",
 ) -> None:
-    """Train one part from its last checkpoint on, with figures in MLflow.
+    """Train one part from its last checkpoint on, with its losses in MLflow.
 
     [bold]Example[/bold]: harness corpus build mini && harness train part codec-0
     """
-    _recipe(folder, results, corpus).train(name, steps, threads)
+    from harness.running.training import training_log
+
+    _recipe(folder, results, corpus).train(name, partial(training_log, results), steps, threads)
 
 
 @app.command()
 def export(folder: Folder = None, results: Results = Path("results"), corpus: CorpusName = "mini") -> None:
     """Write the best checkpoints of all parts into the model's folder as safetensors."""
-    recipe = _recipe(folder, results, corpus)
-    recipe.export()
-    typer.echo(f"weights written to {recipe.folder.path}")
+    typer.echo(f"weights written to {_recipe(folder, results, corpus).export()}")
 
 
 @app.command()
@@ -49,7 +50,7 @@ def evaluate(
     clips_per_style: Annotated[int, typer.Option(min=3, help="Clips of each style in every set.")] = 13,
     seconds: Annotated[float, typer.Option(min=3.0, help="Length of each clip.")] = 6.0,
     likelihood: Annotated[
-        bool, typer.Option(help="Measure bits per code, which takes an hour of one core; else keep those on file.")
+        bool, typer.Option(help="Measure bits per code, which takes an hour of one core; else take the stored ones.")
     ] = True,
     folder: Folder = None,
     results: Results = Path("results"),
@@ -69,9 +70,7 @@ def evaluate(
     typer.echo(text)
 
 
-def _recipe(folder: Path | None, results: Path, corpus: str) -> Recipe:
-    from harness.models.jukebox.model import MINI
-    from harness.models.jukebox.train.recipe import Recipe
-    from harness.models.jukebox.weights.checkpoint import ModelFolder
+def _recipe(folder: Path | None, results: Path, corpus: str) -> TrainingRecipe:
+    from harness.models.registry import family_door
 
-    return Recipe(ModelFolder(folder or MINI), corpus, results)
+    return family_door(DEFAULT_MODEL, "train")(folder, corpus, results)

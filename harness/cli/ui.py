@@ -20,6 +20,7 @@ def ui(
 ) -> None:
     """Open MLflow on the results, on this machine only. Stop it with Ctrl-C."""
     from harness.core.errors import HarnessError, UsageError
+    from harness.core.redaction import redacted
     from harness.reporting.mlflow import tracking_uri
 
     uri = tracking_uri(results)
@@ -28,15 +29,23 @@ def ui(
             f"there is no MLflow database in {results}: run an experiment first "
             "('harness run temperature'), or name its folder with --results."
         )
-    typer.echo(f"MLflow on {uri}\nhttp://127.0.0.1:{port}   (Ctrl-C to stop)")
+    typer.echo(f"MLflow on {redacted(uri, uri)}\nhttp://127.0.0.1:{port}   (Ctrl-C to stop)")
     # One person looks at it: a single worker, and none of the jobs that MLflow's server runs for teams.
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    server = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--workers", "1"]
+    # The address may hold a password, and what a process was started with is for everybody to read.
+    quiet["MLFLOW_BACKEND_STORE_URI"] = uri
+    server = [sys.executable, "-m", "mlflow", "ui", "--workers", "1"]
     command = [*server, "--host", "127.0.0.1", "--port", str(port)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by either signal, the server ends with us
     # In a group of its own, so that Ctrl-C reaches us and not the server, which would answer with a traceback.
-    with subprocess.Popen(command, env={**os.environ, **quiet}, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, env={**os.environ, **quiet}, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace",
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
         try:
+            for line in process.stdout:  # its errors name the address
+                typer.echo(redacted(line, uri), nl=False, err=True)
             code = process.wait()
         except KeyboardInterrupt:
             os.killpg(process.pid, signal.SIGTERM)

@@ -1,9 +1,10 @@
 """The errors of the running path, on the one tree of `metrics.api.errors`."""
 
-from metrics.api.errors import AudioError, DegenerateInput, HarnessError, UsageError, WeightsError
+from metrics.api.errors import AudioError, BrokenPlugin, DegenerateInput, HarnessError, UsageError, WeightsError
 
 __all__ = [
     "AudioError",
+    "BrokenPlugin",
     "CorpusError",
     "DamagedClip",
     "DegenerateInput",

@@ -10,11 +10,14 @@ from importlib.metadata import version
 from typing import Any
 
 from harness.core import provenance
-from harness.models.base import Model
 
 
-def host_facts(model: Model) -> dict[str, Any]:
-    """Device, threads and versions, JSON-able."""
+def host_facts(model: object) -> dict[str, Any]:
+    """Device, threads and versions, JSON-able.
+
+    Args:
+        model: whatever makes the clips; its attribute `device` is read, "cpu" where it has none.
+    """
     # A model that does not use torch need not wait for its import.
     torch = sys.modules.get("torch")
     return {

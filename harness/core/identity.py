@@ -17,10 +17,9 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from harness.core.errors import UsageError
-from harness.models.base import Sampling
 
 IDENTITY_VERSION = 1
 """Raised whenever the same request would be hashed differently, so that old results are never mistaken for new ones."""
@@ -92,10 +91,38 @@ def derived_seed(experiment_seed: int, purpose: Any) -> int:
     return int(whole[:16], 16) >> (64 - SEED_BITS)
 
 
+class HasContent(Protocol):
+    """Settings that know which of their values belong to an identity."""
+
+    def content(self) -> dict[str, Any]:
+        """Those values, JSON-able."""
+        ...
+
+
 def clip_identity(
-    fingerprint: Mapping[str, Any], prompt: Mapping[str, Any], sampling: Sampling, seed: int, index: int, seconds: float
+    fingerprint: Mapping[str, Any],
+    prompt: Mapping[str, Any],
+    sampling: HasContent,
+    seed: int,
+    index: int,
+    seconds: float,
 ) -> dict[str, Any]:
-    """Everything that changes a clip's sound, as JSON-able data; `digest` of it names the clip."""
+    """Everything that changes a clip's sound, as JSON-able data; `digest` of it is the clip's id.
+
+    Args:
+        fingerprint: the model's `fingerprint()`.
+        prompt: the prompt's `content()`.
+        sampling: how codes are drawn; its `content()` is taken.
+        seed: of the clip.
+        index: of the clip among those of one prompt and condition.
+        seconds: length of the clip.
+
+    Returns:
+        The identity under fixed keys, in canonical form.
+
+    Raises:
+        UsageError: a value that JSON cannot hold exactly, such as NaN or a path.
+    """
     return {
         "identity_version": IDENTITY_VERSION,
         "model": canonical(fingerprint),

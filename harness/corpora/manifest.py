@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from harness.core.csv_table import read_table, write_table
 from harness.core.errors import CorpusError, UsageError
 from harness.corpora.splits import SPLITS
 from harness.corpora.splits import assign as assign_splits
@@ -145,15 +146,16 @@ def load_manifest(name: str) -> Manifest:
 
 def read_tracks(text: str, what: str) -> list[Track]:
     """The rows of a manifest's CSV, or of a built corpus's. Raises `CorpusError` for a column or number that is off."""
-    reader = csv.DictReader(io.StringIO(text))
+    try:
+        columns, rows = read_table(io.StringIO(text))
+    except csv.Error as error:
+        raise CorpusError(f"{what} is no CSV ({error}).") from error
     names = [field.name for field in fields(Track)]
-    missing = [name for name in names if name != "gain" and name not in (reader.fieldnames or [])]
+    missing = [name for name in names if name != "gain" and name not in columns]
     if missing:
-        raise CorpusError(
-            f"{what} has no column {', '.join(missing)}; its columns are {', '.join(reader.fieldnames or [])}."
-        )
+        raise CorpusError(f"{what} has no column {', '.join(missing)}; its columns are {', '.join(columns)}.")
     tracks = []
-    for line, row in enumerate(reader, start=2):
+    for line, row in enumerate(rows, start=2):
         try:
             numbers = {"seconds": float(row["seconds"]), "gain": float(row.get("gain") or 1.0)}
             tracks.append(Track(**{**{name: row[name] for name in names if name in row}, **numbers}))
@@ -164,11 +166,7 @@ def read_tracks(text: str, what: str) -> list[Track]:
 
 def write_tracks(tracks: Sequence[Track]) -> str:
     """The CSV of these tracks, with a header."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, [field.name for field in fields(Track)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(track) for track in tracks)
-    return out.getvalue()
+    return write_table([field.name for field in fields(Track)], [asdict(track) for track in tracks])
 
 
 def check(manifest: Manifest) -> None:

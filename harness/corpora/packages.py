@@ -92,6 +92,8 @@ def read(deb: Path, wanted: Collection[str], scratch: Path | None = None) -> Ite
                     return
                 if path not in plain and path not in zipped:
                     continue
+                if member.issparse():
+                    raise ValueError(f"{path} is a sparse file: one with all of its bytes was expected")
                 content = tar.extractfile(member)
                 if content is None:
                     continue

@@ -17,7 +17,7 @@ def assign(package: str, paths: Sequence[str], valid: int, test: int, seed: int)
     """The split of every path of one package: `test` tracks held out, `valid` for validation, the others train.
 
     >>> assign("songs", ["a.ogg", "b.ogg", "c.ogg"], valid=1, test=1, seed=0)
-    {'b.ogg': 'test', 'c.ogg': 'valid', 'a.ogg': 'train'}
+    {'a.ogg': 'test', 'c.ogg': 'valid', 'b.ogg': 'train'}
     """
     ordered = sorted(paths, key=lambda path: hashlib.sha256(f"{seed}:{package}:{path}".encode()).hexdigest())
     return {

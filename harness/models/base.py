@@ -1,4 +1,4 @@
-"""What the harness asks of a model: labels in, seeded clips out."""
+"""The protocol of a model: labels in, seeded clips out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from harness.core.errors import UsageError
 from harness.prompts.prompt import Prompt
 
 
-class Progress(Protocol):
-    """Told how many steps are done of how many, and perhaps where: "level 1, window 3/6"."""
+class SamplingProgress(Protocol):
+    """Called with how many steps are done, of how many, and perhaps where: "level 1, window 3/6"."""
 
     def __call__(self, done: int, total: int, detail: str = "", /) -> None: ...
 
@@ -119,6 +119,7 @@ class Clip:
 
     @property
     def seconds(self) -> float:
+        """Length of the audio."""
         return len(self.audio) / self.rate
 
     def save(self, path: str | Path) -> Path:
@@ -153,7 +154,7 @@ class Model(Protocol):
 
     @property
     def styles(self) -> Sequence[str]:
-        """The styles that the model can be asked for; empty where it knows none."""
+        """The styles that can be requested of the model; empty where it knows none."""
         ...
 
     def fingerprint(self) -> dict[str, Any]:
@@ -169,13 +170,21 @@ class Model(Protocol):
         conditionings: Sequence[Conditioning],
         seeds: Sequence[int],
         sampling: Sampling | None = None,
-        progress: Progress | None = None,
+        progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
         """One clip per conditioning, each drawn from its own seed.
 
-        `unfinished` names a file for each clip where a slow model keeps what it has so far, and finds it again when it
-        was interrupted. The caller removes the files once the clips are safe. A quick model may ignore it.
+        Args:
+            conditionings: from `encode`.
+            seeds: one for each.
+            sampling: how codes are drawn; by default `Sampling()`.
+            progress: called after every step.
+            unfinished: a file for each clip, where a slow model stores what it has so far and finds it again after an
+                interruption. The caller removes the files once the clips are safe. A quick model may ignore it.
+
+        Returns:
+            The clips in order.
         """
         ...
 

@@ -1,8 +1,7 @@
 """Codes on disk: what a clip has so far, or what it was stopped with.
 
 A safetensors file with an int32 array (codes,) for each level, `level_0` the finest, and under "request" in its header
-what was asked for: the parts of the clip's identity from which it can be gone on with. A file appears whole or not at
-all.
+the request: the parts of the clip's identity from which it can be continued. A file appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ PREFIX = "level_"
 
 @dataclass(frozen=True)
 class Codes:
-    """int64 codes (codes,) by level, and what they were asked for (empty when the file does not say)."""
+    """int64 codes (codes,) by level, and the request they belong to (empty when the file does not say)."""
 
     levels: dict[int, np.ndarray]
     request: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +39,7 @@ def write_codes(path: Path, levels: Mapping[int, np.ndarray], request: Mapping[s
 
 
 def request_of(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a clip's identity says how to go on with its codes."""
+    """The parts of a clip's identity that say how to continue its codes."""
     request = {key: identity[key] for key in ("prompt", "sampling", "seed", "seconds") if key in identity}
     return request | {"model": identity.get("model", {}).get("name")}
 
@@ -65,14 +64,14 @@ def read_codes(path: Path) -> Codes:
 
 
 def unfinished_codes(path: Path | None, given: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """The codes of an interrupted clip by level, or those it was to begin with. A file that does not go on from these
-    is not this clip's, and is left out of account."""
+    """The codes of an interrupted clip by level, or those that it is to begin with. A file that does not continue these
+    is not this clip's, and is ignored."""
     if path is None or not path.is_file():
         return given
     try:
         found = read_codes(path).levels
     except UsageError:
         return given
-    kept = tuple(found.get(level, codes) for level, codes in enumerate(given))
-    goes_on = all(np.array_equal(new[: len(old)], old) for new, old in zip(kept, given, strict=True))
-    return kept if goes_on else given
+    resumed = tuple(found.get(level, codes) for level, codes in enumerate(given))
+    continues = all(np.array_equal(new[: len(old)], old) for new, old in zip(resumed, given, strict=True))
+    return resumed if continues else given

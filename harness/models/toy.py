@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.core.errors import UsageError
-from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds, scalar
+from harness.models.base import Clip, Conditioning, Sampling, SamplingProgress, check_seeds, scalar
 from harness.prompts.prompt import Prompt
 
 RATE = 16_000
@@ -41,6 +41,8 @@ STYLES = {
 
 
 class ToyData(NamedTuple):
+    """A prompt as the toy reads it."""
+
     style: str
     notes: int
     samples: int
@@ -56,12 +58,15 @@ class ToyModel:
 
     @property
     def styles(self) -> Sequence[str]:
+        """The names of the scales, sorted."""
         return sorted(STYLES)
 
     def fingerprint(self) -> dict[str, Any]:
+        """All of the model that changes the sound; it has no weights."""
         return {"name": self.name, "engine_version": 1, "weights": None, "dtype": "float64", "width": self.width}
 
     def encode(self, prompt: Prompt, seconds: float) -> Conditioning:
+        """Choose a style by name, or by a hash of the text. Raises `UsageError` as the protocol says."""
         if not 0 < seconds <= MAX_SECONDS:
             raise UsageError(
                 f"the duration was {seconds} s: the toy model makes more than 0 and at most {MAX_SECONDS:g} s."
@@ -88,9 +93,10 @@ class ToyModel:
         conditionings: Sequence[Conditioning],
         seeds: Sequence[int],
         sampling: Sampling | None = None,
-        progress: Progress | None = None,
+        progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
+        """One melody per conditioning, each drawn from its own seed."""
         check_seeds(conditionings, seeds)
         sampling = (sampling or Sampling()).at(0, 1)
         if beyond := sorted(set(sampling.content()) - {"temperature", "top_k", "top_p"}):
@@ -106,6 +112,7 @@ class ToyModel:
         return clips
 
     def tokens(self, conditioning: Conditioning, sampling: Sampling) -> int:
+        """Notes that are drawn for a clip."""
         return conditioning.data.notes
 
     def _style(self, prompt: Prompt) -> tuple[str, str]:
@@ -129,11 +136,11 @@ def load() -> ToyModel:
 
 def _walk(notes: int, generator: np.random.Generator, sampling: Sampling) -> np.ndarray:
     """int64 (notes,) in 0…NOTES−1: each note is near the last one, the nearer the colder."""
-    places = np.arange(NOTES)
+    steps = np.arange(NOTES)
     codes = np.empty(notes, np.int64)
     last = NOTES // 2
     for n in range(notes):
-        logits = -((places - last) ** 2) / 8.0 - np.abs(places - NOTES / 2) / 6.0
+        logits = -((steps - last) ** 2) / 8.0 - np.abs(steps - NOTES / 2) / 6.0
         last = codes[n] = _draw(logits / scalar(sampling.temperature), generator.random(), sampling)
     return codes
 

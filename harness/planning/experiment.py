@@ -21,32 +21,31 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from harness.core.errors import UsageError
 from harness.core.identity import canonical_json
-from harness.listening.declaration import Listening
 from harness.models.base import Sampling
+from harness.planning.claims import Claims, Contrast, Family, Unit
+from harness.planning.listening import Listening
+from harness.planning.settings import declared_settings
 from harness.prompts.prompt import WORDS, Prompt
 
-Contrast = Literal["every pair", "against the first"]
-Unit = Literal["clip"]
-Family = Literal["all contrasts", "each alone"]
 Stage = Literal["declared", "confirmatory"]
 
 PROMPT_LENGTHS = ("prompt_seconds", "total_seconds", "offset_seconds")
 CHANGEABLE = (*WORDS, *PROMPT_LENGTHS)
-"""Fields of a prompt that a condition may replace. Sounds and codes it may only take away: they are the prompts'."""
+"""Fields of a prompt that a condition may replace. It can only remove their sound files and codes."""
 
 
 @dataclass(frozen=True)
 class Condition:
     """One way of sampling. `value` is where it stands on the experiment's axis, if what varies is a number.
 
-    `prompt` holds fields that replace those of every prompt, None to take one away; a prompt that has nothing left is
-    unconditional. Clips are `seconds` long, without it as long as the run says, and `more_seconds` longer. Replicates
+    `prompt` holds fields that replace those of every prompt, None to remove one; a prompt that has nothing left is
+    unconditional. Clips are `seconds` long, by default as long as the run's, and `more_seconds` longer. Replicates
     other than 0 draw other random numbers. `model` is the name of the one that samples, without it the run's. Raises
-    `UsageError` for what makes no sense.
+    `UsageError` for values that are out of range or do not fit together.
     """
 
     name: str
@@ -76,7 +75,7 @@ class Condition:
             raise UsageError(f"replicate is {self.replicate}; expected a whole number from 0 on")
 
     def ask(self, prompt: Prompt) -> Prompt:
-        """The prompt as this condition has it. Raises `UsageError` when the result is no prompt."""
+        """The prompt with this condition's changes. Raises `UsageError` when the result is no valid prompt."""
         if not self.prompt:
             return prompt
         if "prompt_seconds" in self.prompt and prompt.audio is None:
@@ -90,11 +89,11 @@ class Condition:
         return Prompt(**fields)
 
     def length(self, seconds: float) -> float:
-        """How long its clips are in a run of clips of `seconds`."""
+        """Length of its clips, in seconds, in a run whose clips are `seconds` long."""
         return (seconds if self.seconds is None else self.seconds) + self.more_seconds
 
     def content(self) -> dict[str, Any]:
-        """What it changes, without its name: JSON-able."""
+        """What it changes, without its name, as JSON data."""
         lengths = {"seconds": self.seconds, "more_seconds": self.more_seconds or None}
         others = {"prompt": dict(self.prompt) or None, **lengths, "replicate": self.replicate or None}
         others["model"] = self.model
@@ -108,11 +107,9 @@ class Condition:
 class Experiment:
     """Conditions to compare, with what is claimed fixed in advance.
 
-    `unit` is what is resampled for the errors: clips, within the strata of their prompts' styles. `primary` is the
-    metric that decides; `contrast` the pairs that are tested in it; over `family` their p-values are adjusted by Holm's
-    method. `stage` is "confirmatory" when a pair that was chosen by its results is tested again on fresh seeds.
-    `source` is the SHA-256 of the file that declares it, empty for installed ones. Raises `UsageError` without
-    conditions, or when two of them are the same.
+    `unit`, `primary`, `contrast`, `family` and `margin` are its `Claims`. `stage` is "confirmatory" when a pair that
+    was chosen by its results is tested again on fresh seeds. `source` is the SHA-256 of the file that declares it,
+    empty for installed ones. Raises `UsageError` without conditions, or when two of them are the same.
     """
 
     name: str
@@ -125,14 +122,13 @@ class Experiment:
     family: Family = "all contrasts"
     stage: Stage = "declared"
     source: str = ""
+    margin: float | None = None
 
     def __post_init__(self) -> None:
-        for what, value, choices in (
-            ("unit", self.unit, get_args(Unit)),
-            ("contrast", self.contrast, get_args(Contrast)),
-            ("family", self.family, get_args(Family)),
-        ):
-            check_choice(f"experiment {self.name!r}: {what}", value, choices)
+        try:
+            _ = self.claims
+        except UsageError as error:
+            raise UsageError(f"experiment {self.name!r}: {error}") from None
         if not self.conditions:
             raise UsageError(
                 f"experiment {self.name!r} has no conditions: at least one value of {self.varies} was expected."
@@ -151,6 +147,11 @@ class Experiment:
                     )
                 seen[value] = condition
 
+    @property
+    def claims(self) -> Claims:
+        """What is claimed of its conditions."""
+        return Claims(self.unit, self.primary, self.contrast, self.family, self.margin)
+
     def contrasts(self) -> list[tuple[Condition, Condition]]:
         """The pairs that are tested, the earlier condition first."""
         if self.contrast == "every pair":
@@ -158,7 +159,7 @@ class Experiment:
         return [(self.conditions[0], other) for other in self.conditions[1:]]
 
     def confirming(self, first: str, second: str) -> Experiment:
-        """The one contrast of two of its conditions, to be tested again on fresh seeds."""
+        """The contrast of two of its conditions, to be tested again on fresh seeds."""
         by_name = {condition.name: condition for condition in self.conditions}
         for name in (first, second):
             if name not in by_name:
@@ -181,19 +182,20 @@ def check_choice(what: str, value: object, choices: Sequence[str]) -> None:
 class Declaration:
     """An experiment as its file declares it: call it with values of what varies to get an `Experiment`.
 
-    `settings` are fields of `RunSettings` that the file sets, and its prompts, which may be the name of a set; the
-    command line goes before them. `listening` says how listeners are asked about its clips, where that is declared.
+    `settings` are fields of `ExperimentSettings` that the file sets, by name, and its prompts, which may be the name of
+    a prompt set; the command line goes before them. `listening` is how listeners judge its clips, where that is
+    declared. Raises `UsageError` for settings that do not exist or are out of range.
     """
 
     function: Callable[..., Sequence[Condition]]
     varies: str
-    unit: Unit
-    primary: str
-    contrast: Contrast
-    family: Family = "all contrasts"
+    claims: Claims = field(default_factory=Claims)
     source: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     listening: Listening | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", declared_settings(self.settings))
 
     @property
     def name(self) -> str:
@@ -223,34 +225,44 @@ class Declaration:
         return dict(inspect.signature(self.function, eval_str=True).parameters)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Experiment:
+        conditions = tuple(self.function(*args, **kwargs))
         return Experiment(
-            self.name,
-            tuple(self.function(*args, **kwargs)),
-            self.varies,
-            self.question,
-            self.unit,
-            self.primary,
-            self.contrast,
-            self.family,
-            source=self.source,
-        )
+            self.name, conditions, self.varies, self.question, source=self.source, **vars(self.claims)
+        )  # fmt: skip
 
 
 def experiment(
     *,
     varies: str,
-    primary: str = "fad16",
-    unit: Unit = "clip",
-    contrast: Contrast = "every pair",
-    family: Family = "all contrasts",
+    metrics: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     listening: Listening | None = None,
+    **claims: Any,
 ) -> Callable[[Callable[..., Sequence[Condition]]], Declaration]:
-    """Declare a function that lists conditions as an experiment. `settings` and `listening`: see `Declaration`."""
+    """Declare a function that lists conditions as an experiment.
+
+    Args:
+        varies: what varies, in a few words.
+        metrics: what is measured, by name ('harness metrics' lists them); without any, the usual ones.
+        settings: further fields of `ExperimentSettings`, by name; prompts may be the name of a prompt set.
+        listening: how listeners judge its clips.
+        claims: fields of `Claims`: primary="fad16", contrast="every pair", family="all contrasts", unit="clip",
+            margin=None.
+
+    Raises:
+        UsageError: for a claim or a setting that does not exist or has a value that it cannot have.
+
+    >>> @experiment(varies="temperature", primary="kad", metrics=["kad", "coverage"])
+    ... def cold() -> list[Condition]:
+    ...     "Is a colder model nearer to music?"
+    ...     return [Condition("cold", Sampling(0.7)), Condition("usual")]
+    >>> [condition.name for condition in cold().conditions]
+    ['cold', 'usual']
+    """
+    own = {**(settings or {}), **({"metrics": metrics} if metrics else {})}
+    claimed = Claims(**claims)
 
     def declare(function: Callable[..., Sequence[Condition]]) -> Declaration:
-        return Declaration(
-            function, varies, unit, primary, contrast, family, settings=settings or {}, listening=listening
-        )
+        return Declaration(function, varies, claimed, settings=own, listening=listening)
 
     return declare

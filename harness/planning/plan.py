@@ -1,13 +1,12 @@
 """From an experiment to the clips it needs: each with its prompt, its seed and its identity, in a fixed order.
 
 Clips are spread evenly over the prompts and are listed index by index, so that stopping early leaves the prompts
-balanced. The same request under two conditions has the same seed, unless independent seeds are asked for; only its
+balanced. The same request under two conditions has the same seed, unless independent seeds are requested; only its
 identity differs.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,9 +14,11 @@ from itertools import groupby
 from typing import Any
 
 from harness.core.errors import UsageError
+from harness.core.foreign import foreign
 from harness.core.identity import clip_identity, clip_seed, derived_seed, digest
 from harness.models.base import Conditioning, Model
 from harness.planning.experiment import Condition, Experiment
+from harness.planning.settings import ExperimentSettings
 from harness.prompts.prompt import Prompt
 
 
@@ -25,7 +26,7 @@ from harness.prompts.prompt import Prompt
 class ClipRequest:
     """One clip that an experiment needs. `index` counts the clips of one prompt under one condition.
 
-    `prompt` is what the model is asked for, `listed` the prompt of the experiment that it comes from.
+    `prompt` is the one that the condition makes of `listed`, the prompt of the experiment.
     """
 
     condition: Condition
@@ -45,7 +46,7 @@ class ClipRequest:
 
     @property
     def asked(self) -> tuple[Prompt, float]:
-        """What the model is asked to encode: the prompt and the clip's length in seconds."""
+        """What the model encodes: the prompt and the clip's length in seconds."""
         return self.prompt, self.seconds
 
 
@@ -61,8 +62,9 @@ class Plan:
         return [request for request in self.requests if request.condition == condition]
 
     def encode(self, model: Model) -> dict[tuple[Prompt, float], Conditioning]:
-        """Everything that the model is asked for, read by it once. Raises what `Model.encode` does."""
-        return {asked: model.encode(*asked) for asked in dict.fromkeys(request.asked for request in self.requests)}
+        """All prompts and lengths of the plan, each encoded once by the model. Raises what `Model.encode` does."""
+        with foreign(f"the model {model.name}"):
+            return {asked: model.encode(*asked) for asked in dict.fromkeys(request.asked for request in self.requests)}
 
     def batches(self, wanted: Collection[str], width: int) -> Iterator[list[ClipRequest]]:
         """The requests whose id is in `wanted`, in order, at most `width` at once, never two conditions in one batch.
@@ -77,22 +79,19 @@ class Plan:
                 yield requests[start : start + width]
 
 
-def make_plan(
-    experiment: Experiment,
-    model: Model,
-    prompts: Sequence[Prompt],
-    clips: int,
-    seconds: float,
-    seed: int,
-    independent_seeds: bool = False,
-) -> Plan:
-    """Plan `clips` clips of `seconds` s per condition over `prompts`. Deterministic; nothing is sampled.
+def make_plan(experiment: Experiment, model: Model, settings: ExperimentSettings) -> Plan:
+    """Plan the clips of an experiment. Deterministic; nothing is sampled.
 
-    Conditions share their seeds; with `independent_seeds` each has its own, and what is paired is the prompts alone.
-    Raises `UsageError` for no clips, a duration that is not positive, a negative seed, prompts that are none or
-    repeated, or two conditions that come to the same clips.
+    Args:
+        experiment: the conditions.
+        model: the model that samples, for its fingerprint.
+        settings: clips per condition, their seconds, the prompts, and the seed. Conditions share their seeds; with
+            `independent_seeds` each has its own, and only the prompts are paired.
+
+    Raises:
+        UsageError: without prompts, for a prompt that is given twice, and for two conditions with the same clips.
     """
-    check_counts(clips, seconds, seed)
+    prompts, clips = settings.prompts, settings.clips
     if not prompts:
         raise UsageError("there are no prompts: give at least one, for example --prompt 'a slow waltz'.")
     contents = [prompt.content() for prompt in prompts]
@@ -101,7 +100,8 @@ def make_plan(
         raise UsageError(
             f"the prompt {repeated[0]!r} was given twice: give each prompt once and raise --clips instead."
         )
-    fingerprint = model.fingerprint()
+    with foreign(f"the model {model.name}"):
+        fingerprint = model.fingerprint()
 
     @cache  # conditions share their seeds, and a seed is half the work of a request
     def seeds(own_seed: int) -> list[int]:
@@ -109,10 +109,10 @@ def make_plan(
 
     requests: list[ClipRequest] = []
     for condition in experiment.conditions:
-        numbers = seeds(condition_seed(condition, seed, independent_seeds))
+        numbers = seeds(condition_seed(condition, settings.seed, settings.independent_seeds))
         asked = [condition.ask(prompt) for prompt in prompts]
         asked_contents = [prompt.content() for prompt in asked]
-        length = condition.length(seconds)
+        length = condition.length(settings.seconds)
         for n, number in enumerate(numbers):
             index, which = divmod(n, len(prompts))
             identity = clip_identity(fingerprint, asked_contents[which], condition.sampling, number, index, length)
@@ -122,7 +122,7 @@ def make_plan(
                 )
             )
     check_different(requests)
-    return Plan(experiment, tuple(prompts), tuple(requests))
+    return Plan(experiment, prompts, tuple(requests))
 
 
 def condition_seed(condition: Condition, seed: int, independent: bool) -> int:
@@ -143,22 +143,3 @@ def check_different(requests: Sequence[ClipRequest]) -> None:
                 f"prompt {request.listed.label()!r}: it has nothing of what differs between them. Give prompts that "
                 "have it, or leave one of the conditions out."
             )
-
-
-MOST_CLIPS = 1_000_000
-
-
-def check_counts(clips: int, seconds: float, seed: int) -> None:
-    """Raise `UsageError` for no clips, a duration that is not positive, or a seed that does not fit."""
-    if clips < 1:
-        raise UsageError(
-            f"the number of clips per condition was {clips}: at least 1 was expected, for example --clips 16."
-        )
-    if clips > MOST_CLIPS:
-        raise UsageError(f"the number of clips per condition was {clips:.3g}: at most {MOST_CLIPS:,} was expected.")
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise UsageError(
-            f"the duration was {seconds} s: a positive number of seconds was expected, for example --seconds 6."
-        )
-    if not 0 <= seed < 2**63:
-        raise UsageError(f"the seed was {seed}: a whole number from 0 to 2^63 − 1 was expected.")

@@ -5,7 +5,7 @@
     harness run study.yaml
 
 The file is run as Python runs a script, with its folder on the path. The SHA-256 of its bytes is recorded with what was
-found. Whatever goes wrong in it is a `UsageError` that says the line.
+found. Whatever goes wrong in it is a `UsageError` with the line.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.core.errors import HarnessError, UsageError
+from harness.core.foreign import Stopped
 from harness.planning.experiment import Condition, Declaration
 
 SUFFIXES = (".py", ".yaml", ".yml")
@@ -74,8 +75,8 @@ def read_experiments(path: Path) -> dict[str, Declaration]:
             found[value.name] = replace(value, function=_guarded(value.function, path), source=sha256)
     if not found:
         raise UsageError(
-            f"{path} declares no experiment: a function under @experiment(varies=…) from "
-            "harness.planning.experiment was expected."
+            f"{path} declares no experiment: a function under @experiment(varies=…) was expected, with "
+            "from harness import Condition, experiment."
         )
     for name, declaration in found.items():
         with explained(path):
@@ -90,7 +91,9 @@ def explained(path: Path) -> Iterator[None]:
     """What a user's file raises, as a `UsageError` with its line there."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except (KeyboardInterrupt, Stopped):
+        raise
+    except BaseException as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f"{path}, line {lines[-1]}" if lines else str(path)
         what = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"

@@ -1,12 +1,13 @@
-"""Lists of conditions over values of the sampling, fields of the prompts, lengths, models: grids, rows, random, Sobol.
+"""Lists of conditions over values of the sampling, fields of prompts, lengths, models: grids, rows, draws, ablations.
 
     grid(temperature=[0.7, 0.99], top_k=[0, 64])                    # four conditions, every combination
     zipped(temperature=[0.7, 0.99], top_p=[0.9, 0.95])              # two: the first values, the second values
     random(8, temperature=Range(0.7, 1.1), top_k=Range(1, 512, log=True))
     sobol(8, temperature=Range(0.7, 1.1), style=["metal", "ambient"])
+    ablate({"top_k": 64, "top_p": 0.9}, top_k=0, style=None)        # a baseline, then one change at a time
 
-A sweep is a function of its arguments: the same seed draws the same conditions. What a value may be is asked when the
-sweep is written down, and whatever is wrong is a `UsageError`.
+A sweep is a function of its arguments: the same seed draws the same conditions. Values are checked when the
+sweep is declared, and a wrong one raises `UsageError`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import itertools
 import math
 import numbers
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
@@ -40,6 +42,13 @@ NUMBERS = frozenset({*PER_LEVEL, *WHOLE, *PROMPT_LENGTHS, "seconds", "more_secon
 OWN = ("seconds", "more_seconds", "replicate", "model")
 FIELDS = (*SAMPLING, *CHANGEABLE, *OWN)
 """What can be varied."""
+NULLABLE = frozenset({*CHANGEABLE, "hop_fraction", "window", "chunk"})
+"""Fields that can be None: a part of the prompt that is removed, or a value that is left to the model."""
+OFF: Mapping[str, Any] = MappingProxyType(
+    {"top_k": 0, "top_p": 0.0, "upsampling": "exact", **dict.fromkeys((*WORDS, "total_seconds", "offset_seconds"))}
+)
+"""The value of a field that is switched off."""
+BASELINE = "baseline"
 
 T = TypeVar("T")
 
@@ -62,23 +71,41 @@ class Range:
         """The number at `place`, 0 ≤ place < 1; of whole numbers each has an equal part of the scale."""
         low, high = (math.ceil(self.low), math.floor(self.high) + 1) if whole else (self.low, self.high)
         value = low * (high / low) ** place if self.log else low + (high - low) * place
-        return math.floor(value) if whole else float(f"{value:.6g}")  # digits that a name can say
-
-
-def prompted_and_other() -> list[Condition]:
-    """Music from the prompts, and other music by the same model, which is given none of their words."""
-    return [Condition("music from the prompt"), Condition("other music", prompt=dict.fromkeys(WORDS))]
+        return math.floor(value) if whole else float(f"{value:.6g}")  # digits that fit into a name
 
 
 def grid(**values: Iterable[Any]) -> list[Condition]:
-    """Every combination of the values, the last varying fastest."""
+    """Every combination of the values, the last varying fastest.
+
+    Args:
+        values: a list of values for each field to vary: `sampling` values, fields of the prompts, lengths, models.
+
+    Returns:
+        The conditions, each called by its values.
+
+    Raises:
+        UsageError: for a field that cannot vary, a value out of range, or more than 10,000 conditions.
+
+    >>> [one.name for one in grid(temperature=[0.7, 0.99], top_k=[0, 64])][:2]
+    ['temperature=0.7, top_k=0', 'temperature=0.7, top_k=64']
+    """
     lists = {name: _values(name, given) for name, given in _named(values).items()}
     _check_number(math.prod(len(given) for given in lists.values()))
     return [condition(dict(zip(lists, row, strict=True))) for row in itertools.product(*lists.values())]
 
 
 def zipped(**values: Iterable[Any]) -> list[Condition]:
-    """The first value of each, the second value of each, and so on. There must be equally many."""
+    """The first value of each field, the second value of each, and so on.
+
+    Args:
+        values: lists of one length, one for each field to vary.
+
+    Raises:
+        UsageError: as `grid`, and for lists of different lengths.
+
+    >>> [one.name for one in zipped(temperature=[0.7, 0.99], top_p=[0.9, 0.95])]
+    ['temperature=0.7, top_p=0.9', 'temperature=0.99, top_p=0.95']
+    """
     lists = {name: _values(name, given) for name, given in _named(values).items()}
     lengths = {name: len(given) for name, given in lists.items()}
     if len(set(lengths.values())) > 1:
@@ -89,14 +116,26 @@ def zipped(**values: Iterable[Any]) -> list[Condition]:
 
 
 def random(count: int, seed: int = 0, **ranges: Range | Iterable[Any]) -> list[Condition]:
-    """`count` different conditions, each value drawn evenly and independently from its range or list."""
+    """`count` different conditions, each value drawn uniformly and independently from its range or list.
+
+    Args:
+        count: how many conditions.
+        seed: of the draws; the same seed draws the same conditions.
+        ranges: a `Range` or a list of values for each field to vary.
+
+    Raises:
+        UsageError: as `grid`, and when the ranges do not hold that many different conditions.
+    """
     generator = np.random.default_rng(_check_seed(seed))
     return _drawn(count, ranges, lambda draws, dimensions: generator.random((draws, dimensions)))
 
 
 def sobol(count: int, seed: int = 0, **ranges: Range | Iterable[Any]) -> list[Condition]:
     """`count` different conditions that fill the space of the ranges evenly: the beginning of a scrambled Sobol
-    sequence (Owen, J. Complexity 14, 1998). Counts that are powers of two are the most even."""
+    sequence (Owen, J. Complexity 14, 1998). Counts that are powers of two are the most even.
+
+    Arguments and errors are those of `random`.
+    """
     from scipy.stats import qmc
 
     def points(draws: int, dimensions: int) -> NDArray[np.float64]:
@@ -105,6 +144,70 @@ def sobol(count: int, seed: int = 0, **ranges: Range | Iterable[Any]) -> list[Co
 
     _check_seed(seed)
     return _drawn(count, ranges, points)
+
+
+def ablate(baseline: Mapping[str, Any] | None = None, /, **changes: Any) -> list[Condition]:
+    """The baseline, and for each change one condition that differs from it in that value alone.
+
+    Compare them with `contrast="against the first"`.
+
+    >>> [one.name for one in ablate({"top_k": 64, "top_p": 0.9}, top_k=0, style=None)]
+    ['baseline', 'top_k=0', 'no style']
+
+    Args:
+        baseline: values of the first condition; without it, everything is as the model and the prompts have it.
+        changes: a value for each field to change, None to remove a part of the prompt (`off` gives the value of a
+            field that is switched off).
+
+    Raises:
+        UsageError: without changes, for values out of range, and for a change that leaves the baseline as it is.
+    """
+    return ablations(baseline or {}, tuple(_named(changes).items()))
+
+
+def ablations(baseline: Mapping[str, Any], changes: Sequence[tuple[str, Any]]) -> list[Condition]:
+    """As `ablate`, with changes as pairs of field and value, so that a field can have several."""
+    _check_number(len(changes) + 1)
+    first = replace(condition(baseline), name=BASELINE, value=None)
+    found = [first]
+    for name, value in changes:
+        changed = replace(condition({**baseline, name: value}), name=said(name, value), value=None)
+        if changed.content() == first.content():
+            raise UsageError(f"{changed.name} changes nothing: the baseline has it already. Give the baseline another")
+        found.append(changed)
+    return found
+
+
+def off(name: str) -> Any:
+    """The value of a field that is switched off. Raises `UsageError` for a field that cannot be."""
+    if name not in FIELDS:
+        raise UsageError(unknown_name("value to vary", name, list(FIELDS)))
+    if name not in OFF:
+        raise UsageError(f"{name} cannot be off: a value to have in place of the baseline's was expected")
+    return OFF[name]
+
+
+def read_change(text: str) -> tuple[str, Any]:
+    """A field and its value from text such as `top_k=64`, `top_k=8,64` (one for each level) or `style=off`.
+
+    >>> read_change("top_k=64"), read_change("temperature=0.9,1"), read_change("style=off")
+    (('top_k', 64), ('temperature', (0.9, 1)), ('style', None))
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise UsageError(f"{text!r} was found: a field and its value were expected, for example top_k=0 or style=off")
+    if value == "off":
+        return name, off(name)
+    if name not in NUMBERS:
+        return name, value
+    first, *rest = (_number(part) for part in value.split(","))
+    return name, (first, *rest) if rest else first
+
+
+def named_condition(values: Mapping[str, Any], name: str | None = None) -> Condition:
+    """A condition of these values, called by `name`, or else by them."""
+    made = condition(values)
+    return replace(made, name=name or made.name or "as it is")
 
 
 def condition(values: Mapping[str, Any]) -> Condition:
@@ -126,8 +229,7 @@ def check_value(name: str, value: Any) -> None:
     if name not in FIELDS:
         raise UsageError(unknown_name("value to vary", str(name), list(FIELDS)))
     parts: list[Any] = list(value) if isinstance(value, list | tuple) and name in PER_LEVEL else [value]
-    nothing = name in CHANGEABLE or name in ("hop_fraction", "window", "chunk")
-    for part in [part for part in parts if not (nothing and part is None)]:
+    for part in [part for part in parts if not (name in NULLABLE and part is None)]:
         if name in NUMBERS and not _is_number(part):
             raise UsageError(f"{name} is {reprlib.repr(part)}; a number was expected")
         if name in WHOLE and not (math.isfinite(part) and part == int(part) and abs(part) < 2**53):
@@ -157,6 +259,16 @@ def said(name: str, value: Any) -> str:
         return f"no {name}" if name in CHANGEABLE else f"{name}=default"
     parts = value if isinstance(value, list | tuple) else [value]
     return f"{name}={','.join(f'{part:.12g}' if _is_number(part) else str(part) for part in parts)}"
+
+
+def _number(text: str) -> Any:
+    """A number as it was written; what is none stays text, which `check_value` refuses."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _named(values: Mapping[str, T]) -> Mapping[str, T]:

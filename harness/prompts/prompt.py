@@ -1,8 +1,8 @@
-"""What a clip is asked to be: words in any language, a named style or artist, lyrics to sing, or sound to go on from.
+"""What is requested of a clip: words in any language, a named style or artist, lyrics to sing, or sound to continue.
 
 A `Prompt` is a value: validated, comparable, and with a `content()` that names everything in it that can change the
-sound, and nothing else. A model that knows styles asks `resolve_labels` which of them is meant. Free text is laid
-beside the model's own descriptions of its styles (its cards) in the space of a multilingual sentence encoder.
+sound, and nothing else. A model that knows styles calls `resolve_labels` to find which of them is meant. Free text is
+compared with the model's own descriptions of its styles (its cards) in the space of a multilingual sentence encoder.
 """
 
 from __future__ import annotations
@@ -33,27 +33,35 @@ from pydantic import (
 from harness.core.errors import AudioError, HarnessError, UsageError
 
 SILENCE_PEAK = 1e-3
-"""Audio that never leaves ±0.001 (−60 dBFS) is silence: there is nothing in it to go on from."""
+"""Audio that never leaves ±0.001 (−60 dBFS) is silence, which cannot be continued."""
 
 SHORTEST_PROMPT, LONGEST_PROMPT = 0.1, 600.0  # seconds
 
 WORDS = ("text", "style", "artist", "lyrics")
-"""What a prompt says in words."""
+"""The fields of a prompt that hold words."""
 
 NEAREST_PHRASES = 3
 WEAK_SIMILARITY = 0.2
-"""Below this, a text says little about the styles, and the choice among them is close to arbitrary."""
+"""Below this similarity, a text hardly distinguishes the styles, and the choice among them is close to arbitrary."""
 
 
 class Prompt(BaseModel):
-    """A request: at least one of `text`, `style`, `artist`, `lyrics`, `audio` and `codes`; they can be combined. To ask
-    for nothing in particular takes a word of its own, `unconditional`, which none of the first four goes with.
+    """A request: at least one of `text`, `style`, `artist`, `lyrics`, `audio` and `codes`; they can be combined.
 
-    `style` and `artist` are names that the model knows and go before whatever `text` would suggest. Of the sound file
-    `audio` the first `prompt_seconds` seconds are the beginning of the clip. `codes` is a file of codes that are there
-    already: the beginning of a clip to continue, or levels to upsample. The clip is an excerpt, `offset_seconds` in, of
-    a piece of `total_seconds`; a model that knows about time chooses what is not said. Whatever is wrong is a
-    `UsageError`.
+    Attributes:
+        text: words in any language.
+        style: a name that the model knows; it takes precedence over the style that `text` suggests.
+        artist: a name that the model knows.
+        lyrics: words to sing.
+        audio: a sound file whose first `prompt_seconds` seconds are the beginning of the clip.
+        prompt_seconds: length used of `audio`, in seconds.
+        codes: a file of existing codes: the beginning of a clip to continue, or levels to upsample.
+        total_seconds: length of the piece that the clip is an excerpt of; the model's choice where it is not given.
+        offset_seconds: where in that piece the clip begins, in seconds; likewise.
+        unconditional: requests nothing in particular; excludes text, style, artist and lyrics.
+
+    Raises:
+        UsageError: for an empty prompt, and for a value that a field cannot have.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -184,9 +192,9 @@ class Prompt(BaseModel):
 
 @dataclass(frozen=True)
 class LabelChoice:
-    """The labels a prompt was given, and how they were come by.
+    """The labels chosen for a prompt, and how they were chosen.
 
-    `similarity` is that of the text to the chosen style, None where no text was weighed; 0 means no closer to it than
+    `similarity` is that of the text to the chosen style, None where no text was compared; 0 means no closer to it than
     to the average of all styles. `candidates` holds every style with its similarity, the best first.
     """
 
@@ -198,7 +206,7 @@ class LabelChoice:
 
     @property
     def weak(self) -> bool:
-        """Whether the text says so little about sound that another style would have done as well."""
+        """Whether the text is so unspecific that another style would have fitted as well."""
         return self.similarity is not None and self.similarity < WEAK_SIMILARITY
 
     def record(self) -> dict[str, Any]:
@@ -296,14 +304,14 @@ def _decode(path: Path, seconds: float) -> tuple[NDArray[np.float32], int]:
     if len(audio) < wanted:
         whole = math.floor(len(audio) / rate * 100) / 100
         raise UsageError(
-            f"{path} holds {len(audio) / rate:.2f} s, and its first {seconds:g} s were asked for. "
+            f"{path} holds {len(audio) / rate:.2f} s, and its first {seconds:g} s were requested. "
             + (f"Run again with --prompt-seconds {whole:g}." if whole >= SHORTEST_PROMPT else "Give a longer file.")
         )
     excerpt = audio[:wanted]
     peak = float(np.abs(excerpt).max())
     if peak < SILENCE_PEAK:
         raise AudioError(
-            f"the first {seconds:g} s of {path} are silent (peak {peak:.1e}): sound to go on from was expected. "
+            f"the first {seconds:g} s of {path} are silent (peak {peak:.1e}): sound to continue was expected. "
             "Cut the silence off, or give another file."
         )
     return excerpt, rate

@@ -1,30 +1,36 @@
-"""Sets of prompts: those that come with the harness, and a person's own files.
+"""Sets of prompts: those that come with the harness or another distribution, and the user's own files.
 
 A set is a file of rows (`harness.prompts.files`) with these fields, of which one of the first five must be there:
 
     text, style, artist, lyrics    as in a prompt
-    audio       a sound file to go on from, as seen from the prompt file, or corpus:NAME/PACKAGE/FILE.flac@SECOND: an
+    audio       a sound file to continue, relative to the prompt file, or corpus:NAME/PACKAGE/FILE.flac@SECOND: an
                 excerpt of a corpus that the user built ('harness corpus build NAME'); no music comes with the harness
     seconds     how much of the audio is the prompt
-    tags        what the prompt is for, such as lang:zh or valence:high: for people and grouping, never for a model
+    tags        labels such as lang:zh or valence:high, for users and grouping; no model sees them
 
-Every mistake is a `UsageError` that names file, line and field, found before anything is sampled.
+All mistakes of a file are reported at once, each with its line and field, before anything is sampled.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
+
+from harness.core import registry as groups
 from harness.core.errors import HarnessError, UsageError
-from harness.prompts.files import FORMATS, LIST_FIELD, SEPARATOR, Row, Source, read_rows
+from harness.core.mistakes import Mistakes
+from harness.core.settings import problem, refusing
+from harness.prompts.files import FORMATS, LIST_FIELD, SEPARATOR, Row, read_rows
 from harness.prompts.prompt import Prompt
-from metrics.api.registry import nearest_name, unknown_name
+from metrics.api.registry import Registry, nearest_name, unknown_name
 
 if TYPE_CHECKING:
     from harness.corpora.manifest import Track
@@ -73,7 +79,7 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class PromptRow:
-    """A prompt of a set as it was checked: its words, what it goes on from, its tags."""
+    """A prompt of a set, checked: its words, the sound that it continues, its tags."""
 
     line: int
     words: Mapping[str, Any]
@@ -109,130 +115,185 @@ class PromptSet:
         return tuple(row.prompt() for row in self.rows)
 
 
+class _Shipped(Mapping[str, PromptSet]):
+    """The sets that come with the harness, each read when it is used."""
+
+    def __getitem__(self, name: str) -> PromptSet:
+        if name not in list(self):
+            raise KeyError(name)
+        return _read(FOLDER / f"{name}.yaml", name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _installed(name: str, found: Any) -> PromptSet:
+    """The set of a plug-in, whose entry point is the path of a prompt file."""
+    if not isinstance(found, str | os.PathLike):
+        raise UsageError(f"it is of type {type(found).__name__}: the path of a prompt file was expected")
+    return _read(Path(found), name)
+
+
+PROMPT_SETS: Registry[PromptSet] = Registry(
+    kind="prompt set", entry_point_group=groups.PROMPTS, rows=_Shipped, accept=_installed
+)
+
+
 def prompt_set_names() -> list[str]:
-    """The sets that come with the harness."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    """The sets that come with the harness, and those of other distributions that can be read."""
+    return PROMPT_SETS.working()
 
 
 def load_prompt_set(name: str) -> PromptSet:
     """The set of this name, or the one in the file of this name (YAML, CSV or JSON lines, by its ending).
 
-    Raises `UsageError`, naming file, line and field.
+    A file goes before a set that another distribution brings.
+
+    Raises:
+        UsageError: for a name that is unknown.
+        FileMistakes: with every mistake of the file, its line and its field.
     """
     path = Path(name)
-    if name not in prompt_set_names():
-        if path.suffix.lower() not in FORMATS and not path.exists():
-            known = unknown_name("prompt set", name, prompt_set_names())
-            raise UsageError(f"{known} Or name a file that ends in {', '.join(FORMATS)}.")
-    else:
-        path = FOLDER / f"{name}.yaml"
-    description, rows = read_rows(path)
-    source, seen, checked = Source(path), dict[Any, int](), []
+    if name not in _Shipped() and (path.suffix.lower() in FORMATS or path.exists()):
+        return _read(path, path.stem)
+    if name not in PROMPT_SETS.names():
+        known = unknown_name("prompt set", name, PROMPT_SETS.names())
+        raise UsageError(f"{known} Or name a file that ends in {', '.join(FORMATS)}.")
+    return PROMPT_SETS.get(name)
+
+
+def _read(path: Path, name: str) -> PromptSet:
+    mistakes = Mistakes(path)
+    description, rows = read_rows(mistakes)
+    seen, checked = dict[Any, int](), []
     for row in rows:
-        one = _check(source, row)
+        one = _checked(mistakes, row)
+        if one is None:
+            continue
         key = (tuple(sorted(one.words.items())), str(one.audio), one.seconds)
         if key in seen:
-            source.refuse(row.line, "", f"the prompt repeats that of line {seen[key]}: give each once.")
-        seen[key] = row.line
+            mistakes.add(row.line, "", f"the prompt repeats that of line {seen[key]}: give each once.")
+        seen.setdefault(key, row.line)
         checked.append(one)
-    return PromptSet(path.stem, description, tuple(checked))
+    mistakes.check()
+    return PromptSet(name, description, tuple(checked))
 
 
-def _check(source: Source, row: Row) -> PromptRow:
-    """A row as a prompt can be made of it."""
-
-    def refuse(name: str, problem: str) -> None:
-        source.refuse(row.lines.get(name, row.line), name, problem)
-
+def _checked(mistakes: Mistakes, row: Row) -> PromptRow | None:
+    """A row as a prompt can be made of it; None where something is wrong with it, which is added to the mistakes."""
     given = {name: value for name, value in row.values.items() if value is not None}
-    for name in given:
-        if name not in FIELDS:
-            refuse(name, unknown_name("field", name, list(FIELDS)))
-    words: dict[str, Any] = {}
-    for name in WORDS:
-        if name in given:
-            words[name] = _words(source, row, name)
-    audio = _audio(source, row) if "audio" in given else None
-    seconds = PromptRow.seconds
-    if "seconds" in given:
-        seconds = _seconds(source, row)
-        if audio is None:
-            refuse("seconds", "it is the length of an audio prompt, and there is no audio: leave it out.")
-    if not words and audio is None:
-        refuse("", f"the prompt is empty: one of {', '.join((*WORDS, 'audio'))} was expected.")
-    if audio is not None:
-        _check_sound(source, row, audio, seconds)
-    return PromptRow(row.line, words, audio, seconds, _tags(source, row) if LIST_FIELD in given else ())
-
-
-def _words(source: Source, row: Row, name: str) -> str:
-    value, line = row.values[name], row.lines[name]
-    if not isinstance(value, str):
-        source.refuse(line, name, f"{value!r:.60} was found: words were expected. Put them in quotes.")
-    if odd := [c for c in value if unicodedata.category(c) == "Cc" and c not in "\n\r\t"]:
-        source.refuse(line, name, f"it holds the control character {odd[0]!r}: words were expected.")
+    before = len(mistakes.found)
     try:
-        return getattr(Prompt.model_validate({name: value}), name)
-    except UsageError as error:
-        source.refuse(line, name, str(error))
+        fields = PromptFields.model_validate(given, context={"folder": mistakes.path.parent})
+    except ValidationError as error:
+        for one in error.errors(include_url=False):
+            name = str(one["loc"][0])
+            mistakes.add(row.line_of(name), name, f"{problem(one, known=FIELDS, what='field')}.")
+        return None
+    words = {name: value for name in WORDS if (value := getattr(fields, name)) is not None}
+    seconds = PromptRow.seconds if fields.seconds is None else fields.seconds
+    if fields.seconds is not None and fields.audio is None:
+        why = "it is the length of an audio prompt, and there is no audio: leave it out."
+        mistakes.add(row.line_of("seconds"), "seconds", why)
+    elif not words and fields.audio is None:
+        expected = f"one of {', '.join((*WORDS, 'audio'))} was expected."
+        mistakes.add(row.line, "", f"the prompt is empty: {expected}")
+    elif fields.audio is not None:
+        try:
+            _check_sound(fields.audio, seconds)
+        except HarnessError as error:
+            mistakes.add(row.line_of("audio"), "audio", str(error))
+    found = PromptRow(row.line, words, fields.audio, seconds, fields.tags)
+    return found if len(mistakes.found) == before else None
 
 
-def _audio(source: Source, row: Row) -> Path | Excerpt:
-    value, line = row.values["audio"], row.lines["audio"]
+# Fields.
+
+
+def _words(value: str, info: ValidationInfo) -> str:
+    if odd := [c for c in value if unicodedata.category(c) == "Cc" and c not in "\n\r\t"]:
+        raise ValueError(f"it holds the control character {odd[0]!r}: words were expected")
+    name = str(info.field_name)
+    return getattr(Prompt.model_validate({name: value}), name)
+
+
+def _sound(value: Any, info: ValidationInfo) -> Path | Excerpt:
     if not isinstance(value, str) or not value.strip():
-        source.refuse(line, "audio", f"{value!r:.60} was found: the path of a sound file was expected.")
+        raise ValueError(f"{value!r:.60} was found: the path of a sound file was expected")
     if not value.startswith(CORPUS):
-        return source.path.parent / value.strip()
+        return (info.context or {}).get("folder", Path()) / value.strip()
     corpus, _, rest = value.removeprefix(CORPUS).strip().partition("/")
     file, _, place = rest.partition("@")
     try:
         start = float(place or 0)
-        if not (math.isfinite(start) and start >= 0):
-            raise ValueError
     except ValueError:
-        source.refuse(line, "audio", f"the place {place!r} in the track is no number of seconds from 0 on.")
+        start = math.nan
+    if not (math.isfinite(start) and start >= 0):
+        raise ValueError(f"the place {place!r} in the track is no number of seconds from 0 on")
     excerpt = Excerpt(corpus, file, start)
-    try:
-        _track(excerpt)
-    except HarnessError as error:
-        source.refuse(line, "audio", str(error))
+    _track(excerpt)
     return excerpt
 
 
-def _seconds(source: Source, row: Row) -> float:
-    value, line = row.values["seconds"], row.lines["seconds"]
+def _number(value: Any) -> Any:
+    """A number that a table holds as text."""
     try:
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError
-        seconds = float(value)
-    except (ValueError, OverflowError):
-        source.refuse(line, "seconds", f"{value!r:.60} was found: a number of seconds was expected.")
-    try:
-        return Prompt(text="-", prompt_seconds=seconds).prompt_seconds
-    except UsageError as error:
-        source.refuse(line, "seconds", str(error))
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
-def _check_sound(source: Source, row: Row, audio: Path | Excerpt, seconds: float) -> None:
-    """The sound must be there, be long enough and not silent; an excerpt must lie inside its track."""
-    try:
-        if isinstance(audio, Path):
-            Prompt(audio=audio, prompt_seconds=seconds).content()
-        elif (end := audio.start + seconds) > _track(audio).seconds:
-            raise UsageError(f"the excerpt ends {end:g} s into a track of {_track(audio).seconds:g} s.")
-    except HarnessError as error:
-        source.refuse(row.lines["audio"], "audio", str(error))
+def _length(value: float) -> float:
+    return Prompt(text="-", prompt_seconds=value).prompt_seconds
 
 
-def _tags(source: Source, row: Row) -> tuple[str, ...]:
-    value, line = row.values[LIST_FIELD], row.lines[LIST_FIELD]
-    tags = value if isinstance(value, list) else [value]
-    for tag in tags:
-        if not isinstance(tag, str) or not tag.strip() or not tag.isprintable() or SEPARATOR in tag:
-            source.refuse(line, LIST_FIELD, f"{tag!r:.60} was found: a list of short words was expected.")
+def _tag(value: str) -> str:
+    if not value.strip() or not value.isprintable() or SEPARATOR in value:
+        raise ValueError(f"{value!r:.60} was found: a list of short words was expected")
+    return value.strip()
+
+
+def _once(tags: tuple[str, ...]) -> tuple[str, ...]:
     if repeated := [tag for n, tag in enumerate(tags) if tag in tags[:n]]:
-        source.refuse(line, LIST_FIELD, f"the tag {repeated[0]!r} is there twice.")
-    return tuple(tag.strip() for tag in tags)
+        raise ValueError(f"the tag {repeated[0]!r} is there twice")
+    return tags
+
+
+Words = Annotated[str, AfterValidator(refusing(_words))]
+Sound = Annotated[Path | Excerpt, BeforeValidator(refusing(_sound))]
+TagList = Annotated[
+    tuple[Annotated[str, AfterValidator(_tag)], ...],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else (value,)),
+    AfterValidator(_once),
+]
+
+
+class PromptFields(BaseModel):
+    """The fields of a row of a prompt file, checked by themselves."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+
+    text: Words | None = None
+    style: Words | None = None
+    artist: Words | None = None
+    lyrics: Words | None = None
+    audio: Sound | None = None
+    seconds: Annotated[float, BeforeValidator(_number), AfterValidator(refusing(_length))] | None = None
+    tags: TagList = ()
+
+
+def _check_sound(audio: Path | Excerpt, seconds: float) -> None:
+    """Raise `HarnessError` unless the sound is there, long enough and not silent; an excerpt must lie in its track."""
+    if isinstance(audio, Path):
+        Prompt(audio=audio, prompt_seconds=seconds).content()
+    elif (end := audio.start + seconds) > _track(audio).seconds:
+        raise UsageError(f"the excerpt ends {end:g} s into a track of {_track(audio).seconds:g} s.")
 
 
 def _track(excerpt: Excerpt) -> Track:
@@ -246,7 +307,7 @@ def _track(excerpt: Excerpt) -> Track:
 
 @lru_cache(maxsize=8)
 def _tracks(corpus: str) -> dict[str, Track]:
-    """The tracks of a corpus by file, as declared: whether it is built is not asked."""
+    """The tracks of a corpus by file, as declared, whether or not it is built."""
     from harness.corpora.manifest import load_manifest
 
     return {track.file: track for track in load_manifest(corpus).tracks}

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError, StoreError, TrackingError
 from harness.core.progress import Progress, Quiet
+from harness.core.redaction import redacted
 from harness.reporting.mlflow_run import RunWriter
 from harness.reporting.run_folder import read_run
 from harness.scoring.results import Outcome
@@ -38,7 +39,7 @@ REACHED_SECONDS, LOCK_SECONDS = 10.0, 600.0
 
 @dataclass(frozen=True)
 class Logged:
-    """Where a run went. `new` is False when it was already there."""
+    """Where a run went, its address without a password. `new` is False when it was already there."""
 
     uri: str
     experiment: str
@@ -104,13 +105,13 @@ def log_run(folder: Path, results: Path, run_id: str | None = None) -> Logged:
     try:
         with connection(results, experiment) as (client, experiment_id):
             written, new = RunWriter(client, experiment_id, run, Store(results / "store")).write(run_id)
-            return Logged(uri, experiment, written, new)
+            return Logged(redacted(uri, uri), experiment, written, new)
     # ImportError: a database whose driver is not installed; ValueError: an address that is none.
     except (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
+        reason = redacted((str(error).strip() or type(error).__name__).split("\n")[0], uri)
         raise TrackingError(
-            f"MLflow at {uri} could not be written ({reason}). Nothing is lost: the results are in {folder}. "
-            f"{_remedy(results)}, then run 'harness sync'."
+            f"MLflow at {redacted(uri, uri)} could not be written ({reason}). Nothing is lost: the results are in "
+            f"{folder}. {_remedy(results)}, then run 'harness sync'."
         ) from error
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.scoring.results import ConditionResult, Outcome
-from metrics.io.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,13 +51,6 @@ def scores_figure(outcome: Outcome) -> Figure | None:
         fontsize=10, color=INK, x=0.012, ha="left",
     )  # fmt: skip
     return figure
-
-
-def write_png(figure: Figure, path: Path) -> None:
-    """Save atomically, without the date that would make equal figures differ."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_bytes(path, buffer.getvalue())
 
 
 def _panel(axes: Axes, outcome: Outcome, metric: str, colour: str, large: bool) -> None:

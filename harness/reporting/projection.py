@@ -14,8 +14,6 @@ The folder `<results>/runs/<experiment>-<id>/` is a projection of the store, mad
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,10 +21,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from harness.core.csv_table import write_table
 from harness.core.errors import StoreError
 from harness.core.identity import readable_json
+from harness.core.png import write_png
 from harness.planning.plan import ClipRequest
-from harness.reporting.plots import scores_figure, write_png
+from harness.reporting.plots import scores_figure
 from harness.reporting.system import Look
 from harness.scoring.results import Outcome
 from harness.store.clips import Store, explained
@@ -111,13 +111,7 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """The rows as CSV; a column that a row lacks is empty in it."""
-    table = io.StringIO()
-    columns = dict.fromkeys(column for row in rows for column in row)
-    writer = csv.DictWriter(table, fieldnames=list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return table.getvalue().encode()
+    return write_table(list(dict.fromkeys(column for row in rows for column in row)), rows).encode()
 
 
 def link_clip(target: Path, link: Path, seen_from: Path | None = None) -> None:

@@ -86,11 +86,20 @@ def read_run(folder: Path) -> RunFolder:
             raise ValueError(f"its id is {result['id']!r:.40}")
         for condition in (*result["conditions"], *result["experiment"]["conditions"], result["experiment"]):
             str(condition["name"])
+        _renew(result)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
     failures = _read_list(folder / "failures.json", lambda failure: failure["condition"] + failure["error"])
     looks = _read_list(folder / "system.json", lambda look: (int(look[0]), *map(float, look[1].values())))
     return RunFolder(folder, result, [_typed(row) for row in read_rows(folder)], failures, looks)
+
+
+def _renew(result: dict[str, Any]) -> None:
+    """Give the result of an earlier version today's names: in schema 1 units were called songs."""
+    if result.get("schema") == 1:
+        for one in (*result["conditions"], *result["differences"]):
+            for score in one["scores"].values() if "scores" in one else [one["score"]]:
+                score["n_units"] = score.pop("n_songs")
 
 
 def _read_list(path: Path, check: Callable[[Any], object]) -> list[Any]:

@@ -6,8 +6,8 @@
 
 The same clips give the same bytes: names are sorted, and times and owners left out. On the way in nothing is unpacked
 by name. The manifest's names must be those a store has, each member must be the next one the manifest names, a plain
-file of the recorded size and hash, and a clip is renamed into the store only when it has passed the checks of
-`Store.get`. What is there already is kept.
+file (no sparse one) of the recorded size and hash, and a clip is renamed into the store only when it has passed the
+checks of `Store.get`. What is there already is kept.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from harness.reporting.projection import link_clip
 from harness.store.clips import Store, checked_record, refusal, rename
 from harness.store.listing import read_rows
 from metrics.api.registry import unknown_name
-from metrics.io.files import atomic_writer
+from metrics.io.archives import is_plain
+from metrics.io.files import atomic_writer, owned
 
 SCHEMA = 1
 MANIFEST, MANIFEST_BYTES = "manifest.json", 1 << 28
@@ -202,7 +203,7 @@ class _Reader:
 def _manifest(archive: tarfile.TarFile) -> dict[str, Any]:
     """The manifest, which must come first and name nothing but files of clips and runs."""
     member = archive.next()
-    if member is None or member.name != MANIFEST or not member.isreg() or member.size > MANIFEST_BYTES:
+    if member is None or member.name != MANIFEST or not is_plain(member) or member.size > MANIFEST_BYTES:
         raise UsageError(f"it does not begin with {MANIFEST}.")
     manifest = json.loads(_open(archive, member).read())
     if manifest["schema"] != SCHEMA:
@@ -225,11 +226,13 @@ def _manifest(archive: tarfile.TarFile) -> dict[str, Any]:
 def _take(archive: tarfile.TarFile, name: str, entry: Mapping[str, Any], target: Path) -> None:
     """Copy the next member, which must be `name`, a plain file as `entry` describes it."""
     member = archive.next()
-    if member is None or member.name != name or not member.isreg() or member.size != entry["bytes"]:
+    if member is None or member.name != name or not is_plain(member) or member.size != entry["bytes"]:
         found = "its end" if member is None else f"{member.name!r} of {member.size} bytes"
+        if member is not None and not is_plain(member):
+            found = f"{member.name!r}, which is no plain file with all of its bytes"
         raise StoreError(f"{name!r} of {entry['bytes']} bytes was expected, found was {found}.")
     source, sha256 = _open(archive, member), hashlib.sha256()
-    with target.open("xb") as file:
+    with open(target, "xb", opener=owned) as file:
         while block := source.read(1 << 20):
             sha256.update(block)
             file.write(block)

@@ -55,10 +55,7 @@ def shares_of(experiment: Experiment, settings: RunSettings) -> list[Share]:
 
 def plan_of(experiment: Experiment, model: Model, settings: RunSettings) -> Plan:
     """The clips that a run of `experiment` by one model needs."""
-    prompts = settings.prompts or _prompt_per_style(model)
-    return make_plan(
-        experiment, model, prompts, settings.clips, settings.seconds, settings.seed, settings.independent_seeds
-    )
+    return make_plan(experiment, model, replace(settings, prompts=settings.prompts or _prompt_per_style(model)))
 
 
 def whole(experiment: Experiment, shares: Sequence[Share]) -> Plan:

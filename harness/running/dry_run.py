@@ -1,4 +1,4 @@
-"""What a run would do, before it does anything: conditions, clips, codes, time and disk."""
+"""The plan of a run in numbers, before anything is sampled: conditions, clips, codes, time and disk space."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.planning.claims import check_metrics, check_primary
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import ClipRequest, Plan
 from harness.running.by_model import Share, shares_of, whole
 from harness.running.settings import RunSettings
 from harness.sampling.rates import Rate, known_rate, tokens
-from harness.scoring.score import Measures, check_primary
+from harness.scoring.score import Measures
 from harness.store.clips import Store
 
 SAMPLE_BYTES, TOKEN_BYTES, RECORD_BYTES = 2, 4, 8192
-"""FLAC takes less than 16 bits a sample, safetensors 32 bits a code, and a record a few thousand bytes."""
+"""Upper bounds: FLAC takes less than 16 bits a sample, safetensors 32 bits a code, a record a few thousand bytes."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class ConditionPreview:
 
 @dataclass(frozen=True)
 class Work:
-    """What a model has to do. `tokens` are None for one that does not count its codes, `rate` where none was measured
-    on this machine."""
+    """The work of one model. `tokens` is None for a model that does not count its codes, `rate` where none was
+    measured on this machine."""
 
     model: str
     tokens: int | None
@@ -48,7 +49,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Preview:
-    """A plan in figures. `works` is what is missing, by model."""
+    """A plan in numbers. `works` is the work that is missing, by model."""
 
     plan: Plan
     conditions: tuple[ConditionPreview, ...]
@@ -88,11 +89,12 @@ class Preview:
 
 
 def preview(experiment: Experiment, settings: RunSettings) -> Preview:
-    """The plan of a run. Everything is read and checked that a run would check before its first clip, and raises as
-    there; nothing is written."""
+    """The plan of a run. Everything that a run checks before its first clip is checked, and raises the same errors;
+    nothing is written."""
 
-    check_primary(experiment)
-    Measures.load(settings.embedder, settings.reference)
+    check_primary(experiment.primary)
+    check_metrics(settings.metrics)
+    Measures.load(settings.embedders[0], settings.references[0])
     shares = shares_of(experiment, settings)
     plan = whole(experiment, shares)
     missing = set(Store(settings.results_folder / "store").missing(request.id for request in plan.requests))
@@ -119,7 +121,7 @@ def _condition(condition: Condition, requests: list[ClipRequest], missing: set[s
 
 
 def _existing(folder: Path) -> Path:
-    """The nearest folder above that is there."""
+    """The nearest folder above that exists."""
     folder = folder.absolute()
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent

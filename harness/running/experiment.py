@@ -18,6 +18,8 @@ from typing import Any
 from harness.core.errors import HarnessError, SamplingError, UsageError
 from harness.core.identity import digest
 from harness.core.progress import Progress, Quiet
+from harness.core.settings import counted
+from harness.planning.claims import check_metrics, check_primary
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import ClipRequest, Plan
 from harness.reporting.mlflow import log_or_postpone
@@ -29,7 +31,7 @@ from harness.sampling.loop import Sampled, sample_missing
 from harness.sampling.rates import measured_rate
 from harness.scoring.frames import embed_clips
 from harness.scoring.results import ClipResult, ConditionResult, Outcome
-from harness.scoring.score import Measures, Row, check_primary, differences, measure, per_clip, understood_styles
+from harness.scoring.score import Measures, Row, differences, measure, per_clip, understood_styles
 from harness.store.clips import Store, explained
 from metrics.api.score import EmbeddingSet
 from metrics.io.files import abandoned
@@ -54,8 +56,9 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     Raises `HarnessError` for whatever a person can put right; clips already stored are kept.
     """
     settings, progress = settings or RunSettings(), progress or Quiet()
-    check_primary(experiment)
-    measures = Measures.load(settings.embedder, settings.reference)
+    check_primary(experiment.primary)
+    check_metrics(settings.metrics)
+    measures = Measures.load(settings.embedders[0], settings.references[0])
     shares = shares_of(experiment, settings)
     asked = _Asked(whole(experiment, shares), fingerprint_of(shares), settings, measures)
     store = Store(settings.results_folder / "store")
@@ -168,25 +171,15 @@ def _nothing(settings: RunSettings, sampled: Sampled) -> HarnessError:
 def describe(plan: Plan, model: str, settings: RunSettings, measures: Measures) -> dict[str, Any]:
     """What was asked, as data: settings by name and everything that decides the figures. No paths, no dates."""
     experiment = plan.experiment
-    # What is as usual is left unsaid, so that a run keeps the id it had before there was a choice.
-    chosen = {"family": experiment.family} if experiment.family != "all contrasts" else {}
-    usual = {"stage": "declared", "independent_seeds": False}
-    how = {"stage": experiment.stage, "independent_seeds": settings.independent_seeds}
+    stage = {"stage": experiment.stage} if experiment.stage != "declared" else {}
     return {
-        "experiment": {
-            "name": experiment.name,
-            "primary": experiment.primary,
-            "contrast": experiment.contrast,
-            **chosen,
-        },
+        "experiment": {"name": experiment.name, **counted(experiment.claims)},
         "conditions": [condition.name for condition in experiment.conditions],
         "settings": {
             "model": model,
-            "clips": settings.clips,
-            "seconds": settings.seconds,
-            "seed": settings.seed,
+            **counted(settings),
             "prompts": [prompt.content() for prompt in plan.prompts],
             **measures.described(),
-            **{name: value for name, value in how.items() if value != usual[name]},
+            **stage,
         },
     }

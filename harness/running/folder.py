@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.core.csv_table import write_table
 from harness.core.errors import AudioError, UsageError
 from harness.core.identity import readable_json
 from harness.core.progress import Progress
@@ -93,11 +92,7 @@ class Report:
         """The table of files; `more` gives further cells by path."""
         rows = [row | (more or {}).get(row["file"], {}) for row in self.rows()]
         further = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [*COLUMNS, *further], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        return write_table([*COLUMNS, *further], rows)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able: settings, for each set its scores and files, differences, notes, and what failed."""

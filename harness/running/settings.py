@@ -1,48 +1,49 @@
-"""What a run is asked for besides the experiment: the same for every experiment."""
+"""The settings of a run: those that an experiment may declare, and how the work is done on this machine."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field
+
+from harness.core.option import DEFAULT_RESULTS, RESULTS, Option
+from harness.core.settings import settings_class
 from harness.models.base import Model
-from harness.planning.plan import check_counts
-from harness.prompts.prompt import Prompt
-from harness.sampling.loop import Execution
-
-DEFAULT_RESULTS = "results"
+from harness.planning.settings import HOW, ExperimentSettings
+from harness.sampling.loop import DONE, Execution
 
 
-@dataclass(frozen=True)
-class RunSettings:
-    """What every experiment has besides what it varies.
+@settings_class
+class RunSettings(ExperimentSettings):
+    """Everything that a run is given besides its experiment. Raises `UsageError` for values out of range.
 
-    `clips` are per condition and are spread evenly over the prompts; without prompts, one per style of the model is
-    used. `reference` names a set of embeddings of real music, made with `embedder`. `width` clips are sampled at a time
-    (None: as the model says); it is part of a clip's identity. `execution` is how the work is done, which is not.
-    Conditions share their random numbers unless `independent_seeds`. With `system_metrics`, what the machine does
-    meanwhile is kept (needs psutil).
+    Attributes:
+        results: folder for everything that is left behind; without it `$HARNESS_RESULTS`, or ./results.
+        width: clips sampled at a time, None for the model's own; it is part of a clip's identity.
+        execution: how the work is done, which changes no clip.
+        system_metrics: record what the machine does meanwhile (needs psutil).
+
+    >>> settings = RunSettings("toy", clips=8, embedders="toy", metrics=["kad", "coverage"])
+    >>> settings.embedders, settings.metrics, settings.seconds
+    (('toy',), ('kad', 'coverage'), 6.0)
     """
 
-    model: str = "jukebox:mini"
-    clips: int = 16
-    seconds: float = 6.0
-    seed: int = 0
-    prompts: tuple[Prompt, ...] = ()
-    reference: str = "heldout"
-    embedder: str = "musicnn"
-    results: Path | None = None
-    width: int | None = None
+    results: Annotated[Path | None, Field(strict=False), RESULTS] = None
+    width: Annotated[
+        int | None,
+        Field(ge=1),
+        Option("Clips sampled at a time. Another width gives other clips.", panel=DONE),
+    ] = None
     execution: Execution = field(default_factory=Execution)
-    independent_seeds: bool = False
-    system_metrics: bool = False
-
-    def __post_init__(self) -> None:
-        # Asked here too, so that a mistake is answered before weights are read.
-        check_counts(self.clips, self.seconds, self.seed)
+    system_metrics: Annotated[
+        bool,
+        Option("Log what the machine does meanwhile; needs psutil.", panel=HOW),
+    ] = False
 
     def loader(self) -> Callable[[], Model]:
         """What loads the model, here or in another process."""

@@ -11,10 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
 
 from harness.core.errors import SamplingError, UsageError
+from harness.core.option import Option
 from harness.core.progress import Progress
+from harness.core.settings import settings_class
 from harness.models.base import Model
 from harness.planning.plan import Plan
 from harness.sampling.executors import make_executor, parse
@@ -25,43 +29,59 @@ from harness.store.clips import Store
 Reuse = Literal["missing", "always-rerun", "only-cached"]
 OnError = Literal["continue", "stop"]
 
+DONE = "How the work is done"
+"""The heading of these options in --help."""
+
 POLL_SECONDS = 0.2
 """How soon to look again for clips that another run is sampling; doubled up to 5 s."""
 
 
-@dataclass(frozen=True)
-class Execution:
-    """How the work is done; nothing of it changes a clip.
+def _known_executor(name: str) -> str:
+    parse(name)
+    return name
 
-    `executor` is `local`, `processes:N` or `ray`, `address` that of a Ray cluster. `reuse` says what stored clips are
-    worth: sample what is `missing`, sample and embed all again (`always-rerun`; one that comes out otherwise takes the
-    stored one's place), or sample nothing (`only-cached`; what is stored is embedded and measured). With `on_error`
-    `continue`, a clip that cannot be made is left out, until more than `max_failures` are (None: a tenth of the clips,
-    at least two batches). What the machine broke is tried `retries` times again; a model that reports no step for
-    `timeout` seconds counts as broken (None: never).
-    Raises `UsageError` for values that make no sense.
+
+@settings_class
+class Execution:
+    """How the work is done; nothing of it changes a clip. Raises `UsageError` for values out of range.
+
+    Attributes:
+        executor: `local`, `processes:N` or `ray`.
+        reuse: sample what is `missing`, sample and embed all again (`always-rerun`; a clip that differs replaces the
+            stored one), or sample nothing (`only-cached`; stored clips are embedded and measured).
+        on_error: with `continue`, a clip that fails is left out, until more than `max_failures` have; `stop` ends the
+            run at the first.
+        max_failures: None for a tenth of the clips, at least two batches.
+        retries: how often work that the machine broke is tried again.
+        timeout: seconds without a step after which a worker counts as hung, None for never.
+        address: of a Ray cluster.
     """
 
-    executor: str = "local"
-    reuse: Reuse = "missing"
-    on_error: OnError = "continue"
-    max_failures: int | None = None
-    retries: int = 2
-    timeout: float | None = None
-    address: str | None = None
+    executor: Annotated[
+        str, AfterValidator(_known_executor), Option("local, processes:N with a model in each, or ray.", panel=DONE)
+    ] = "local"
+    reuse: Annotated[
+        Reuse, Option("Sample what is missing, all again (always-rerun) or nothing (only-cached).", panel=DONE)
+    ] = "missing"
+    on_error: Annotated[OnError, Option("When a clip fails: continue or stop.", panel=DONE)] = "continue"
+    max_failures: Annotated[
+        int | None,
+        Field(ge=0),
+        Option("More failed clips stop the run.", panel=DONE, default="a tenth, at least two batches"),
+    ] = None
+    retries: Annotated[int, Field(ge=0), Option("How often to retry after a fault of the machine.", panel=DONE)] = 2
+    timeout: Annotated[
+        float | None,
+        Field(gt=0),
+        Option("Seconds without a step after which a worker counts as hung.", panel=DONE),
+    ] = None
+    address: Annotated[str | None, Option("Address of a Ray cluster; without it, one on this machine.", panel=DONE)] = (
+        None
+    )
 
     def __post_init__(self) -> None:
-        kind, _ = parse(self.executor)
-        if self.address is not None and kind != "ray":
+        if self.address is not None and parse(self.executor)[0] in ("local", "processes"):
             raise UsageError(f"an address was given to the executor {self.executor!r}: expected --executor ray.")
-        for name, possible in (("reuse", get_args(Reuse)), ("on_error", get_args(OnError))):
-            if getattr(self, name) not in possible:
-                raise UsageError(f"{name} was {getattr(self, name)!r}: expected one of {', '.join(possible)}.")
-        for name, value in (("max_failures", self.max_failures), ("retries", self.retries)):
-            if value is not None and value < 0:
-                raise UsageError(f"{name} was {value}: 0 or more was expected.")
-        if self.timeout is not None and not self.timeout > 0:
-            raise UsageError(f"the timeout was {self.timeout} s: a positive number of seconds was expected.")
 
 
 @dataclass

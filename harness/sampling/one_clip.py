@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.core.errors import UsageError
+from harness.core.foreign import foreign
 from harness.core.identity import clip_identity, digest
 from harness.core.progress import Progress
 from harness.models.base import Clip, Sampling
@@ -63,13 +64,15 @@ def make(
     from metrics.io.weights import cache_dir
 
     loaded = load_model(model, **options)
-    conditioning = loaded.encode(asked.prompt, asked.seconds)
+    with foreign(f"the model {loaded.name}"):
+        conditioning = loaded.encode(asked.prompt, asked.seconds)
+        fingerprint = loaded.fingerprint()
     understood(loaded.name, conditioning.record)
-    identity = clip_identity(loaded.fingerprint(), asked.prompt.content(), asked.sampling, asked.seed, 0, asked.seconds)
+    identity = clip_identity(fingerprint, asked.prompt.content(), asked.sampling, asked.seed, 0, asked.seconds)
     unfinished = cache_dir() / "unfinished" / f"{digest(identity)}.safetensors"
     if unfinished.exists():
         progress.note("going on from the last window of an interrupted run")
-    with progress.stage("sampling", 1) as stage:
+    with progress.stage("sampling", 1) as stage, foreign(f"the model {loaded.name}"):
         [clip] = loaded.sample(
             [conditioning],
             [asked.seed],

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.errors import AudioError, ModelError
+from harness.core.foreign import foreign
 from harness.core.host import host_facts
 from harness.models.base import Clip, Conditioning, Model
 from harness.planning.plan import ClipRequest
@@ -100,7 +101,8 @@ class Worker:
     def model(self) -> Model:
         """The model, loaded now if it is not."""
         if self._model is None:
-            self._model = self.load()
+            with foreign("what loads the model"):
+                self._model = self.load()
         return self._model
 
     def sample(self, batch: Batch, report: Report) -> Result:
@@ -126,13 +128,14 @@ class Worker:
         def step(done: int, total: int, detail: str = "") -> None:
             report(batch.number, done / max(total, 1), detail or f"step {done}/{total}")
 
-        clips = model.sample(
-            [self._conditioning(request) for request in requests],
-            [request.seed for request in requests],
-            requests[0].condition.sampling,
-            step,
-            unfinished,
-        )
+        with foreign(f"the model {model.name}"):
+            clips = model.sample(
+                [self._conditioning(request) for request in requests],
+                [request.seed for request in requests],
+                requests[0].condition.sampling,
+                step,
+                unfinished,
+            )
         if len(clips) != len(requests):
             raise ModelError(
                 f"{model.name} returned {len(clips)} clips for {len(requests)} requests: one for each was expected."
@@ -154,7 +157,8 @@ class Worker:
         """What to say when memory is out: which width would do. It is said, not done: other widths are other clips."""
         tried = self.model.width
         try:
-            fits = fitting_width(self.model, [self._conditioning(request) for request in requests], requests)
+            with foreign("the model"):
+                fits = fitting_width(self.model, [self._conditioning(request) for request in requests], requests)
         except Exception:  # no memory for the question either
             fits = None
         said = f"out of memory with batches of {tried} clips"
@@ -202,7 +206,8 @@ def fitting_width(model: Model, conditionings: Sequence[Conditioning], requests:
         probe.width = width
         seeds = [request.seed for request in requests[:width]]
         try:
-            probe.sample(conditionings[:width], seeds, requests[0].condition.sampling, begun)
+            with foreign("the model"):
+                probe.sample(conditionings[:width], seeds, requests[0].condition.sampling, begun)
             return width
         except _BegunError:
             return width

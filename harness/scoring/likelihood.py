@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -11,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.csv_table import write_table
 from harness.core.errors import HarnessError, UsageError
 from harness.core.progress import Progress
+from harness.models.likelihood import LevelLikelihood, Likelihood, LikelihoodDoor, LikelihoodRequest
+from harness.models.registry import family_door
 from harness.scoring.references import SOUNDS, UNREAD
 from metrics.api.catalogue import CATALOGUE, metric
 from metrics.api.score import Score
@@ -20,9 +21,7 @@ from metrics.sets.likelihood import Likelihoods
 from metrics.stats.folds import FEWEST_UNITS
 
 if TYPE_CHECKING:
-    from harness.models.jukebox.likelihood import LevelLikelihood, Likelihood, Place
-    from harness.models.jukebox.model import JukeboxModel
-    from harness.prompts.prompt import Prompt
+    from harness.models.base import Model
 
 SUFFIXES = (*SOUNDS, *UNREAD)
 """What is taken from a folder. A file that is named is tried whatever its suffix."""
@@ -30,15 +29,6 @@ SUFFIXES = (*SOUNDS, *UNREAD)
 COLUMNS: tuple[str, ...] = (
     "file", "seconds", "level", "codes", "nats", "nats_per_token", "bits_per_token", "bits_per_second", "error",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Request:
-    """What files are scored under: labels, the place in a longer piece, and the loudness in LUFS (None: as it is)."""
-
-    prompt: Prompt | None = None
-    place: Place | None = None
-    lufs: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,37 +59,33 @@ def sound_files(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def load_scorer(name: str) -> JukeboxModel:
-    """The model of that name. Raises `UsageError` for one that gives no likelihoods."""
-    from harness.models.jukebox.model import JukeboxModel
+def load_scorer(name: str) -> Model:
+    """The model of that name. Raises `UsageError` for one whose family gives no likelihoods."""
     from harness.models.registry import load_model
 
-    model = load_model(name)
-    if not isinstance(model, JukeboxModel):
-        raise UsageError(f"the model {name!r} gives no likelihoods: a Jukebox was expected, such as jukebox:mini.")
-    return model
+    family_door(name, "likelihood")
+    return load_model(name)
 
 
 def score_files(
-    model: JukeboxModel, files: Sequence[Path], request: Request, stop: bool, progress: Progress
+    model: Model, files: Sequence[Path], request: LikelihoodRequest, stop: bool, progress: Progress
 ) -> list[Scored]:
     """The likelihood of each file. One that cannot be read is listed with the reason, or, with `stop`, raised.
 
     All files are read and encoded before the first is scored, so that each prior is needed once. Raises `UsageError`
     for labels that the model does not know.
     """
-    from harness.models.jukebox.likelihood import Piece, likelihoods, read_piece
     from metrics.io.audio import load
 
-    if request.prompt is not None:  # a mistake in it is no file's: say it once
-        model.understand(request.prompt)
-    pieces: dict[Path, Piece] = {}
+    door: LikelihoodDoor = family_door(model.name, "likelihood")
+    door.check_request(model, request)  # a mistake in it is no file's: say it once
+    encoded: dict[Path, Any] = {}
     errors: dict[Path, str] = {}
     with progress.stage("encoding", len(files)) as stage:
         for done, file in enumerate(files, start=1):
             try:
                 audio, rate = load(file)
-                pieces[file] = read_piece(model, audio, rate, request.prompt, request.place, request.lufs)
+                encoded[file] = door.encode_clip(model, audio, rate, request)
             except HarnessError as error:
                 said = str(error) if str(file) in str(error) else f"{file}: {error}"
                 if stop:
@@ -107,14 +93,14 @@ def score_files(
                 errors[file] = said
             stage.advance(done, file.name)
     scores: dict[Path, Likelihood] = {}
-    if pieces:
-        with progress.stage("scoring", len(pieces)) as stage:
-            found = likelihoods(
+    if encoded:
+        with progress.stage("scoring", len(encoded)) as stage:
+            found = door.likelihoods(
                 model,
-                list(pieces.values()),
-                lambda done, total: stage.advance(len(pieces) * done / total, f"{done}/{total} windows"),
+                list(encoded.values()),
+                lambda done, total: stage.advance(len(encoded) * done / total, f"{done}/{total} windows"),
             )
-        scores = dict(zip(pieces, found, strict=True))
+        scores = dict(zip(encoded, found, strict=True))
     return [Scored(file, scores.get(file), errors.get(file)) for file in files]
 
 
@@ -166,11 +152,7 @@ def _common(provenances: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def as_csv(scored: Sequence[Scored]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows(scored))
-    return text.getvalue()
+    return write_table(COLUMNS, rows(scored))
 
 
 def as_json(scored: Sequence[Scored]) -> str:

@@ -14,7 +14,7 @@ from harness.store.clips import StoredClip
 from metrics.api.score import Score
 from metrics.compare.difference import Difference as MetricDifference
 
-RESULT_SCHEMA = 1
+RESULT_SCHEMA = 2
 
 
 @dataclass(frozen=True)

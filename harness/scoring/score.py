@@ -213,16 +213,3 @@ def _only(clips: EmbeddingSet, units: NDArray[Any]) -> EmbeddingSet:
         provenance["padded"] = [song for song in provenance["padded"] if song in set(units.tolist())]
     strata = None if clips.strata is None else clips.strata[kept]
     return EmbeddingSet(clips.frames[kept], clips.units[kept], provenance, strata)
-
-
-PRIMARIES = ("fad16", "fad", "vendi", "diversity", "style_similarity")
-"""The metrics of the catalogue that a run can declare as primary: those it measures and has paired differences for."""
-
-
-def check_primary(experiment: Experiment) -> None:
-    """Raise `UsageError` for a primary metric that is not known, or whose differences are not."""
-    if experiment.primary not in PRIMARIES:
-        raise UsageError(
-            f"experiment {experiment.name!r} declares the primary metric {experiment.primary!r}: "
-            f"one of {', '.join(PRIMARIES)} was expected."
-        )

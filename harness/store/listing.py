@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.csv_table import read_table
 from harness.core.errors import DamagedClip, StoreError
 from harness.core.identity import canonical_json
 from harness.store.clips import Store, read_record
@@ -51,9 +52,8 @@ def read_rows(run: Path) -> list[dict[str, str]]:
 def _read(path: Path, run: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows = list(reader)
-        if missing := [name for name in COLUMNS if rows and name not in (reader.fieldnames or [])]:
+            columns, rows = read_table(file)
+        if missing := [name for name in COLUMNS if rows and name not in columns]:
             raise ValueError(f"it has no column {missing[0]}")
         for row in rows:
             int(row["index"])

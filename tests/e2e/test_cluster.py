@@ -59,7 +59,9 @@ def test_a_node_lost_midway_changes_no_byte(tmp_path, toy_reference):
     def settings(kind: type[RunSettings], name: str, execution: Execution) -> RunSettings:
         results = tmp_path / name / "results"
         results.parent.mkdir()
-        return kind("toy", 48, 1.0, reference=str(toy_reference), embedder="toy", results=results, execution=execution)
+        return kind(
+            "toy", 48, 1.0, references=(str(toy_reference),), embedders=("toy",), results=results, execution=execution
+        )
 
     here = settings(RunSettings, "here", Execution())
     evaluate(experiment, here)

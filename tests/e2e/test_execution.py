@@ -124,6 +124,6 @@ def test_ctrl_c_says_how_to_go_on(executor, tmp_path, toy_reference):
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert f"To go on: harness {' '.join(options)}" in said
+    assert f"To resume: harness {' '.join(options)}" in said
     assert "Traceback" not in said
     assert not list(tmp_path.glob("store/.partial/*"))

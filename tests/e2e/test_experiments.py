@@ -9,11 +9,12 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.models.toy import ToyModel
-from harness.planning.installed import declarations
+from harness.planning.registry import EXPERIMENTS, declarations
 from harness.prompts.prompt import Prompt
 
 ASKED_OF_LISTENERS = ([], ["music from the prompt", "other music"])
 WITH_THE_TOY = {
+    "ablation": (["--baseline", "top_k=2", "--ablate", "top_k=off"], ["baseline", "top_k=0"]),
     "conditioning": (["--without", "style"], ["as asked", "no style"]),
     "duration": (["--duration", "1", "--duration", "2"], ["1 s", "2 s"]),
     "emotion": ASKED_OF_LISTENERS,
@@ -87,7 +88,7 @@ def melodies(tmp_path_factory) -> list[Path]:
 
 
 def test_every_shipped_experiment_is_run_here_or_with_a_tiny_jukebox():
-    shipped = {name for name, one in declarations().items() if one.function.__module__.startswith("experiments.")}
+    shipped = {name for name in EXPERIMENTS.names() if EXPERIMENTS.origin(name).built_in}
     assert shipped == set(WITH_THE_TOY) | BEYOND_THE_TOY
 
 
@@ -198,7 +199,7 @@ MISTAKES = {
     "no such file": (["none.yaml"], "there is no experiment none.yaml"),
     "no such Python file": (["none.py"], "there is no experiment none.py"),
     "a folder": (["folder.py"], "there is no experiment folder.py"),
-    "a broken study": (["broken.yaml"], "broken.yaml, line 2: varies is"),
+    "a broken study": (["broken.yaml"], "broken.yaml, line 2, varies: "),
     "a broken file": (["broken.py"], "broken.py, line 1: invalid syntax"),
     "an option that every run has": (["clash.py"], "which every run has as an option"),
     "an option of a type that none can have": (["odd.py"], "cannot be given options"),
@@ -206,7 +207,7 @@ MISTAKES = {
     "a value that is refused": (["mine.py", "--top-p", "2"], "mine.py, line 9: top_p is 2.0"),
     "a word for a number": (["mine.py", "--top-p", "many"], "--top-p"),
     "an experiment that the file has not": (["mine.py:yours"], "unknown experiment in mine.py 'yours'"),
-    "a study's clips of none": (["study.yaml", "--clips", "0"], "clips per condition was 0"),
+    "a study's clips of none": (["study.yaml", "--clips", "0"], "clips is 0"),
     "an unknown experiment": (["truncations"], "Did you mean 'truncation'?"),
     "one to confirm": (["mine.py", "--confirm", "p=0.5"], "1 conditions were named to confirm"),
     "three to confirm": (["mine.py", *(["--confirm", "p=0.5"] * 3)], "3 conditions were named to confirm"),

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.models.base import Sampling
-from harness.models.jukebox.model import MINI, load_mini
+from harness.models.jukebox.model import load_mini
+from harness.models.jukebox.weights.checkpoint import MINI
 from harness.prompts.prompt import Prompt
 
 QUALITY = Path(__file__).parents[2] / "results" / "reference" / "jukebox-mini" / "quality.json"

@@ -157,7 +157,7 @@ def test_what_a_condition_changes_is_in_its_parameters(toy_reference, tmp_path):
     )
     experiment = harness.Experiment("temperature", conditions, varies="much", primary="vendi", family="each alone")
     settings = harness.RunSettings(
-        "toy", clips=4, seconds=1.0, reference=str(toy_reference), embedder="toy", results=tmp_path
+        "toy", clips=4, seconds=1.0, references=(str(toy_reference),), embedders=("toy",), results=tmp_path
     )
     harness.run(experiment, settings)
     parent, children = runs_of(tmp_path)
@@ -312,7 +312,7 @@ def test_a_notebook_without_mlflow_gets_its_outcome_and_a_warning(tmp_path, toy_
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     experiment = harness.Experiment("truncation", (harness.Condition("free"),), varies="top_k", primary="vendi")
     settings = harness.RunSettings(
-        "toy", clips=8, seconds=1.0, reference=str(toy_reference), embedder="toy", results=tmp_path
+        "toy", clips=8, seconds=1.0, references=(str(toy_reference),), embedders=("toy",), results=tmp_path
     )
     with pytest.warns(UserWarning, match="not synced: run `harness sync`"):
         assert harness.run(experiment, settings).clips == 8
@@ -322,7 +322,7 @@ def test_a_notebook_runs_an_experiment_through_the_facade(tmp_path, toy_referenc
     conditions = (harness.Condition("greedy", harness.Sampling(top_k=1)), harness.Condition("free"))
     experiment = harness.Experiment("truncation", conditions, varies="top_k", primary="vendi")
     settings = harness.RunSettings(
-        "toy", clips=8, seconds=1.0, reference=str(toy_reference), embedder="toy", results=tmp_path
+        "toy", clips=8, seconds=1.0, references=(str(toy_reference),), embedders=("toy",), results=tmp_path
     )
     outcome = harness.run(experiment, settings)
     greedy, free = outcome.conditions

@@ -16,10 +16,9 @@ from harness.core.errors import CorpusError
 from harness.core.progress import Quiet
 from harness.corpora.manifest import load_manifest
 from harness.corpora.packages import fetch, read
-from harness.listening.check.checks import Wanted, check_folder
-from harness.listening.choose.selection import Choice
-from harness.listening.make.build import Built, build
-from harness.listening.settings import Format, Order, StudySettings
+from harness.listening.build import BuiltStudy, build
+from harness.listening.check.checks import CheckLimits, check_folder
+from harness.listening.settings import OrderSettings, SelectionSettings, SoundSettings, StudySettings
 from harness.models.jukebox.model import load_mini
 from harness.prompts.prompt import Prompt
 from metrics.io.audio import loudness
@@ -68,23 +67,23 @@ def _pieces(name: str, root: Path) -> list[tuple[Path, float]]:
     return [(file, start) for start in (0.3, 0.6) for file in files][:CLIPS]
 
 
-def study(source: Path, out: Path, kind: str, **given) -> Built:
-    form = Format(channels=1, seconds=SECONDS, keep_clipped=True)
-    order = Order(listeners=6, training=0, traps=0, golds=0)
+def study(source: Path, out: Path, kind: str, **given) -> BuiltStudy:
+    form = SoundSettings(channels=1, seconds=SECONDS, keep_clipped=True)
+    order = OrderSettings(listeners=6, training=0, traps=0, golds=0)
     return build(StudySettings(str(source), kind, out, format=form, order=order, **given))
 
 
 @pytest.fixture(scope="module")
-def pages(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def pages(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> BuiltStudy:
     return study(clips, tmp_path_factory.mktemp("pages") / "study", "multi")
 
 
-def sound_of(built: Built, id: str) -> tuple[np.ndarray, int]:
+def sound_of(built: BuiltStudy, id: str) -> tuple[np.ndarray, int]:
     sound, rate = soundfile.read(built.folder / "public" / built.stimuli.stimuli[id].file, dtype="float32")
     return np.asarray(sound, dtype=np.float32), int(rate)
 
 
-def test_every_clip_is_at_the_target_or_lowered_with_all_of_its_item(pages: Built) -> None:
+def test_every_clip_is_at_the_target_or_lowered_with_all_of_its_item(pages: BuiltStudy) -> None:
     assert len(pages.key) == (len(PACKAGES) + 1) * CLIPS
     assert len({row.source for row in pages.key}) == len(pages.key)
     lowered = pages.protocol["processing"]["true_peak"]["items_lowered_db"]
@@ -100,12 +99,12 @@ def test_every_clip_is_at_the_target_or_lowered_with_all_of_its_item(pages: Buil
     assert shapes == {((round(SECONDS * 48000),), 48000)}
 
 
-def test_the_folder_passes_its_check(pages: Built) -> None:
-    findings = check_folder(pages.folder, Wanted(), None, Quiet())
+def test_the_folder_passes_its_check(pages: BuiltStudy) -> None:
+    findings = check_folder(pages.folder, CheckLimits(), None, Quiet())
     assert [one for one in findings if not one.ok] == []
 
 
-def test_a_second_study_of_the_same_secret_has_the_same_bytes(pages: Built, clips: Path, tmp_path: Path) -> None:
+def test_a_second_study_of_the_same_secret_has_the_same_bytes(pages: BuiltStudy, clips: Path, tmp_path: Path) -> None:
     again = study(clips, tmp_path / "again", "multi", secret=pages.folder / "PRIVATE" / "secret")
     first, second = (
         {path.relative_to(one.folder): path.read_bytes() for path in one.folder.rglob("*") if path.is_file()}
@@ -114,7 +113,7 @@ def test_a_second_study_of_the_same_secret_has_the_same_bytes(pages: Built, clip
     assert first == second
 
 
-def test_no_byte_of_the_public_folder_names_a_source(pages: Built) -> None:
+def test_no_byte_of_the_public_folder_names_a_source(pages: BuiltStudy) -> None:
     names = {*PACKAGES, MINI, "jukebox", "piece"} | {row.source for row in pages.key}
     for path in (pages.folder / "public").rglob("*"):
         content = path.name.encode() + (path.read_bytes().lower() if path.is_file() else b"")
@@ -127,7 +126,7 @@ def test_anchors_of_real_music_lose_three_decibels_at_their_cut_off_and_are_not_
 ) -> None:
     """The response is measured between the hidden reference and each anchor as they were written."""
     conditions = (original, MINI)
-    built = study(clips, tmp_path / "study", "mushra", reference=original, choice=Choice(conditions))
+    built = study(clips, tmp_path / "study", "mushra", reference=original, choice=SelectionSettings(conditions))
     key = {row.blind_id: row for row in built.key}
     measured = 0
     for trial in built.stimuli.trials.values():

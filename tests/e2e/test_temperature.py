@@ -164,14 +164,14 @@ def test_audio_prompts_are_continued_and_compared(first, tmp_path, toy_reference
 
 
 MISTAKES = {
-    "zero clips": (["--clips", "0"], 2, "clips per condition was 0"),
-    "negative clips": (["--clips", "-4"], 2, "clips per condition was -4"),
+    "zero clips": (["--clips", "0"], 2, "clips is 0"),
+    "negative clips": (["--clips", "-4"], 2, "clips is -4"),
     "clips a word": (["--clips", "many"], 2, "--clips"),
     "negative temperature": (["--temperature", "-1"], 2, "temperature is -1.0"),
     "temperature not a number": (["--temperature", "nan"], 2, "temperature is nan"),
     "temperature twice": (["--temperature", "0.6"], 2, "same name twice: temperature=0.6"),
-    "zero seconds": (["--seconds", "0"], 2, "duration was 0.0 s"),
-    "negative seed": (["--seed", "-1"], 2, "seed was -1"),
+    "zero seconds": (["--seconds", "0"], 2, "seconds is 0.0"),
+    "negative seed": (["--seed", "-1"], 2, "seed is -1"),
     "unknown model": (["--model", "toto"], 2, "unknown model 'toto'. Did you mean 'toy'?"),
     "unknown embedder": (["--embedder", "toi"], 2, "unknown embedder 'toi'"),
     "unknown reference": (["--reference", "heldaut"], 2, "unknown reference set 'heldaut'"),

@@ -5,9 +5,9 @@ import inspect
 import pytest
 
 from harness.cli.run import command_for, common
+from harness.planning.claims import check_primary
 from harness.planning.experiment import Experiment
-from harness.planning.installed import declarations
-from harness.scoring.score import PRIMARIES
+from harness.planning.registry import declarations
 
 
 def test_the_shipped_experiments_are_found():
@@ -21,7 +21,7 @@ def test_an_experiment_with_its_defaults_is_whole(name):
     assert isinstance(built, Experiment)
     assert built.name == name
     assert built.question
-    assert built.primary in PRIMARIES
+    check_primary(built.primary)
     assert built.unit == "clip"
     assert len(built.conditions) >= 2
 
@@ -30,7 +30,7 @@ def test_an_experiment_with_its_defaults_is_whole(name):
 def test_its_command_has_its_options_and_the_common_ones(name):
     declaration = declarations()[name]
     options = inspect.signature(command_for(declaration)).parameters
-    assert set(options) == set(declaration.parameters) | set(inspect.signature(common).parameters)
+    assert set(options) == set(declaration.parameters) | set(common())
 
 
 def test_an_option_of_the_runner_cannot_be_varied():

@@ -1,30 +1,20 @@
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 
-MODULES = [
-    "harness.cli.store",
-    "harness.cli.tables.run",
-    "harness.identity",
-    "harness.listening.make.blinding",
-    "harness.listening.design.blocks",
-    "harness.listening.design.assignment",
-    "harness.listening.describe.design_figure",
-    "harness.listening.package.sequence",
-    "harness.listening.package.tables",
-    "harness.listening.design.lists",
-    "harness.listening.make.processing",
-    "harness.listening.describe.readme",
-    "harness.listening.design.sequences",
-    "harness.listening.design.williams",
-    "harness.reporting.mlflow_run",
-    "harness.core.progress",
-    "harness.scoring.results",
-]
+import harness
+
+ROOT = Path(harness.__file__).parent
+WITH_EXAMPLES = sorted(
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in ROOT.rglob("*.py")
+    if ">>> " in path.read_text("utf-8")
+)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_the_examples_in_docstrings_run(name):
     results = doctest.testmod(importlib.import_module(name))
     assert results.attempted > 0

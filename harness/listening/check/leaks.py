@@ -1,12 +1,13 @@
-"""Whether any public byte says what a listener must not know.
+"""Whether any public byte reveals what a listener must not know.
 
-Searched are the names of all files and every byte of them but the sound samples themselves: in a WAV all chunks, in a
-FLAC all blocks of metadata. A name counts in any case, as UTF-8 and UTF-16, escaped as JSON, HTML and URLs escape it;
-one of fewer than four characters only as a word of its own. Blind ids and hashes are left out of the search, for by
-chance they may spell anything.
+All file names and all bytes except the sound samples are searched: in a WAV all chunks, in a FLAC all blocks of
+metadata. A name is found in any case, as UTF-8 and UTF-16, escaped as JSON, HTML and URLs escape it; one of fewer than
+four characters only as a separate word. Blind ids and hashes are left out of the search, since by chance they may
+contain anything.
 
-Some names are words that every study of this kind has in its public files ("reference", "10"). Which, is found by
-exporting the same study with other ids and no names: what is in that as well cannot be told from a leak, and is said.
+Some names are words that every study of this kind has in its public files ("reference", "10"). They are found by
+exporting the same study with other ids and no names: what is in that as well cannot be distinguished from a leak, and
+is reported.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from harness.listening.kinds.catalogue import LANGUAGES
-from harness.listening.package.stimulus_set import StimulusSet
+from harness.listening.study import StimulusSet
 
 SHORT = 4
 HASH = re.compile(rb"\b[0-9a-f]{64}\b")
@@ -29,14 +30,21 @@ HASH = re.compile(rb"\b[0-9a-f]{64}\b")
 
 @dataclass(frozen=True)
 class Leaks:
-    """Where each name that must not be there was found; and the names that could not be searched for."""
+    """Where each name was found that must not be public, and the names that cannot be searched for."""
 
     found: Mapping[str, tuple[str, ...]]
     common: tuple[str, ...]
 
 
 def find_leaks(root: Path, names: Iterable[str], ids: Iterable[str] = (), ordinary: Sequence[bytes] = ()) -> Leaks:
-    """Search all files below `root` for `names`. `ids` are blanked out; `ordinary` is public text that has no names."""
+    """Search a folder for names.
+
+    Args:
+        root: the folder, with all its sub-folders.
+        names: what to search for.
+        ids: blind ids, which are left out of the search.
+        ordinary: public text of a study without any names.
+    """
     needles = {name: _forms(name) for name in sorted({name.strip() for name in names} - {""})}
     known = re.compile(b"|".join(re.escape(id.encode()) for id in ids) or b"(?!)")
     common = tuple(name for name, forms in needles.items() if any(_is_in(forms, text) for text in ordinary))
@@ -52,7 +60,7 @@ def find_leaks(root: Path, names: Iterable[str], ids: Iterable[str] = (), ordina
 
 
 def public_bytes(path: Path) -> bytes:
-    """All bytes of a file but the samples of a WAV or FLAC."""
+    """All bytes of a file except the samples of a WAV or FLAC."""
     content = path.read_bytes()
     if content[:4] == b"RIFF":
         kept = [content[:12]]
@@ -71,7 +79,7 @@ def public_bytes(path: Path) -> bytes:
 
 
 def wav_chunks(content: bytes) -> list[tuple[bytes, int, int]]:
-    """Name, first byte and end of each chunk; what follows the last whole one is a chunk without a name."""
+    """Name, first byte and end of each chunk of a WAV."""
     chunks, place = [], 12
     while place + 8 <= len(content):
         size = int.from_bytes(content[place + 4 : place + 8], "little")
@@ -82,7 +90,7 @@ def wav_chunks(content: bytes) -> list[tuple[bytes, int, int]]:
 
 def ordinary_text(study: StimulusSet) -> list[bytes]:
     """The public text of a study in every language: names and contents of its files."""
-    from harness.listening.package import export_all
+    from harness.listening.package.exports import export_all
 
     found = []
     for language in LANGUAGES:
@@ -95,7 +103,7 @@ def ordinary_text(study: StimulusSet) -> list[bytes]:
 
 
 def _forms(name: str) -> list[re.Pattern[bytes]]:
-    """What to look for in folded text: a name as it may be written, a short one as a word."""
+    """The patterns to search for in folded text: a name as it may be written, a short one as a word."""
     cases = {name, name.lower(), name.upper(), name.casefold()}
     escapes = (str, lambda text: json.dumps(text)[1:-1], html.escape, quote, lambda text: quote(text, safe=""))
     forms = {_lower(escape(text).encode("utf-8", "surrogatepass")) for text in cases for escape in escapes}

@@ -1,4 +1,4 @@
-"""What is in each source file, and whether it, or an excerpt of it, can be used at all."""
+"""Inspection of the source files: what is in each, and whether it, or an excerpt of it, can be used."""
 
 from __future__ import annotations
 
@@ -20,10 +20,19 @@ BLOCK_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
-class Facts:
-    """A file as it is: SHA-256 of all its bytes, `rate` in Hz, `seconds`, and where sound begins and ends (the first
-    and the last sample above −60 dBFS, in s). `loud` are the blocks of 10 ms, by number, that hold such a sample.
-    `clipped` is a share of its samples, 0 to 1. `problem` says why it cannot be used, None where it can."""
+class FileFacts:
+    """What was found in a sound file.
+
+    Attributes:
+        sha256: of all its bytes.
+        rate: sampling rate in Hz.
+        channels: number of channels.
+        seconds: length in seconds.
+        first, last: where sound begins and ends: the first and the last sample above −60 dBFS, in seconds.
+        clipped: share of its samples that are clipped, 0 to 1.
+        problem: why it cannot be used; None where it can.
+        loud: numbers of the blocks of 10 ms with a sample above −60 dBFS.
+    """
 
     sha256: str = ""
     rate: int = 0
@@ -36,32 +45,34 @@ class Facts:
     loud: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32), compare=False, repr=False)
 
     def is_silent(self, start: float, seconds: float) -> bool:
-        """Whether the `seconds` from `start` s on, each to 10 ms, never pass −60 dBFS."""
+        """Whether the `seconds` from `start` on, both rounded to 10 ms, stay below −60 dBFS."""
         first, last = np.searchsorted(self.loud, np.rint(np.array([start, start + seconds]) / BLOCK_SECONDS))
         return bool(first == last)
 
 
-def inspect(path: Path) -> Facts:
-    """Read a file whole. What is wrong with it is a `problem`, never raised."""
+def inspect(path: Path) -> FileFacts:
+    """Read a whole file. What is wrong with it is returned as its `problem`, not raised."""
     import soundfile
 
     try:
         sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
         sha256 = file_sha256(path)
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        return Facts(problem=str(_unreadable(path, error)))
+        return FileFacts(problem=str(_unreadable(path, error)))
     samples, channels = sound.shape
     found = {"sha256": sha256, "rate": int(rate), "channels": channels, "seconds": samples / rate}
     if not samples:
-        return Facts(**found, problem="it holds no samples: record or sample it again")
+        return FileFacts(**found, problem="it holds no samples: record or sample it again")
     if bad := int((~np.isfinite(sound)).sum()):
-        return Facts(**found, problem=f"{bad} of its samples are NaN or infinite: render it again")
+        return FileFacts(**found, problem=f"{bad} of its samples are NaN or infinite: render it again")
     loud = np.flatnonzero(np.abs(sound).max(axis=1) > 10 ** (SILENT_DB / 20))
     if not loud.size:
-        return Facts(**found, problem="it is silent: it never passes −60 dBFS. Sample it again, or drop it")
+        return FileFacts(**found, problem="it is silent: it stays below −60 dBFS. Sample it again, or drop it")
     clipped = max(clipping_share(np.asarray(channel, dtype=np.float32)) for channel in sound.T)
     blocks = np.unique((loud / (rate * BLOCK_SECONDS)).astype(np.int32))
-    return Facts(**found, first=float(loud[0] / rate), last=float((loud[-1] + 1) / rate), clipped=clipped, loud=blocks)
+    return FileFacts(
+        **found, first=float(loud[0] / rate), last=float((loud[-1] + 1) / rate), clipped=clipped, loud=blocks
+    )
 
 
 def _unreadable(path: Path, error: Exception) -> AudioError:

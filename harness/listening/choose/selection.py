@@ -1,7 +1,7 @@
-"""Which clips are heard: matched on prompt and index across conditions, never the best ones unless that was asked for.
+"""Which clips become stimuli: matched on prompt and index across conditions, drawn at random unless specified.
 
 An item is one prompt × index with its clip under every condition. Items are drawn by the seed, prompts evenly: every
-prompt once before any comes a second time.
+prompt once before any is drawn again.
 """
 
 from __future__ import annotations
@@ -11,36 +11,23 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from harness.core.csv_table import read_table
 from harness.core.errors import UsageError
-from harness.listening.choose.sources import Clip, Source
+from harness.listening.choose.sources import SourceClip, StudySource
+from harness.listening.settings import SelectionSettings
 from metrics.api.registry import unknown_name
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What is taken of a source. `items` is how many (None: all), `listed` a CSV of prompt,index, `best_by` a figure
-    whose highest means over the conditions are taken; more than `at_most` are never taken. `skip_bad` drops an item
-    that lacks a clip, or has a clip that cannot be used, under all conditions; without it such a clip is refused."""
-
-    conditions: tuple[str, ...] = ()
-    items: int | None = None
-    listed: Path | None = None
-    best_by: str | None = None
-    skip_bad: bool = False
-    at_most: int | None = None
-
-
-@dataclass(frozen=True)
 class Item:
-    """One prompt × index: a clip for each condition, in their order."""
+    """One prompt × index, with a clip for each condition in the order of the conditions."""
 
     group: str
     index: int
-    clips: tuple[Clip, ...]
+    clips: tuple[SourceClip, ...]
 
     @property
     def prompt(self) -> str:
@@ -56,8 +43,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Selection:
-    """The items, in the order of their source, and those that listeners are trained on; what was dropped and why; and
-    what the protocol says of how they were come by."""
+    """The chosen items.
+
+    Attributes:
+        conditions: names of the conditions.
+        items: in the order of their source.
+        dropped: items that were left out, each with the reason.
+        rule: for the protocol, how the items were chosen.
+        training: items for training trials.
+    """
 
     conditions: tuple[str, ...]
     items: tuple[Item, ...]
@@ -66,19 +60,23 @@ class Selection:
     training: tuple[Item, ...] = ()
 
 
-def matched_items(source: Source, choice: Choice) -> Selection:
-    """Every item that the source has for all chosen conditions.
+def matched_items(source: StudySource, choice: SelectionSettings) -> Selection:
+    """Every item with a clip under all chosen conditions.
 
-    Raises `UsageError` for a condition there is not, and for an item without a clip under one of them unless
-    `skip_bad`.
+    Args:
+        source: all clips.
+        choice: the conditions, and whether incomplete items are dropped.
+
+    Raises:
+        UsageError: for an unknown condition, and for an item that lacks a clip unless `skip_bad`.
     """
     for name in choice.conditions:
         if name not in source.conditions:
             raise UsageError(unknown_name("condition", name, list(source.conditions)))
     if repeated := [name for name, times in Counter(choice.conditions).items() if times > 1]:
-        raise UsageError(f"the condition {repeated[0]!r} was named twice: name each once.")
+        raise UsageError(f"the condition {repeated[0]!r} was given twice: give each once.")
     conditions = choice.conditions or source.conditions
-    by_item: dict[tuple[str, int], dict[str, Clip]] = {}
+    by_item: dict[tuple[str, int], dict[str, SourceClip]] = {}
     for clip in source.clips:
         if clip.condition in conditions:
             of_item = by_item.setdefault(clip.item, {})
@@ -106,44 +104,49 @@ def matched_items(source: Source, choice: Choice) -> Selection:
     return Selection(conditions, tuple(items), dropped, f"all {len(items)} that every condition has")
 
 
-def choose_items(found: Selection, choice: Choice, extra: int, seed: int) -> Selection:
-    """Of the items found, those that the choice asks for, and `extra` ones more for training.
+def choose_items(found: Selection, choice: SelectionSettings, extra: int, seed: int) -> Selection:
+    """The items that the settings request, and others for training.
 
-    Raises `UsageError` when there are too few, or when the list names others.
+    Args:
+        found: the usable items.
+        choice: how many are taken, and how.
+        extra: number of items for training.
+        seed: items are drawn by it.
+
+    Raises:
+        UsageError: when there are too few items, or when a list has others.
     """
     if choice.listed is not None and (choice.items is not None or choice.best_by is not None):
-        raise UsageError("--clips was given with --items or --best-by: the list alone says what is taken.")
+        raise UsageError("--clips was given with --items or --best-by: the list alone determines what is taken.")
     if choice.best_by is not None and choice.items is None:
-        raise UsageError(f"--best-by {choice.best_by} was given without --items: how many are taken must be said.")
-    if choice.items is not None and choice.items < 1:
-        raise UsageError(f"--items was {choice.items}: at least 1 was expected.")
-    total, figure = len(found.items), choice.best_by
+        raise UsageError(f"--best-by {choice.best_by} was given without --items: give the number of items, too.")
+    total, score = len(found.items), choice.best_by
     if choice.listed is not None:
         ranked = _listed(choice.listed, found.items)
         wanted, rule = len(ranked), f"the {len(ranked)} listed in {choice.listed.name}"
         ranked += _drawn([item for item in found.items if item not in ranked], seed)
-    elif figure is not None:
-        ranked, wanted = sorted(found.items, key=lambda item: -_mean_figure(item, figure)), choice.items or 0
+    elif score is not None:
+        ranked, wanted = sorted(found.items, key=lambda item: -_mean_score(item, score)), choice.items or 0
         rule = (
-            f"the {wanted} of {total} with the highest mean {figure} over the conditions: chosen by a metric, so that "
-            "ratings say nothing of the other clips"
+            f"the {wanted} of {total} with the highest mean {score} over the conditions: chosen by a metric, so that "
+            "ratings do not generalise to the other clips"
         )
     else:
         ranked, wanted = _drawn(found.items, seed), choice.items or min(max(total - extra, 0), choice.at_most or total)
         rule = f"{wanted} of {total}, drawn by seed {seed}, prompts evenly"
     if choice.at_most is not None and wanted > choice.at_most:
         raise UsageError(
-            f"{wanted} items were asked for, and there are {choice.at_most} tasks, one for each: name a file of more "
-            "with --tasks, or ask for fewer items."
+            f"{wanted} items were requested, and there are {choice.at_most} tasks, one for each: give a file of more "
+            "with --tasks, or request fewer items."
         )
     if not 0 < wanted <= total - extra:
-        more = f" and {extra} to train on" if extra else ""
+        more = f" and {extra} for training" if extra else ""
         raise UsageError(
-            f"{max(wanted, 1)} items{more} were asked for, and there are {total} that every condition has: sample "
-            "more clips, or ask for fewer with --items or --training 0."
+            f"{max(wanted, 1)} items{more} were requested, and there are {total} that every condition has: sample "
+            "more clips, or request fewer with --items or --training 0."
         )
     if extra:
-        rule += f"; {extra} more to train on"
+        rule += f"; {extra} more for training"
     order = {item.key: n for n, item in enumerate(found.items)}
     items, training = ranked[:wanted], ranked[wanted : wanted + extra]
     return replace(
@@ -155,7 +158,7 @@ def choose_items(found: Selection, choice: Choice, extra: int, seed: int) -> Sel
 
 
 def _drawn(items: Sequence[Item], seed: int) -> list[Item]:
-    """All items in an order drawn by the seed: every prompt once before any comes a second time."""
+    """All items in an order drawn by the seed: every prompt once before any is drawn again."""
     turn: Counter[str] = Counter()
     ranked = []
     for n in np.random.default_rng([seed, 1]).permutation(len(items)).tolist():
@@ -164,24 +167,23 @@ def _drawn(items: Sequence[Item], seed: int) -> list[Item]:
     return [item for *_, item in sorted(ranked, key=lambda row: row[:2])]
 
 
-def _mean_figure(item: Item, name: str) -> float:
-    known: Collection[str] = {figure for clip in item.clips for figure in clip.figures}
+def _mean_score(item: Item, name: str) -> float:
+    known: Collection[str] = {score for clip in item.clips for score in clip.scores}
     if name not in known:
-        raise UsageError(unknown_name("figure of single clips", name, sorted(known)))
+        raise UsageError(unknown_name("score of single clips", name, sorted(known)))
     try:
-        return float(np.mean([clip.figures[name] for clip in item.clips]))
+        return float(np.mean([clip.scores[name] for clip in item.clips]))
     except KeyError:
-        raise UsageError(f"{item} has no {name} under one of its conditions: choose without --best-by.") from None
+        raise UsageError(f"{item} has no {name} under one of its conditions: select without --best-by.") from None
 
 
 def _listed(path: Path, items: Sequence[Item]) -> list[Item]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows: list[dict[str, Any]] = list(reader)
+            columns, rows = read_table(file)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"the list {path} cannot be read ({error}): CSV with a column prompt was expected.") from error
-    if "prompt" not in (reader.fieldnames or ()):
+    if "prompt" not in columns:
         raise UsageError(f"the list {path} has no column prompt: the header 'prompt,index' was expected.")
     by_name: dict[tuple[str, int], Item] = {}
     for item in items:
@@ -199,5 +201,5 @@ def _listed(path: Path, items: Sequence[Item]) -> list[Item]:
             raise UsageError(f"{path}, line {line}: {wanted[0]} #{wanted[1]} is listed twice.")
         chosen[wanted] = by_name[wanted]
     if not chosen:
-        raise UsageError(f"the list {path} names no items: at least one row was expected.")
+        raise UsageError(f"the list {path} has no items: at least one row was expected.")
     return list(chosen.values())

@@ -1,4 +1,4 @@
-"""Where the clips of a study come from: a run of an experiment, or a folder of sound files, as one kind of list.
+"""The clips of a study: those of a run of an experiment, or of a folder of sound files, as one kind of list.
 
 FOLDER/<condition>/<prompt>[-<index>].wav     any system's clips; without sub-folders the folder is one condition
 """
@@ -23,9 +23,18 @@ INDEX = re.compile(r"(?P<prompt>.+)-(?P<index>\d{1,6})$")
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A sound file that may become a stimulus. Clips of equal `item` are each other's counterparts under different
-    conditions; `group` is what they answer to, the prompt. `figures` are what a run measured of it."""
+class SourceClip:
+    """A sound file that may become a stimulus.
+
+    Attributes:
+        condition: name of its condition.
+        item: its prompt's id and its index; clips of equal item under different conditions are compared.
+        prompt: label of the prompt.
+        path: the sound file.
+        model, seed: what it was sampled with, where that is known.
+        sha256: of the file as the run recorded it.
+        scores: what a run measured of it, by name.
+    """
 
     condition: str
     item: tuple[str, int]
@@ -34,7 +43,7 @@ class Clip:
     model: str = ""
     seed: str = ""
     sha256: str | None = None
-    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
+    scores: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def group(self) -> str:
@@ -46,12 +55,18 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Source:
-    """All clips that there are. `origin` says for the protocol what they are from, `terms` under what licence a model's
-    clips are and what must be said with them."""
+class StudySource:
+    """All clips of a source.
+
+    Attributes:
+        name: of the experiment or folder.
+        clips: all of them.
+        origin: for the protocol, where they are from.
+        terms: for each model, the licence of its clips and a notice that must accompany them.
+    """
 
     name: str
-    clips: tuple[Clip, ...]
+    clips: tuple[SourceClip, ...]
     origin: Mapping[str, Any]
     terms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -60,11 +75,17 @@ class Source:
         return tuple(dict.fromkeys(clip.condition for clip in self.clips))
 
 
-def read_source(name: str, results: Path) -> Source:
+def read_source(name: str, results: Path) -> StudySource:
     """The clips of an experiment's newest run, of a run by name, id or path, or of a folder of sound files.
 
-    A run or experiment goes before a folder of the same name, which is then ./name. Raises `UsageError` for what is
-    none of them, or holds no clips.
+    A run or experiment takes precedence over a folder of the same name, which is then ./name.
+
+    Args:
+        name: of the experiment, run or folder.
+        results: the folder of all results.
+
+    Raises:
+        UsageError: for what is none of them, or has no clips.
     """
     path = Path(name).expanduser()
     if (path / "result.json").is_file() and (path / "clips.csv").is_file():
@@ -78,7 +99,9 @@ def read_source(name: str, results: Path) -> Source:
     if path.is_dir():
         return _of_folder(path)
     if path.exists():
-        raise UsageError(f"{path} is one file: a run, or a folder with a sub-folder of clips for each condition.")
+        raise UsageError(
+            f"{path} is one file: a run, or a folder with a sub-folder of clips for each condition, was expected."
+        )
     known = sorted({*runs, *(run.rpartition("-")[0] for run in runs)})
     raise UsageError(
         f"{unknown_name('experiment, run or folder', name, known)} An experiment must have been run into {results}: "
@@ -90,7 +113,7 @@ def _is_id(name: str, runs: Mapping[str, Path]) -> bool:
     return bool(name) and any(run.rpartition("-")[2].startswith(name) for run in runs)
 
 
-def _of_run(folder: Path) -> Source:
+def _of_run(folder: Path) -> StudySource:
     run = read_run(folder)
     clips = []
     for row in run.rows:
@@ -98,11 +121,13 @@ def _of_run(folder: Path) -> Source:
             raise UsageError(f"the run {folder} has a clip without a path: run its experiment again.")
         unit = UNIT.search(Path(row["path"]).stem)
         group, index = unit.group().split("-") if unit else (row["prompt"], row["index"])
-        figures = {key: float(value) for key, value in row.items() if isinstance(value, float) and key != "seconds"}
+        scores = {key: float(value) for key, value in row.items() if isinstance(value, float) and key != "seconds"}
         item = group, int(index)
         path, sha256 = folder / row["path"], row.get("audio_sha256")
         model = str(run.model(row["condition"]).get("name", ""))
-        clips.append(Clip(row["condition"], item, row["prompt"], path, model, row.get("seed") or "", sha256, figures))
+        clips.append(
+            SourceClip(row["condition"], item, row["prompt"], path, model, row.get("seed") or "", sha256, scores)
+        )
     if not clips:
         raise UsageError(f"the run {folder} holds no clips: run its experiment again.")
     settings = {key: run.result["settings"].get(key) for key in ("model", "seed", "seconds", "independent_seeds")}
@@ -115,12 +140,11 @@ def _of_run(folder: Path) -> Source:
         "model": run.result["model"],
         "sampling": sampled,
     }
-    return Source(run.experiment["name"], tuple(clips), origin, _terms(run))
+    return StudySource(run.experiment["name"], tuple(clips), origin, _terms(run))
 
 
 def _terms(run: RunFolder) -> dict[str, dict[str, str]]:
-    """What the records of the run's clips say of licence and notice, by model; nothing for clips that are not stored
-    any more."""
+    """Licence and notice in the records of the run's clips, by model; empty for clips that are no longer stored."""
     store = Store(run.folder.parent.parent / "store")
     terms: dict[str, dict[str, str]] = {}
     models = {row["condition"]: str(run.model(row["condition"]).get("name", "")) for row in run.rows}
@@ -132,23 +156,23 @@ def _terms(run: RunFolder) -> dict[str, dict[str, str]]:
     return {model: terms.get(model, {}) for model in models.values() if model}
 
 
-def _of_folder(folder: Path) -> Source:
+def _of_folder(folder: Path) -> StudySource:
     files = sound_files([folder])
     loose = [file for file in files if file.parent == folder]
     if loose and len(loose) < len(files):
         raise UsageError(
-            f"{folder} holds sound files beside folders of them, such as {loose[0].name}: a sub-folder for each "
+            f"{folder} holds sound files as well as folders of them, such as {loose[0].name}: a sub-folder for each "
             "condition, or files of one condition only, was expected."
         )
-    clips: dict[tuple[str, tuple[str, int]], Clip] = {}
+    clips: dict[tuple[str, tuple[str, int]], SourceClip] = {}
     for file in files:
         condition = (folder.resolve().name or "clips") if loose else file.relative_to(folder).parts[0]
         named = INDEX.match(file.stem)
         item = (named["prompt"], int(named["index"])) if named else (file.stem, 0)
-        clip = Clip(condition, item, item[0], file)
-        if (there := clips.setdefault((condition, item), clip)) is not clip:
+        clip = SourceClip(condition, item, item[0], file)
+        if (other := clips.setdefault((condition, item), clip)) is not clip:
             raise UsageError(
-                f"{there.path} and {file} are the same prompt and index under {condition!r}: give each file another "
+                f"{other.path} and {file} are the same prompt and index under {condition!r}: give each file another "
                 "name, such as calm-0.wav and calm-1.wav."
             )
-    return Source(folder.resolve().name or "clips", tuple(clips.values()), {"folder": folder.resolve().name})
+    return StudySource(folder.resolve().name or "clips", tuple(clips.values()), {"folder": folder.resolve().name})

@@ -1,6 +1,6 @@
-"""The README of a study's folder: what is where, what may be served, and a draft of the methods in words.
+"""The README of a study's folder: what is where, what may be served, and a draft of the methods section.
 
-Like the protocol that it is written from it is for the researcher, and not in the public folder.
+Like the protocol it is written from, it is for the researcher and not in the public folder.
 """
 
 from __future__ import annotations
@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.listening.describe.protocol import Account
+from harness.listening.describe.protocol import ProtocolInput
 
 EXPECTED = (
-    "Expected answers of gold and trap items and of ABX stand in the key: `low..high` is a range of ratings, `= id` "
-    "the stimulus that X is, `lowest`, `chosen` and `not chosen` are of one stimulus among those of its trial."
+    "Expected answers of gold and trap trials and of ABX are in the key: `low..high` is a range of ratings, `= id` "
+    "the stimulus that X is, `lowest`, `chosen` and `not chosen` concern one stimulus among those of its trial."
 )
 
 
-def readme(account: Account, protocol: Mapping[str, Any]) -> str:
-    """The README of a study's folder, of its protocol."""
-    kind, stimuli = account.stimuli.kind, account.stimuli
+def readme(study: ProtocolInput, protocol: Mapping[str, Any]) -> str:
+    """The README of a study's folder, written from its protocol.
+
+    Args:
+        study: everything that the protocol describes.
+        protocol: from `harness.listening.describe.protocol.describe`.
+    """
+    kind, stimuli = study.stimuli.kind, study.stimuli
     processing, selection, design = protocol["processing"], protocol["selection"], protocol["design"]
     loud, peak = processing["loudness"], processing["true_peak"]
     down = peak["items_lowered_db"]
@@ -40,18 +45,18 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         "| | |",
         "|---|---|",
         "| `public/` | may be served or handed to a platform: sounds, manifest, lists, exports; blind ids only |",
-        "| `PRIVATE/` | which is which: the key, the secret, a page to hear and see all stimuli. Never serve it |",
-        "| `preview.html` | all stimuli to hear and see by their ids, for others to look at |",
-        "| `protocol.json` | all of the below as data. Like this file it names conditions and models: serve neither |",
+        "| `PRIVATE/` | which is which: the key, the secret, a page with all stimuli. Never serve it |",
+        "| `preview.html` | all stimuli by their ids, as sounds and spectrograms, to be shown to others |",
+        "| `protocol.json` | the methods below as data. Like this file it names conditions and models: serve neither |",
         "",
-        "`harness stimuli check DIR` verifies it. The same command makes it again, byte for byte, with the same",
-        "`PRIVATE/secret`.",
+        "`harness stimuli check DIR` verifies the folder. The same command with the same `PRIVATE/secret` makes it",
+        "again, byte for byte.",
         "",
         "## Methods",
         "",
         f"Standard: {kind.standard}. Question: “{kind.question[protocol['language']]}”",
         "",
-        f"Stimuli: {len(stimuli.stimuli)} of {stimuli.seconds:g} s ({roles}), made of the {made_of}: "
+        f"Stimuli: {len(stimuli.stimuli)} of {stimuli.seconds:g} s ({roles}), made from the {made_of}: "
         f"{_counted(len(selection['conditions']), 'condition')} ({', '.join(selection['conditions'])}) and "
         f"{_counted(len(selection['items']), 'item')}, each a prompt and an index that "
         f"all conditions share; items: {selection['rule']}.{dropped}",
@@ -63,11 +68,11 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
         "",
         *(f"{name.capitalize()}: {words.rstrip('.')}.\n" for name, words in protocol["made"].items()),
         f"Design: {design['name']} for {design['listeners']} listeners, seed {design['seed']}; {uneven}. A list has "
-        f"{said_trials(design)}.",
+        f"{trials_in_words(design)}.",
         "",
         *_tasks(protocol),
-        *([EXPECTED, ""] if any(row.expected for row in account.key) else []),
-        "Analysis, planned before anyone has listened:",
+        *([EXPECTED, ""] if any(row.expected for row in study.key) else []),
+        "Analysis, planned before data collection:",
         "",
         *(f"- {sentence}" for sentence in protocol["analysis"]),
         "",
@@ -81,16 +86,16 @@ def readme(account: Account, protocol: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def said_trials(design: Mapping[str, Any]) -> str:
-    """How long a list is, of the protocol's design.
+def trials_in_words(design: Mapping[str, Any]) -> str:
+    """The number of trials in a list, from the protocol's design.
 
-    >>> said_trials({"trials_per_listener": {"training": 1, "test": 17, "trap": 1, "gold": 1}})
-    '19 trials (17 test, 1 trap, 1 gold) after 1 to train on'
+    >>> trials_in_words({"trials_per_listener": {"training": 1, "test": 17, "trap": 1, "gold": 1}})
+    '19 trials (17 test, 1 trap, 1 gold) after 1 for training'
     """
     count = {role: n for role, n in design["trials_per_listener"].items() if role != "training"}
     training = design["trials_per_listener"].get("training")
     roles = f" ({', '.join(f'{n} {role}' for role, n in count.items())})" if len(count) > 1 else ""
-    return f"{_counted(sum(count.values()), 'trial')}{roles}" + (f" after {training} to train on" if training else "")
+    return f"{_counted(sum(count.values()), 'trial')}{roles}" + (f" after {training} for training" if training else "")
 
 
 def _counted(count: int, what: str) -> str:
@@ -102,7 +107,7 @@ def _channels(count: int) -> str:
 
 
 def _tasks(protocol: Mapping[str, Any]) -> list[str]:
-    """What listeners work on, if they do."""
+    """What listeners work on, if there are tasks."""
     if "tasks" not in protocol:
         return []
     language = protocol["language"]
@@ -114,7 +119,7 @@ def _terms(models: Mapping[str, Mapping[str, str]]) -> list[str]:
     lines = []
     for name, terms in models.items():
         licence = f"the weights are under {terms['licence']}" if "licence" in terms else "its licence is not recorded"
-        notice = f"; what it makes is to be marked “{terms['notice']}”" if "notice" in terms else ""
+        notice = f"; its output is to be marked “{terms['notice']}”" if "notice" in terms else ""
         lines += [f"Model: {name}; {licence}{notice}.", ""]
     return lines
 

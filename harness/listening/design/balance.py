@@ -1,4 +1,4 @@
-"""How even the lists of a listening study are, counted from the lists themselves."""
+"""How balanced the lists of a listening study are, counted from the lists themselves."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from harness.listening.design.positions import DesignSettings, Slot
+from harness.listening.design.positions import DesignSettings, DesignTrial
 
 Counts = tuple[tuple[int, ...], ...]
 
-SAID = {
+COUNT_NAMES = {
     "positions": "position",
     "neighbours": "neighbour",
     "orders": "order",
@@ -22,11 +22,14 @@ SAID = {
 
 
 @dataclass(frozen=True)
-class Claim:
-    """Counts that ought to be equal, and by how much they differ at most (`spread`).
+class BalanceCriterion:
+    """Counts that are meant to be equal.
 
-    A design that promises them equal keeps its word with `every` listeners and multiples of that number; None where
-    it promises nothing. `what` is a key of `SAID`.
+    Attributes:
+        what: a key of `COUNT_NAMES`.
+        spread: the largest difference between two of the counts.
+        every: the design makes them equal for this number of listeners and its multiples; None where it promises
+            nothing about them.
     """
 
     what: str
@@ -38,8 +41,8 @@ class Claim:
         return self.spread == 0
 
     def sentence(self, listeners: int) -> str:
-        """By how much the counts differ, and which number of listeners would make them equal."""
-        differ = f"{SAID[self.what]} counts differ by {self.spread}"
+        """By how much the counts differ, and which numbers of listeners would make them equal."""
+        differ = f"{COUNT_NAMES[self.what]} counts differ by {self.spread}"
         if self.every is None:
             return f"{differ} (this design promises nothing about them)"
         fits = [n for n in (listeners // self.every * self.every, -(-listeners // self.every) * self.every) if n]
@@ -50,12 +53,15 @@ class Claim:
 class Balance:
     """Counts over the test trials of all lists (no repeats, traps, gold or training), rows by condition.
 
-    positions: condition × position: in the sequence (single), on the page, A and B.
-    neighbours: a condition × the one directly after it (single: in a round of all conditions), beside it (page), or
-        as B when it is A; a trap, gold item or repeat between two rounds does not count.
-    together: how often two conditions are in one trial (single: in one list).
-    items: condition × item. Of one condition alone the items are compared, of several the conditions for each item.
-    in_a_row: how often a listener hears a condition, or meets a pair, twice in a row when there is another.
+    Attributes:
+        listeners: number of lists.
+        positions: condition × position: in the sequence (single), on the page, A and B.
+        neighbours: a condition × the one directly after it (single: in a round of all conditions), beside it (page),
+            or as B when it is A; a control trial or repeat between two rounds does not count.
+        together: how often two conditions are in one trial (single: in one list).
+        items: condition × item. Of one condition alone the items are compared, of several the conditions per item.
+        in_a_row: how often a listener hears a condition, or a pair, twice in a row although there is another.
+        criteria: the counts that are meant to be equal.
     """
 
     listeners: int
@@ -64,50 +70,60 @@ class Balance:
     together: Counts
     items: Counts
     in_a_row: int
-    claims: tuple[Claim, ...]
+    criteria: tuple[BalanceCriterion, ...]
 
     @property
     def promised(self) -> tuple[str, ...]:
-        """What the design promises to be equal, for a number of listeners that suits it."""
-        return tuple(claim.what for claim in self.claims if claim.every is not None)
+        """The counts that the design makes equal for a suitable number of listeners."""
+        return tuple(criterion.what for criterion in self.criteria if criterion.every is not None)
 
     @property
     def kept(self) -> bool:
-        """Whether all that is promised is so with this number of listeners."""
-        return all(claim.kept for claim in self.claims if claim.every is not None)
+        """Whether all promised counts are equal for this number of listeners."""
+        return all(criterion.kept for criterion in self.criteria if criterion.every is not None)
 
     def sentences(self) -> list[str]:
-        """One for each thing that is not equal; none for a design that is balanced throughout."""
-        said = [claim.sentence(self.listeners) for claim in self.claims if not claim.kept]
-        return [*said, f"the same comes twice in a row {self.in_a_row} times"] if self.in_a_row else said
+        """One for each count that is not equal; none for a design that is balanced throughout."""
+        unequal = [criterion.sentence(self.listeners) for criterion in self.criteria if not criterion.kept]
+        if self.in_a_row:
+            unequal.append(f"a listener has the same twice in a row {self.in_a_row} times")
+        return unequal
 
 
-def measure(lists: Sequence[Sequence[Slot]], settings: DesignSettings, every: Mapping[str, int | None]) -> Balance:
-    """Count the lists. `every`: what is to be compared, with the number of listeners for which it is promised."""
+def measure(
+    lists: Sequence[Sequence[DesignTrial]], settings: DesignSettings, every: Mapping[str, int | None]
+) -> Balance:
+    """Count the lists.
+
+    Args:
+        lists: the trials of each listener.
+        settings: what they were made from.
+        every: the counts to compare, each with the number of listeners for which it is promised to be equal.
+    """
     size = settings.conditions
-    tests = [[slot for slot in one if slot.role == "test"] for one in lists]
+    tests = [[trial for trial in one if trial.role == "test"] for one in lists]
     single = settings.layout == "single"
-    rows = [[slot.conditions[0] for slot in one] for one in tests] if single else None
-    shown = rows or [list(slot.conditions) for one in tests for slot in one]
+    rows = [[trial.conditions[0] for trial in one] for one in tests] if single else None
+    shown = rows or [list(trial.conditions) for one in tests for trial in one]
     # A sequence is cut into rounds in which each condition comes once.
     rounds = [row[at : at + size] for row in shown for at in range(0, len(row), size)]
     positions = _table(((c, at) for row in shown for at, c in enumerate(row)), size, max(map(len, shown)))
     neighbours = _table((pair for row in rounds for pair in pairwise(row)), size, size)
     meetings = ((a, b) for row in shown for a, b in combinations(sorted(set(row)), 2))
     together = _table((pair for a, b in meetings for pair in ((a, b), (b, a))), size, size)
-    items = _table(((c, slot.item) for one in tests for slot in one for c in slot.conditions), size, settings.items)
+    items = _table(((c, trial.item) for one in tests for trial in one for c in trial.conditions), size, settings.items)
     spreads = {
         "positions": _between_rows(positions),
         "neighbours": _off_diagonal(neighbours),
         "orders": _off_diagonal(neighbours),
         "together": _off_diagonal(together),
         "items": _between_rows(items) if size > 1 else max(items[0]) - min(items[0]),
-        "probes": _probes(slot for one in tests for slot in one),
+        "probes": _probes(trial for one in tests for trial in one),
     }
-    claims = tuple(Claim(what, spreads[what], number) for what, number in every.items())
+    criteria = tuple(BalanceCriterion(what, spreads[what], number) for what, number in every.items())
     avoidable = size > 1 if single else settings.layout == "pair" and size > 2
     in_a_row = sum(map(_in_a_row, lists)) if avoidable else 0
-    return Balance(len(lists), positions, neighbours, together, items, in_a_row, claims)
+    return Balance(len(lists), positions, neighbours, together, items, in_a_row, criteria)
 
 
 def _table(entries: Iterable[tuple[int, int]], rows: int, columns: int) -> Counts:
@@ -125,17 +141,17 @@ def _off_diagonal(table: Counts) -> int:
     return max(entries, default=0) - min(entries, default=0)
 
 
-def _probes(slots: Iterable[Slot]) -> int:
+def _probes(trials: Iterable[DesignTrial]) -> int:
     """The largest difference, over pairs, between how often X is the first and the second of AB and of BA."""
-    counts = Counter((slot.conditions, slot.probe) for slot in slots)
+    counts = Counter((trial.conditions, trial.probe) for trial in trials)
     pairs = {frozenset(conditions) for conditions, _ in counts}
     cases = [[counts[order, probe] for order in (tuple(pair), tuple(pair)[::-1]) for probe in (0, 1)] for pair in pairs]
     return max(max(case) - min(case) for case in cases)
 
 
-def _in_a_row(slots: Sequence[Slot]) -> int:
-    """How often the same conditions come twice in a row; a trap or gold item between them counts as a break."""
-    met = [set(slot.conditions) if slot.role in ("test", "repeat") else None for slot in slots]
+def _in_a_row(trials: Sequence[DesignTrial]) -> int:
+    """How often the same conditions come twice in a row; a control trial between them counts as a break."""
+    met = [set(trial.conditions) if trial.role in ("test", "repeat") else None for trial in trials]
     return sum(one is not None and one == other for one, other in pairwise(met))
 
 

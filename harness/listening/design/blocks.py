@@ -1,9 +1,9 @@
-"""Balanced incomplete blocks: some of many conditions at a time, so that every pair of them meets equally often.
+"""Balanced incomplete blocks: some of many conditions at a time, so that every pair of them is equally often together.
 
 Exact designs are developed from a cyclic difference family (Bose, Ann. Eugen. 9, 1939): base blocks whose differences
-modulo the number of conditions are each as frequent; moving a base block on by one gives the next block, and each
-condition once in every position. What is left of a number of blocks that is no multiple is as even as a seeded exchange
-makes it.
+modulo the number of conditions are equally frequent; shifting a base block by one gives the next block, and each
+condition once in every position. The remainder of a number of blocks that is no multiple is made as even as possible by
+a seeded exchange.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ FORBIDDEN = 1e6
 def balanced_blocks(conditions: int, size: int, count: int, random: Random) -> list[Block]:
     """`count` blocks of `size` different conditions, in the order of presentation.
 
-    Exact for multiples of `blocks_to_balance`; else condition × position and pairs differ as little as was found.
+    Exact for multiples of `blocks_to_balance`; else condition × position and pairs are as even as the search found.
+
+    Args:
+        conditions: number of conditions.
+        size: conditions in a block.
+        count: number of blocks.
+        random: random numbers.
     """
     family = difference_family(conditions, size)
     exact = [tuple((c + shift) % conditions for c in base) for base in family for shift in range(conditions)]
@@ -40,13 +46,13 @@ def balanced_blocks(conditions: int, size: int, count: int, random: Random) -> l
 
 
 def blocks_to_balance(conditions: int, size: int) -> int | None:
-    """How many blocks, or a multiple of it, pair all conditions equally often and put each equally often everywhere."""
+    """The number of blocks whose multiples have all pairs, and each condition in every position, equally often."""
     return conditions * len(difference_family(conditions, size)) or None
 
 
 @lru_cache
 def difference_family(conditions: int, size: int) -> tuple[Block, ...]:
-    """The fewest base blocks whose differences modulo `conditions` are all as frequent, () when the search found none.
+    """The fewest base blocks whose differences modulo `conditions` are equally frequent, () when the search found none.
 
     >>> len(difference_family(7, 3)), len(difference_family(13, 4)), len(difference_family(11, 5))
     (1, 1, 1)
@@ -67,7 +73,7 @@ def difference_family(conditions: int, size: int) -> tuple[Block, ...]:
 
 
 def _climb(family: list[list[int]], conditions: int, random: Random) -> tuple[Block, ...]:
-    """Change one member at a time while the differences do not get less even; () if they are not even at the end."""
+    """Change one condition at a time while the differences do not get less even; () if they are not even at the end."""
     differences = [_differences(base, conditions) for base in family]
     total = [sum(counts) for counts in zip(*differences, strict=True)]
     uneven = _uneven(total)
@@ -87,7 +93,7 @@ def _climb(family: list[list[int]], conditions: int, random: Random) -> tuple[Bl
 
 
 def _differences(base: list[int], conditions: int) -> list[int]:
-    """How often each of 1 … conditions − 1 is a difference of two members."""
+    """How often each of 1 … conditions − 1 is a difference of two conditions."""
     counts = Counter((first - second) % conditions for first in base for second in base if first != second)
     return [counts[difference] for difference in range(1, conditions)]
 
@@ -98,7 +104,7 @@ def _uneven(counts: list[int]) -> int:
 
 
 def _even_blocks(conditions: int, size: int, count: int, random: Random) -> list[Block]:
-    """Blocks that have each condition equally often, or once more, with pairs as even as exchanges make them."""
+    """Blocks with each condition equally often, or once more, and pairs as even as exchanges make them."""
     if count == 0:
         return []
     dealt: list[int] = []
@@ -125,7 +131,7 @@ def _even_blocks(conditions: int, size: int, count: int, random: Random) -> list
 
 
 def _replace(block: list[int], place: int, new: int, pairs: list[list[int]]) -> int:
-    """Put `new` at a place of the block; by how much that makes the pairs' counts less even."""
+    """Put `new` at a place of the block, and return by how much that makes the counts of pairs less even."""
     worse, old = 0, block[place]
     for other in block[:place] + block[place + 1 :]:
         worse += 2 * (pairs[new][other] - pairs[old][other] + 1)
@@ -137,10 +143,10 @@ def _replace(block: list[int], place: int, new: int, pairs: list[list[int]]) -> 
 
 
 def _placed(blocks: list[list[int]], conditions: int) -> list[Block]:
-    """The blocks with their conditions so ordered that each is as evenly as can be in every position.
+    """The blocks with their conditions ordered so that each is in every position as equally often as possible.
 
-    Position by position, one condition of every block is chosen, each about as often as what is left of it is to be
-    shared among the positions that are left: the cheapest assignment, where it costs more with every use.
+    Position by position, one condition of every block is chosen by the cheapest assignment, where a condition costs
+    more with every use beyond its share of the remaining positions.
     """
     from scipy.optimize import linear_sum_assignment
 

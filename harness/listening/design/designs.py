@@ -1,7 +1,7 @@
-"""Which listener meets what, in which order: the designs of a listening study, seeded and balanced.
+"""Which listener has which trials, in which order: the designs of a listening study, seeded and balanced.
 
-A design knows conditions and items (a prompt and an index) by number alone. Whether what it promises holds for this
-number of listeners is counted from the lists that were made (`harness.listening.design.balance`).
+A design knows conditions and items (a prompt and an index) by number alone. Whether its promises hold for a given
+number of listeners is counted from the finished lists (`harness.listening.design.balance`).
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ from random import Random
 from harness.core.errors import UsageError
 from harness.listening.design.balance import Balance, measure
 from harness.listening.design.blocks import blocks_to_balance
-from harness.listening.design.control_trials import with_extras
+from harness.listening.design.control_trials import with_control_trials
 from harness.listening.design.pages import PageShape, block_pages, random_pages, williams_pages
 from harness.listening.design.pairs import PairShape, listeners_to_balance, pair_lists, rounds_to_balance
-from harness.listening.design.positions import DesignSettings, Layout, Role, Slot
-from harness.listening.design.sequences import Shape, random_sequences, williams_sequences
-
-__all__ = ["DESIGNS", "Design", "DesignSettings", "Layout", "Role", "Slot", "make_design"]
-
-PAGE_LIMIT = 12
-"""Conditions on a page at most (ITU-R BS.1534-3)."""
+from harness.listening.design.positions import PAGE_LIMIT, DesignSettings, DesignTrial
+from harness.listening.design.sequences import SequenceShape, random_sequences, williams_sequences
+from harness.listening.kinds.catalogue import Layout
 
 DESIGNS = {
     "williams": "Williams square",
@@ -39,30 +35,50 @@ FITTING: dict[Layout, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Design:
-    """Lists of all listeners, each with its training first."""
+    """The lists of all listeners, each with its training first, and how balanced they are."""
 
     name: str
-    listeners: tuple[tuple[Slot, ...], ...]
+    listeners: tuple[tuple[DesignTrial, ...], ...]
     balance: Balance
+
+    @property
+    def listener_names(self) -> list[str]:
+        """The name of each list, L01, L02, …"""
+        return listener_names(len(self.listeners))
+
+
+def listener_names(count: int) -> list[str]:
+    """Names of equal length.
+
+    >>> listener_names(2), listener_names(100)[-1]
+    (['L01', 'L02'], 'L100')
+    """
+    width = max(2, len(str(count)))
+    return [f"L{number:0{width}d}" for number in range(1, count + 1)]
 
 
 def make_design(settings: DesignSettings) -> Design:
-    """The lists of a study; the same settings make the same lists.
+    """The lists of a study; equal settings give equal lists.
 
-    Raises `UsageError` for settings that no design fits, saying which would.
+    Args:
+        settings: numbers of conditions, items, listeners and trials.
+
+    Raises:
+        UsageError: for settings that no design fits, saying which would.
     """
     name = design_name(settings)
+    # These texts seed the lists of every study that exists: they stay as they are.
     tests = _tests(settings, name, Random(f"{settings.seed} order"))
     lists = tuple(
-        tuple(with_extras(slots, settings, listener, Random(f"{settings.seed} extras {listener}")))
-        for listener, slots in enumerate(tests)
+        tuple(with_control_trials(trials, settings, listener, Random(f"{settings.seed} extras {listener}")))
+        for listener, trials in enumerate(tests)
     )
     shown = "random order" if settings.conditions == 1 else DESIGNS[name]
     return Design(shown, lists, measure(lists, settings, promises(settings, name)))
 
 
 def design_name(settings: DesignSettings) -> str:
-    """The key in `DESIGNS` of the design that is asked for, or that fits. Raises `UsageError`."""
+    """The key in `DESIGNS` of the requested design, or of one that fits. Raises `UsageError`."""
     from metrics.api.registry import unknown_name
 
     _check(settings)
@@ -84,7 +100,15 @@ def design_name(settings: DesignSettings) -> str:
 
 
 def promises(settings: DesignSettings, name: str) -> dict[str, int | None]:
-    """What of the balance matters, with the number of listeners that a design promises it for; None: for none."""
+    """The counts that matter, each with the number of listeners for which the design makes it equal, or None.
+
+    Args:
+        settings: what the design is made from.
+        name: a key of `DESIGNS`.
+
+    Returns:
+        Number of listeners by key of `harness.listening.design.balance.COUNT_NAMES`.
+    """
     size, trials = settings.conditions, settings.trials
     if size == 1:
         return {"items": listeners_to_balance(settings.items, trials)}
@@ -121,22 +145,22 @@ def promises(settings: DesignSettings, name: str) -> dict[str, int | None]:
     }
 
 
-def _tests(settings: DesignSettings, name: str, random: Random) -> Sequence[Sequence[Slot]]:
+def _tests(settings: DesignSettings, name: str, random: Random) -> Sequence[Sequence[DesignTrial]]:
     size, items, listeners, trials = settings.conditions, settings.items, settings.listeners, settings.trials
     if settings.layout == "single":
         sequences = {"williams": williams_sequences, "random": random_sequences}[name]
-        lists = sequences(Shape(size, items, listeners, trials), random)
-        return [[Slot(cell.item, (cell.condition,)) for cell in one] for one in lists]
+        lists = sequences(SequenceShape(size, items, listeners, trials), random)
+        return [[DesignTrial(cell.item, (cell.condition,)) for cell in one] for one in lists]
     if settings.layout == "pair":
         pairs = pair_lists(PairShape(size, items, listeners, trials, settings.probe), random)
-        return [[Slot(trial.item, trial.conditions, "test", trial.probe) for trial in one] for one in pairs]
+        return [[DesignTrial(trial.item, trial.conditions, "test", trial.probe) for trial in one] for one in pairs]
     pages = {"williams": williams_pages, "blocks": block_pages, "random": random_pages}[name]
     shape = PageShape(size, settings.width, items, listeners, trials)
-    return [[Slot(page.item, page.conditions) for page in one] for one in pages(shape, random)]
+    return [[DesignTrial(page.item, page.conditions) for page in one] for one in pages(shape, random)]
 
 
 def _check(settings: DesignSettings) -> None:
-    """Raises `UsageError` for numbers that make no study."""
+    """Raise `UsageError` for numbers of which no study can be made."""
     conditions, trials = settings.conditions, settings.trials
     if conditions < 1 or (conditions == 1 and settings.layout != "single"):
         raise UsageError(
@@ -150,13 +174,13 @@ def _check(settings: DesignSettings) -> None:
         raise UsageError(f"a probe (ABX) needs two stimuli in a trial; this study shows a {settings.layout}.")
     if not 1 <= trials <= settings.all_trials:
         raise UsageError(
-            f"{trials} trials per listener were asked for; {conditions} conditions and {settings.items} items make 1 "
+            f"{trials} trials per listener were requested; {conditions} conditions and {settings.items} items make 1 "
             f"to {settings.all_trials}."
         )
     if settings.block is not None and settings.layout != "page":
-        raise UsageError(f"a block of {settings.block} conditions was asked for; only a page shows several at once.")
+        raise UsageError(f"a block of {settings.block} conditions was requested; only a page shows several at once.")
     if not 1 <= settings.width <= conditions or (settings.layout == "page" and settings.width < 2):
-        raise UsageError(f"{settings.block} conditions on a page were asked for; expected 2 to {conditions}.")
+        raise UsageError(f"{settings.block} conditions on a page were requested; expected 2 to {conditions}.")
     if settings.width > PAGE_LIMIT:
         raise UsageError(
             f"{settings.width} conditions do not fit on a page: ITU-R BS.1534 allows {PAGE_LIMIT}. Show some of them "
@@ -164,5 +188,5 @@ def _check(settings: DesignSettings) -> None:
         )
     if settings.repeats > trials // 2:
         raise UsageError(
-            f"{settings.repeats} repeats were asked for; lists of {trials} trials have room for {trials // 2}."
+            f"{settings.repeats} repeats were requested; lists of {trials} trials have room for {trials // 2}."
         )

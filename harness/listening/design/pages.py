@@ -1,6 +1,6 @@
-"""Orders for studies with several stimuli side by side: which conditions stand on a page, where, and for which item.
+"""Orders for studies with several stimuli side by side: which conditions are on a page, where, and for which item.
 
-The pages of all listeners are dealt one after another from one deck, so that counts over all of them are as even as
+The pages of all listeners are taken in order from one common sequence, so that counts over all of them are as even as
 their number allows.
 """
 
@@ -21,7 +21,7 @@ class Page(NamedTuple):
 
 
 class PageShape(NamedTuple):
-    """`pages`: how many one listener sees, each of another item, with `block` of the conditions."""
+    """`pages`: how many one listener sees, each with another item and `block` of the conditions."""
 
     conditions: int
     block: int
@@ -31,8 +31,18 @@ class PageShape(NamedTuple):
 
 
 def williams_pages(shape: PageShape, random: Random) -> list[list[Page]]:
-    """All conditions on every page, down it in the order of a row of a Williams square: each row comes once, in random
-    order, before any comes again (the mirrored rows of an odd number after the others)."""
+    """All conditions on every page, from top to bottom in the order of a row of a Williams square.
+
+    Each row is used once, in random order, before any is used again (the mirrored rows of an odd number after the
+    others).
+
+    Args:
+        shape: numbers of conditions, items, listeners and pages.
+        random: random numbers.
+
+    Returns:
+        The pages of each listener.
+    """
     names = random.sample(range(shape.conditions), shape.conditions)
     deck: list[Block] = []
     mirrored = False
@@ -45,7 +55,15 @@ def williams_pages(shape: PageShape, random: Random) -> list[list[Page]]:
 
 
 def block_pages(shape: PageShape, random: Random) -> list[list[Page]]:
-    """A block of the conditions on every page; those of a listener in random order."""
+    """A block of the conditions on every page; those of a listener in random order.
+
+    Args:
+        shape: numbers of conditions, items, listeners and pages.
+        random: random numbers.
+
+    Returns:
+        The pages of each listener.
+    """
     deck = balanced_blocks(shape.conditions, shape.block, shape.listeners * shape.pages, random)
     for start in range(0, len(deck), shape.pages):
         deck[start : start + shape.pages] = random.sample(deck[start : start + shape.pages], shape.pages)
@@ -53,7 +71,15 @@ def block_pages(shape: PageShape, random: Random) -> list[list[Page]]:
 
 
 def random_pages(shape: PageShape, random: Random) -> list[list[Page]]:
-    """All conditions on every page in random order, none at the place where it was on the listener's page before."""
+    """All conditions on every page in random order, none in the position it had on the listener's previous page.
+
+    Args:
+        shape: numbers of conditions, items, listeners and pages.
+        random: random numbers.
+
+    Returns:
+        The pages of each listener.
+    """
     deck: list[Block] = []
     for n in range(shape.listeners * shape.pages):
         order = random.sample(range(shape.conditions), shape.conditions)
@@ -64,7 +90,7 @@ def random_pages(shape: PageShape, random: Random) -> list[list[Page]]:
 
 
 def _with_items(deck: list[Block], shape: PageShape, random: Random) -> list[list[Page]]:
-    """Deal the deck, and give each listener's pages the items that have met those conditions least so far."""
+    """Divide the pages among listeners, each with the items that were least often shown under its conditions so far."""
     from scipy.optimize import linear_sum_assignment
 
     met = np.zeros((shape.conditions, shape.items))

@@ -1,7 +1,7 @@
 """Orders for studies that compare two stimuli: every pair of conditions, each in both orders over the listeners.
 
-The trials of all listeners are dealt one after another from one deck of all pairs of all items. A pair comes once in
-every round of the deck, as AB and BA by turns; in ABX, X is A and B by turns as well.
+The trials of all listeners are taken in order from one common sequence of all pairs of all items. A pair occurs once in
+every round of it, alternating between AB and BA; in ABX, X alternates between A and B as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class PairTrial(NamedTuple):
 
 
 class PairShape(NamedTuple):
-    """`trials`: how many of the items × pairs one listener meets."""
+    """`trials`: how many of the items × pairs one listener judges."""
 
     conditions: int
     items: int
@@ -35,7 +35,12 @@ class PairShape(NamedTuple):
 
 
 def pair_lists(shape: PairShape, random: Random) -> list[list[PairTrial]]:
-    """A list for each listener in random order, where possible without a pair or an item twice in a row."""
+    """A list for each listener in random order, where possible without a pair or an item twice in a row.
+
+    Args:
+        shape: numbers of conditions, items, listeners and trials.
+        random: random numbers.
+    """
     names = random.sample(range(shape.conditions), shape.conditions)
     prompts = random.sample(range(shape.items), shape.items)
     pairs = list(combinations(range(shape.conditions), 2))
@@ -56,28 +61,28 @@ def pair_lists(shape: PairShape, random: Random) -> list[list[PairTrial]]:
 
 
 def rounds_to_balance(probe: bool) -> int:
-    """After how many rounds of the deck both orders of every pair, and with a probe both X in each, are as frequent."""
+    """After how many rounds both orders of every pair, and with a probe both X in each, are equally frequent."""
     return 4 if probe else 2
 
 
 def listeners_to_balance(deck: int, trials: int) -> int:
-    """After how many listeners with so many trials a deck has been dealt a whole number of times."""
+    """How many listeners with so many trials each use up a whole number of sequences of `deck` trials."""
     return deck // gcd(deck, trials)
 
 
 def _turns(round_: int, items: int) -> tuple[int, int]:
     """Whether a pair is swapped in this round, and which of the two is X.
 
-    The four cases come by turns. With an even number of items, an item would meet the same cases again when the deck
-    begins anew: the turns then move on by one each time.
+    The four cases alternate. With an even number of items, an item would have the same cases again when the sequence
+    starts over: the cases are then shifted by one each time.
     """
     again = 0 if items % 2 else round_ // items
     return (round_ + again) % 2, (round_ // 2 + again // 2) % 2
 
 
 def _spaced(trials: list[PairTrial], random: Random) -> list[PairTrial]:
-    """In random order; one that would follow its own pair or item moves up to a place where it does not. What finds no
-    such place waits for the others, and then only keeps away from its pair."""
+    """In random order; a trial that would be next to its own pair or item is moved to a place where it is not. One
+    without such a place is placed after the others, and then only away from its pair."""
     order: list[PairTrial] = []
     waiting = random.sample(trials, len(trials))
     for alike in (_same_pair_or_item, _same_pair_or_item, _same_pair):
@@ -101,7 +106,7 @@ def _same_pair_or_item(one: PairTrial, other: PairTrial) -> bool:
 
 
 def _place(order: list[PairTrial], alike: Callable[[PairTrial], bool]) -> int | None:
-    """The last place with nothing alike on either side, if there is one."""
+    """The last place with nothing similar on either side, if there is one."""
     after = False
     for place in range(len(order), -1, -1):
         before = place > 0 and alike(order[place - 1])

@@ -1,27 +1,34 @@
-"""What a listening design is made from, and the trials that its lists consist of, by number alone."""
+"""What a listening design is made from, and the trials of its lists, by numbers alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-Role = Literal["test", "repeat", "training", "gold", "trap"]
-Layout = Literal["single", "pair", "page"]
+from harness.listening.kinds.catalogue import Layout, StudyKind
+
+TrialRole = Literal["test", "repeat", "training", "gold", "trap"]
+
+PAGE_LIMIT = 12
+"""Conditions on a page at most (ITU-R BS.1534-3)."""
 
 
 @dataclass(frozen=True)
-class Slot:
+class DesignTrial:
     """A trial in a listener's list.
 
-    `item` counts the items of its role: 0 … items − 1 for test and repeat, else 0 … training − 1, golds − 1, traps − 1.
-    `conditions` stand in the order of presentation: one (single), two (pair: A, B), all or a block of them (page).
-    Those of a gold or a trap are that trial's own stimuli, 0, 1, …, as many as a test trial has. `probe` (ABX): X is
-    `conditions[probe]`.
+    Attributes:
+        item: number of the item among those of its role: 0 … items − 1 for test and repeat, else 0 … training − 1,
+            golds − 1, traps − 1.
+        conditions: in the order of presentation: one (single), two (pair: A, B), all or a block of them (page). Those
+            of a gold or a trap are that trial's own stimuli 0, 1, …, as many as a test trial has.
+        role: what the trial is for.
+        probe: for ABX, X is `conditions[probe]`; else None.
     """
 
     item: int
     conditions: tuple[int, ...]
-    role: Role = "test"
+    role: TrialRole = "test"
     probe: int | None = None
 
 
@@ -29,10 +36,20 @@ class Slot:
 class DesignSettings:
     """What a design is made from.
 
-    `per_listener`: test trials that one listener meets, None for all there are (single: items × conditions; pair: items
-    × pairs; page: items). With at most as many as there are items, a listener meets no item twice. `block`: conditions
-    on a page, None for all. `repeats`: test trials met a second time. `traps` and `golds`: None for about one in ten.
-    `training`: trials with items of their own before all others. `name`: one of `designs.DESIGNS`, or "auto".
+    Attributes:
+        layout: stimuli in a trial: one, two, or several on a page.
+        conditions: number of conditions, including the kind's own references, anchors and controls.
+        items: number of items.
+        listeners: number of lists.
+        seed: all random choices are drawn by it.
+        probe: a trial has an X (ABX).
+        per_listener: test trials for one listener; None for all there are (single: items × conditions; pair: items ×
+            pairs; page: items). With at most as many as there are items, a listener has no item twice.
+        block: conditions on a page; None for all.
+        repeats: test trials presented a second time.
+        traps, golds: control trials in a list; None for about one in ten test trials.
+        training: trials with items of their own before all others.
+        name: one of `harness.listening.design.designs.DESIGNS`, or "auto".
     """
 
     layout: Layout
@@ -49,6 +66,17 @@ class DesignSettings:
     training: int = 1
     name: str = "auto"
 
+    @classmethod
+    def for_kind(cls, kind: StudyKind, **numbers: Any) -> DesignSettings:
+        """Settings for a kind of study: its layout and probe, and no control trials that the kind does not have.
+
+        Args:
+            kind: the kind of study.
+            numbers: the other fields, by name.
+        """
+        absent = {f"{name}s": 0 for name in ("trap", "gold") if name not in kind.attention}
+        return cls(layout=kind.layout, probe=kind.probe, **{**numbers, **absent})
+
     @property
     def width(self) -> int:
         """Conditions in a trial."""
@@ -62,12 +90,12 @@ class DesignSettings:
 
     @property
     def trials(self) -> int:
-        """Test trials that one listener meets."""
+        """Test trials for one listener."""
         return self.all_trials if self.per_listener is None else self.per_listener
 
     @property
-    def checks(self) -> dict[Role, int]:
-        """How many traps and gold items each listener meets."""
+    def control_trials(self) -> dict[TrialRole, int]:
+        """Number of traps and of gold trials for each listener."""
         tenth = (self.trials + 5) // 10
         return {
             "trap": tenth if self.traps is None else self.traps,

@@ -1,7 +1,7 @@
 """Orders for studies with one stimulus at a time: which item a listener hears under which condition, and when.
 
-A list of `trials` is cut into rounds in which each condition comes once. Listeners come in groups of as many as there
-are conditions: a group shares one pattern, and each of its listeners has every condition moved on by one. So a whole
+A list of `trials` is cut into rounds in which each condition occurs once. Listeners form groups of as many as there
+are conditions: a group shares one pattern, and each of its listeners has every condition shifted by one. So a whole
 group hears every item equally often under every condition, and every condition equally often in every position.
 """
 
@@ -24,7 +24,7 @@ class Cell(NamedTuple):
     condition: int
 
 
-class Shape(NamedTuple):
+class SequenceShape(NamedTuple):
     """`trials`: how many of the items × conditions cells one listener hears."""
 
     conditions: int
@@ -33,12 +33,19 @@ class Shape(NamedTuple):
     trials: int
 
 
-def williams_sequences(shape: Shape, random: Random) -> list[list[Cell]]:
+def williams_sequences(shape: SequenceShape, random: Random) -> list[list[Cell]]:
     """A list for each listener: each round in the order of a row of a Williams square.
 
-    Within rounds every ordered pair of conditions is as often one after the other: over a group of listeners when the
-    number of conditions or of rounds is even (every other round of an odd number of conditions is mirrored), over two
-    groups otherwise. From one round to the next the steps between conditions are dealt evenly, without a repetition.
+    Within rounds every ordered pair of conditions is equally often adjacent: over a group of listeners when the number
+    of conditions or of rounds is even (every other round of an odd number of conditions is mirrored), over two groups
+    otherwise. From one round to the next the steps between conditions are distributed evenly, without a repetition.
+
+    Args:
+        shape: numbers of conditions, items, listeners and trials.
+        random: random numbers.
+
+    Returns:
+        The cells of each listener, in order.
     """
     lists = []
     steps = _dealt(range(1, shape.conditions), random)
@@ -51,9 +58,17 @@ def williams_sequences(shape: Shape, random: Random) -> list[list[Cell]]:
     return _renamed(lists, shape.conditions, random)
 
 
-def random_sequences(shape: Shape, random: Random) -> list[list[Cell]]:
-    """A random list for each listener in which no condition comes twice in a row, where there are several; the clips of
-    `williams_sequences`."""
+def random_sequences(shape: SequenceShape, random: Random) -> list[list[Cell]]:
+    """A random list for each listener in which no condition occurs twice in a row, where there are several; the clips
+    are those of `williams_sequences`.
+
+    Args:
+        shape: numbers of conditions, items, listeners and trials.
+        random: random numbers.
+
+    Returns:
+        The cells of each listener, in order.
+    """
     lists = [
         _without_repetition([cell for cells in rounds for cell in cells], random)
         for rounds in _rounds_of_listeners(shape, random)
@@ -62,7 +77,7 @@ def random_sequences(shape: Shape, random: Random) -> list[list[Cell]]:
 
 
 def share_of_items(items: int, wanted: int, turn: int, random: Random) -> list[int]:
-    """`wanted` of the items in random order, so that over the turns all come equally often."""
+    """`wanted` of the items in random order, so that over the turns all are chosen equally often."""
     chosen = [(turn * wanted + n) % items for n in range(wanted)]
     random.shuffle(chosen)
     return chosen
@@ -79,7 +94,7 @@ def cell_order(items: int, kinds: int) -> Iterator[tuple[int, int]]:
     return ((n % items, (n + n // period) % kinds) for n in range(items * kinds))
 
 
-def _rounds_of_listeners(shape: Shape, random: Random) -> Iterator[list[list[Cell]]]:
+def _rounds_of_listeners(shape: SequenceShape, random: Random) -> Iterator[list[list[Cell]]]:
     """For each listener the cells, cut into rounds of different conditions; the last round may be short."""
     conditions, items, listeners, trials = shape
     heard = min(items, trials)
@@ -93,9 +108,9 @@ def _rounds_of_listeners(shape: Shape, random: Random) -> Iterator[list[list[Cel
 
 
 def _pattern(
-    shape: Shape, rounds: list[list[Cell]], group: int, steps: Iterator[int], random: Random
+    shape: SequenceShape, rounds: list[list[Cell]], group: int, steps: Iterator[int], random: Random
 ) -> list[list[int]]:
-    """The order of conditions in each round of a group's first listener, who is moved on by none."""
+    """The order of conditions in each round of a group's first listener, whose conditions are not shifted."""
     size = shape.conditions
     wanted = [next(steps) for _ in rounds[1:]]
     last_steps = [*wanted[-1:], *(step for step in range(1, size) if step not in wanted[-1:])]
@@ -117,8 +132,8 @@ def _pattern(
 
 
 def _ordered(rounds: list[list[Cell]], pattern: list[list[int]], random: Random) -> list[Cell]:
-    """The cells in the order of the pattern. Which whole round comes when is random; where possible no item follows on
-    itself."""
+    """The cells in the order of the pattern, whole rounds in random order; where possible no item occurs twice in a
+    row."""
     whole = [cells for cells in rounds if len(cells) == len(pattern[0])]
     rest = random.sample(whole, len(whole))
     done: list[Cell] = []
@@ -138,9 +153,9 @@ def _in_order(cells: list[Cell], row: list[int]) -> list[Cell]:
 
 
 def _without_repetition(cells: list[Cell], random: Random) -> list[Cell]:
-    """A random order in which no condition comes twice in a row, and where possible no item either.
+    """A random order in which no condition occurs twice in a row, and where possible no item either.
 
-    The conditions' counts differ by one at most, so there is one: whichever has more than half of what is left is next.
+    The conditions' counts differ by one at most, so one exists: a condition with more than half of the rest is next.
     """
     rest = random.sample(cells, len(cells))
     left = Counter(cell.condition for cell in rest)
@@ -162,13 +177,13 @@ def _without_repetition(cells: list[Cell], random: Random) -> list[Cell]:
 
 
 def _renamed(lists: list[list[Cell]], conditions: int, random: Random) -> list[list[Cell]]:
-    """Which condition stands at which place of the pattern is random."""
+    """Assign the conditions to the numbers of the pattern at random."""
     names = random.sample(range(conditions), conditions)
     return [[Cell(cell.item, names[cell.condition]) for cell in cells] for cells in lists]
 
 
 def _dealt(values: Iterable[int], random: Random) -> Iterator[int]:
-    """Without end, in random order, each value once before any comes again."""
+    """Without end, in random order, each value once before any is repeated."""
     values = list(values)
     while True:
         yield from random.sample(values, len(values))

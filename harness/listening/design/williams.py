@@ -1,5 +1,5 @@
-"""Williams' Latin squares (Aust. J. Sci. Res. A 2, 1949): every condition as often in every position, and every ordered
-pair of conditions as often side by side."""
+"""Williams' Latin squares (Aust. J. Sci. Res. A 2, 1949): every condition equally often in every position, and every
+ordered pair of conditions equally often next to each other."""
 
 from __future__ import annotations
 

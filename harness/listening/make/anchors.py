@@ -1,4 +1,4 @@
-"""The anchors of MUSHRA: a reference through a low-pass filter of linear phase, its delay taken back.
+"""The anchors of MUSHRA: a reference through a low-pass filter of linear phase, its delay compensated.
 
 ITU-R BS.1534-3 wants the 3.5 kHz anchor 25 dB down at 4 kHz and 50 dB at 4.5 kHz with at most 0.1 dB of ripple below;
 the mid anchor, 7 kHz, is filtered by the same curve an octave higher.
@@ -22,7 +22,7 @@ TRANSITION = 0.2  # of the cut-off: from the pass band to 60 dB down
 def lowpass_taps(cutoff: float, rate: int) -> NDArray[np.float64]:
     """A Kaiser-windowed sinc of odd length, −3 dB at `cutoff` (Hz). Raises `UsageError` where `rate` is too low for it.
 
-    A windowed sinc is −6 dB at its nominal edge; that is moved until `cutoff` is where −3 dB are.
+    A windowed sinc is −6 dB at its nominal edge, which is shifted until the −3 dB are at `cutoff`.
     """
     from scipy.optimize import brentq
     from scipy.signal import kaiser_beta, kaiserord
@@ -49,7 +49,16 @@ def lowpass_taps(cutoff: float, rate: int) -> NDArray[np.float64]:
 
 
 def lowpass(audio: NDArray[np.float32], cutoff: float, rate: int) -> NDArray[np.float32]:
-    """`audio` (samples, channels) below `cutoff` Hz: as long as before, no sample later."""
+    """`audio` (samples, channels) below `cutoff` Hz: as long as before, no sample later.
+
+    Args:
+        audio: (samples, channels), float32.
+        cutoff: −3 dB frequency in Hz.
+        rate: sampling rate in Hz.
+
+    Raises:
+        UsageError: when the rate is too low for the cut-off.
+    """
     from scipy.signal import oaconvolve
 
     taps = lowpass_taps(cutoff, rate)

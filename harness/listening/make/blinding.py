@@ -1,7 +1,7 @@
-"""Blind ids, and the private key that says which is which.
+"""Blind ids, and the private key that tells which is which.
 
 An id is a keyed hash (HMAC-SHA-256) of what a stimulus is, so that the same study has the same ids when it is made
-again, and nobody without the secret can compute or test them. Ids begin with a letter and are of a–z and 2–7: no
+again, and nobody without the secret can compute or test them. Ids begin with a letter and consist of a–z and 2–7: no
 spreadsheet or YAML reader takes one for a number, and all are safe in a file name, an HTML id and an un-encoded form.
 
     PRIVATE/           mode 700, its files 600
@@ -14,16 +14,18 @@ from __future__ import annotations
 import base64
 import csv
 import hmac
-import io
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
+from harness.core.csv_table import read_table, write_table
 from harness.core.errors import HarnessError, UsageError
 from harness.core.identity import canonical_json
+from harness.listening.study import StimulusRole
 from metrics.io.files import write_bytes
 
 PRIVATE = "PRIVATE"
@@ -32,19 +34,27 @@ ID = re.compile("[st][a-z2-7]{16}")
 
 NUMBERS = ("gain_db", "lufs_before", "lufs_after", "true_peak_dbtp")
 
-Role = Literal["test", "training", "gold", "trap", "reference", "anchor", "probe", "control"]
-
 
 @dataclass(frozen=True)
 class KeyRow:
-    """What one stimulus is. `trial` holds the ids of the trials it is in. `prompt` and `index` are those of its item,
-    whatever it was made of: they match it with its counterparts. `source` is the SHA-256 of the file it was made from,
-    `file` that file's name. Loudness in LUFS, None for digital silence; peak in dBTP. `expected` is the answer that a
-    gold or trap item wants."""
+    """What one stimulus is.
+
+    Attributes:
+        blind_id: its id.
+        trial: ids of the trials it is in.
+        role, condition: what it is for, and the name of its condition.
+        model, seed: what its clip was sampled with, where that is known.
+        prompt, index: those of its item, whatever it was made of: they match it with the item's other stimuli.
+        source, file: SHA-256 and name of the file it was made from.
+        gain_db: gain in dB; like the levels None for digital silence.
+        lufs_before, lufs_after: loudness in LUFS before and after the gain.
+        true_peak_dbtp: true peak in dBTP.
+        expected: the answer that a control trial or an ABX trial expects.
+    """
 
     blind_id: str
     trial: tuple[str, ...]
-    role: Role
+    role: StimulusRole
     condition: str
     model: str
     prompt: str
@@ -70,9 +80,11 @@ class Blinder:
     secret: bytes
 
     def stimulus(self, *what: str | int) -> str:
+        """The id of a stimulus."""
         return self._id("s", what)
 
     def trial(self, *what: str | int) -> str:
+        """The id of a trial."""
         return self._id("t", what)
 
     def _id(self, letter: str, what: tuple[str | int, ...]) -> str:
@@ -81,24 +93,29 @@ class Blinder:
 
 
 def keep_secret(folder: Path, given: Path | None = None) -> Blinder:
-    """The secret of the study in `folder`: the one that is there, or else `given` or a new one, which is then kept.
+    """The secret of a study, stored in its folder.
 
-    Raises `UsageError` for a file that holds no secret, or another than the study's.
+    Args:
+        folder: of the study.
+        given: a file with the secret for a new study; None for a random one.
+
+    Raises:
+        UsageError: for a file without a secret, or with another than the study's.
     """
     path = folder / PRIVATE / "secret"
-    wanted = None if given is None else read_secret(given)
+    requested = None if given is None else read_secret(given)
     if path.exists():
         found = read_secret(path)
-        if wanted not in (None, found):
-            raise UsageError(f"{given} is not the secret that {folder} was made with: leave out --secret, or use it.")
+        if requested not in (None, found):
+            raise UsageError(f"{given} is not the secret of {folder}: leave out --secret, or give the study's.")
         return Blinder(found)
-    secret = wanted or os.urandom(32)
+    secret = requested or os.urandom(32)
     write_private(path, f"{secret.hex()}\n".encode())
     return Blinder(secret)
 
 
 def read_secret(path: Path) -> bytes:
-    """Raises `UsageError` for a file without a secret."""
+    """The secret in a file. Raises `UsageError` for a file without one."""
     try:
         secret = bytes.fromhex(path.read_text("ascii"))
     except (OSError, ValueError) as error:
@@ -109,10 +126,10 @@ def read_secret(path: Path) -> bytes:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that its owner alone can read, in a folder that its owner alone can enter."""
+    """Write a file that only its owner can read, in a folder that only its owner can enter."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.parent.chmod(0o700)
-    before = os.umask(0o077)  # so that there is no moment in which others can read it
+    before = os.umask(0o077)  # so that others cannot read it at any moment
     try:
         write_bytes(path, content)
     finally:
@@ -121,38 +138,36 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def write_key(folder: Path, rows: Iterable[KeyRow]) -> Path:
-    """Write `PRIVATE/key.csv` in the order of the ids."""
-    table = io.StringIO()
-    writer = csv.DictWriter(table, [field.name for field in fields(KeyRow)], lineterminator="\n")
-    writer.writeheader()
+    """Write `PRIVATE/key.csv` in the order of the ids; returns its path."""
+    cells = []
     for row in sorted(rows, key=lambda row: row.blind_id):
-        numbers = {name: "" if (value := getattr(row, name)) is None else f"{value:.4f}" for name in NUMBERS}
-        writer.writerow({**asdict(row), **numbers, "trial": " ".join(row.trial)})
-    path = folder / PRIVATE / "key.csv"
-    write_private(path, table.getvalue().encode("utf-8", "surrogateescape"))
+        numbers = {name: None if (value := getattr(row, name)) is None else Decimal(f"{value:.4f}") for name in NUMBERS}
+        cells.append({**asdict(row), **numbers, "trial": " ".join(row.trial)})
+    path, table = folder / PRIVATE / "key.csv", write_table([field.name for field in fields(KeyRow)], cells)
+    write_private(path, table.encode("utf-8", "surrogateescape"))
     return path
 
 
 def read_key(folder: Path) -> list[KeyRow]:
-    """Raises `HarnessError` for a key that is missing or cannot be read."""
+    """The key of a study. Raises `HarnessError` for one that is missing or cannot be read."""
     path = folder / PRIVATE / "key.csv"
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
+            _, rows = read_table(file)
         return [_row(row) for row in rows]
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
-        said = f"no column {error}" if isinstance(error, KeyError) else error
+        reason = f"no column {error}" if isinstance(error, KeyError) else error
         raise HarnessError(
-            f"the key {path} cannot be read ({said}). Make the stimuli again with the same command: the secret beside "
-            "it gives the same ids."
+            f"the key {path} cannot be read ({reason}). Make the stimuli again with the same command: the secret next "
+            "to it gives the same ids."
         ) from error
 
 
 def _row(cells: dict[str, str]) -> KeyRow:
     if None in cells or None in cells.values():
         raise ValueError("a row has another number of cells than the header")
-    if cells["role"] not in get_args(Role):
-        raise ValueError(f"the role {cells['role']!r} is none of {', '.join(get_args(Role))}")
+    if cells["role"] not in get_args(StimulusRole):
+        raise ValueError(f"the role {cells['role']!r} is none of {', '.join(get_args(StimulusRole))}")
     numbers = {name: float(cells[name]) if cells[name] else None for name in NUMBERS}
     texts = {field.name: cells[field.name] for field in fields(KeyRow)}
     return KeyRow(**{**texts, **numbers, "trial": tuple(cells["trial"].split()), "index": int(cells["index"])})  # type: ignore[arg-type]

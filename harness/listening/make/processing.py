@@ -1,15 +1,15 @@
-"""From source files to stimuli that differ in nothing but what is being asked about.
+"""From source files to stimuli that differ in nothing but their condition.
 
-For all stimuli of one item (a prompt × index: every condition, reference, anchor and control) together:
+For all stimuli of one item (a prompt and an index: every condition, reference, anchor and control) together:
 
     trim and cut → resample → anchor or control → loudness (BS.1770) → one peak-safe gain → fades → equal length → write
 
-Loudness is measured of the excerpt as it is played, fades included, for a gain and a fade are both factors and may be
-swapped. Where one stimulus of an item would pass the limit of the true peak, the whole item is lowered by the same
-number of dB: no stimulus is limited, and none is softer than its counterparts.
+Loudness is measured on the excerpt as it is played, fades included, since a gain and a fade are both factors and may be
+swapped. Where one stimulus of an item would exceed the limit of the true peak, the whole item is lowered by the same
+number of dB: no stimulus is limited, and none is softer than the others of its item.
 
 Samples are rounded with triangular dither of one step, drawn by the blind id, so that two copies of one sound (a hidden
-reference, the X of ABX) are different files. Nothing here keeps more than one item's excerpts in memory.
+reference, the X of ABX) are different files. At most one item's excerpts are in memory.
 """
 
 from __future__ import annotations
@@ -21,63 +21,55 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import AudioError
 from harness.listening.make.anchors import lowpass
-from harness.listening.make.controls import degraded, pink_noise, with_beeps
+from harness.listening.make.controls import Sound, degraded, pink_noise, with_beeps
+from harness.listening.settings import ProcessingSettings
+from harness.listening.study import StimulusContent
 from metrics.io.audio import undecodable
 from metrics.io.files import write_all
-
-Sound = NDArray[np.float32]
-"""(samples, channels)."""
 
 LUFS_TOLERANCE = 0.1
 CORRECTIONS = 8
 PEAK_MARGIN_DB = 0.01  # dither and rounding move a peak by less
 NEUTRAL_TIME = 315532800  # 1980-01-01, the earliest that a ZIP file can hold
 
-What = Literal["clip", "anchor", "noise", "silence", "trap", "gold"]
-
 
 @dataclass(frozen=True)
-class Processing:
-    """How every stimulus of a study is made: `rate` Hz, `channels`, `samples` long, WAV or FLAC of `bits`, at `lufs`
-    LUFS unless a true peak would pass `peak` dBTP, faded in and out over `fade_seconds`."""
+class StimulusSpec:
+    """How one stimulus is made.
 
-    rate: int
-    channels: int
-    samples: int
-    bits: int = 16
-    suffix: str = ".wav"
-    lufs: float = -23.0
-    peak: float = -1.0
-    fade_seconds: float = 0.01
-
-    @property
-    def seconds(self) -> float:
-        return self.samples / self.rate
-
-
-@dataclass(frozen=True)
-class Part:
-    """One stimulus to be made, of the excerpt of `path` that begins at `offset` seconds. `number` is an anchor's
-    cut-off in Hz, or how many beeps a trap has."""
+    Attributes:
+        id: its blind id.
+        what: what it is made of.
+        path: the sound file of its excerpt; None for noise and silence.
+        offset: where the excerpt begins, in seconds.
+        number: an anchor's cut-off in Hz, or the number of beeps of a trap.
+    """
 
     id: str
-    what: What = "clip"
+    what: StimulusContent = "clip"
     path: Path | None = None
     offset: float = 0.0
     number: int = 0
 
 
 @dataclass(frozen=True)
-class Made:
-    """A stimulus as it was written: its file's SHA-256, the gain in dB, loudness in LUFS before and after it, the true
-    peak in dBTP, all None for digital silence; and by how many dB its item was `lowered`."""
+class StimulusRecord:
+    """What was done to a stimulus, and measured on its file. Levels are None for digital silence.
+
+    Attributes:
+        id: its blind id.
+        sha256: of the file.
+        gain_db: the gain in dB.
+        lufs_before, lufs_after: loudness in LUFS before and after the gain.
+        true_peak: in dBTP.
+        lowered: by how many dB its item was lowered to keep the limit of the true peak.
+    """
 
     id: str
     sha256: str
@@ -88,22 +80,31 @@ class Made:
     lowered: float
 
 
-def make_item(parts: Sequence[Part], processing: Processing, folder: Path) -> list[Made]:
-    """Write the stimuli of one item to `folder`, each file whole or not at all; what was done, in the order of `parts`.
+def make_item(specs: Sequence[StimulusSpec], processing: ProcessingSettings, folder: Path) -> list[StimulusRecord]:
+    """Write the stimuli of one item, each file whole or not at all.
 
-    Raises `AudioError` for a source that cannot be read or has no loudness.
+    Args:
+        specs: the stimuli, whose level is set together.
+        processing: rate, length, loudness and format.
+        folder: where the files are written, by id.
+
+    Returns:
+        What was done to each, in the order of `specs`.
+
+    Raises:
+        AudioError: for a source that cannot be read or has no loudness.
     """
-    sounds = [faded(excerpt(part, processing), processing) for part in parts]
-    before = [_loudness_of(part, sound, processing.rate) for part, sound in zip(parts, sounds, strict=True)]
-    levelled = _level(parts, sounds, before, processing)
+    sounds = [faded(excerpt(spec, processing), processing) for spec in specs]
+    before = [_loudness_of(spec, sound, processing.rate) for spec, sound in zip(specs, sounds, strict=True)]
+    levelled = _level(specs, sounds, before, processing)
     contents = [encoded(steps, processing) for steps in levelled.steps]
-    files = {folder / f"{part.id}{processing.suffix}": one for part, one in zip(parts, contents, strict=True)}
+    files = {folder / f"{spec.id}{processing.suffix}": one for spec, one in zip(specs, contents, strict=True)}
     write_all(files)
     for path in files:
         os.utime(path, (NEUTRAL_TIME, NEUTRAL_TIME))
     return [
-        Made(
-            part.id,
+        StimulusRecord(
+            spec.id,
             hashlib.sha256(contents[n]).hexdigest(),
             levelled.gains[n],
             before[n],
@@ -111,13 +112,13 @@ def make_item(parts: Sequence[Part], processing: Processing, folder: Path) -> li
             true_peak(_heard(levelled.steps[n], processing.bits), processing.rate),
             levelled.lowered,
         )
-        for n, part in enumerate(parts)
+        for n, spec in enumerate(specs)
     ]
 
 
 @dataclass(frozen=True)
 class _Levelled:
-    """Samples as they are written, the gains in dB that led to them, and the loudness that they have."""
+    """Samples as they are written, the gains in dB that were applied, and the resulting loudness."""
 
     steps: list[NDArray[np.int32]]
     gains: list[float | None]
@@ -126,19 +127,22 @@ class _Levelled:
 
 
 def _level(
-    parts: Sequence[Part], sounds: Sequence[Sound], before: Sequence[float | None], processing: Processing
+    specs: Sequence[StimulusSpec],
+    sounds: Sequence[Sound],
+    before: Sequence[float | None],
+    processing: ProcessingSettings,
 ) -> _Levelled:
-    """Set the level of an item's stimuli, and measure what comes of it.
+    """Set the level of an item's stimuli, and measure the result.
 
-    A gain moves the loudness of most clips by as much, but not of one that is silent in part: what is louder than the
-    standard's absolute gate of −70 LUFS before need not be what is louder than it after. So the result is measured, and
-    the gain corrected until it is right.
+    A gain changes the loudness of most clips by as much, but not of one that is partly silent: the parts above the
+    standard's absolute gate of −70 LUFS need not be the same before and after. So the result is measured, and the gain
+    corrected until it is right.
     """
     peaks = [true_peak(sound, processing.rate) for sound in sounds]
-    wanted = [None if lufs is None else processing.lufs - lufs for lufs in before]
+    target = [None if lufs is None else processing.lufs - lufs for lufs in before]
     for _ in range(CORRECTIONS):
-        gains, lowered = item_gains(wanted, peaks, processing)
-        steps = [rounded(*one, processing.bits) for one in zip(sounds, gains, (part.id for part in parts), strict=True)]
+        gains, lowered = item_gains(target, peaks, processing)
+        steps = [rounded(*one, processing.bits) for one in zip(sounds, gains, (spec.id for spec in specs), strict=True)]
         loudness = [
             None if gain is None else integrated_loudness(_heard(one, processing.bits), processing.rate)
             for one, gain in zip(steps, gains, strict=True)
@@ -146,33 +150,45 @@ def _level(
         off = [0.0 if lufs is None else lufs - (processing.lufs - lowered) for lufs in loudness]
         if max(map(abs, off)) <= LUFS_TOLERANCE / 2:
             return _Levelled(steps, gains, loudness, lowered)
-        wanted = [None if gain is None else gain - error for gain, error in zip(wanted, off, strict=True)]
+        target = [None if gain is None else gain - error for gain, error in zip(target, off, strict=True)]
     worst = max(range(len(off)), key=lambda n: abs(off[n]))
     raise AudioError(
-        f"{parts[worst].path} cannot be brought to {processing.lufs - lowered:.2f} LUFS: it stays {off[worst]:+.2f} LU "
+        f"{specs[worst].path} cannot be brought to {processing.lufs - lowered:.2f} LUFS: it stays {off[worst]:+.2f} LU "
         "off, because nearly all of it is silent. Choose another excerpt with --start, or leave it out with --clips."
     )
 
 
-def excerpt(part: Part, processing: Processing) -> Sound:
-    """The samples of a stimulus before its level is set: cut, resampled, and made into what it is to be."""
+def excerpt(spec: StimulusSpec, processing: ProcessingSettings) -> Sound:
+    """The samples of a stimulus before its level is set: cut, resampled, and processed according to `spec.what`."""
     rate, samples = processing.rate, processing.samples
-    if part.what == "silence":
+    if spec.what == "silence":
         return np.zeros((samples, processing.channels), dtype=np.float32)
-    if part.what == "noise":
-        return pink_noise(samples, processing.channels, rate, seed_of(part.id))
-    assert part.path is not None
-    sound = read(part.path, part.offset, processing)
+    if spec.what == "noise":
+        return pink_noise(samples, processing.channels, rate, seed_of(spec.id))
+    assert spec.path is not None
+    sound = read(spec.path, spec.offset, processing)
     changes: dict[str, Callable[[], Sound]] = {
-        "anchor": lambda: lowpass(sound, part.number, rate),
-        "trap": lambda: with_beeps(sound, part.number, rate),
+        "anchor": lambda: lowpass(sound, spec.number, rate),
+        "trap": lambda: with_beeps(sound, spec.number, rate),
         "gold": lambda: degraded(sound, rate),
     }
-    return changes[part.what]() if part.what in changes else sound
+    return changes[spec.what]() if spec.what in changes else sound
 
 
-def read(path: Path, offset: float, processing: Processing) -> Sound:
-    """`processing.samples` samples of a file from `offset` seconds on, at the study's rate and channels."""
+def read(path: Path, offset: float, processing: ProcessingSettings) -> Sound:
+    """`processing.samples` samples of a file from `offset` seconds on, at the study's rate and channels.
+
+    Args:
+        path: the sound file.
+        offset: where the excerpt begins, in seconds.
+        processing: rate, channels and length.
+
+    Returns:
+        (samples, channels), float32.
+
+    Raises:
+        AudioError: for a file that cannot be read, or that ends before the excerpt.
+    """
     import soundfile
     import soxr
 
@@ -196,8 +212,8 @@ def read(path: Path, offset: float, processing: Processing) -> Sound:
     return np.pad(sound, ((0, processing.samples - len(sound)), (0, 0)))
 
 
-def faded(sound: Sound, processing: Processing) -> Sound:
-    """With raised-cosine fades at both ends."""
+def faded(sound: Sound, processing: ProcessingSettings) -> Sound:
+    """The sound (samples, channels) with raised-cosine fades at both ends."""
     length = min(round(processing.fade_seconds * processing.rate), len(sound) // 2)
     rise = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(length, 1))).astype(np.float32)[:, None]
     sound = sound.copy()
@@ -207,24 +223,41 @@ def faded(sound: Sound, processing: Processing) -> Sound:
 
 
 def item_gains(
-    wanted: Sequence[float | None], peaks: Sequence[float | None], processing: Processing
+    target: Sequence[float | None], peaks: Sequence[float | None], processing: ProcessingSettings
 ) -> tuple[list[float | None], float]:
-    """The gains in dB of an item's stimuli: those wanted, all lowered by the same number of dB, which comes second,
-    until every true peak fits. None stands for digital silence, which has no level.
+    """The gains of an item's stimuli, lowered so that every true peak keeps the limit.
 
-    >>> item_gains([0.0, 10.0, None], [-6.0, -9.0, None], Processing(48000, 1, 48000))
+    Args:
+        target: gains in dB that give the target loudness; None for digital silence, which has no level.
+        peaks: true peaks in dBTP before the gain.
+        processing: the limit of the true peak.
+
+    Returns:
+        The gains in dB, and by how many dB all of them were lowered.
+
+    >>> item_gains([0.0, 10.0, None], [-6.0, -9.0, None], ProcessingSettings(48000, 1, 48000))
     ([-2.01, 7.99, None], 2.01)
     """
     ceiling = processing.peak - PEAK_MARGIN_DB
     over = [
-        peak + gain - ceiling for peak, gain in zip(peaks, wanted, strict=True) if peak is not None and gain is not None
+        peak + gain - ceiling for peak, gain in zip(peaks, target, strict=True) if peak is not None and gain is not None
     ]
     lowered = round(max([0.0, *over]), 6)
-    return [None if gain is None else round(gain - lowered, 6) for gain in wanted], lowered
+    return [None if gain is None else round(gain - lowered, 6) for gain in target], lowered
 
 
 def rounded(sound: Sound, gain_db: float | None, id: str, bits: int) -> NDArray[np.int32]:
-    """`sound` after the gain in whole steps of `bits`, with triangular dither drawn by `id`; silence stays silent."""
+    """`sound` after the gain in whole steps of `bits`, with triangular dither drawn by `id`; silence stays silent.
+
+    Args:
+        sound: (samples, channels), float32.
+        gain_db: gain in dB; None for digital silence.
+        id: blind id, by which the dither is drawn.
+        bits: bits per sample.
+
+    Returns:
+        (samples, channels), int32, in steps of `bits`.
+    """
     if gain_db is None:
         return np.zeros(sound.shape, dtype=np.int32)
     rng = np.random.default_rng(seed_of(id))
@@ -233,8 +266,8 @@ def rounded(sound: Sound, gain_db: float | None, id: str, bits: int) -> NDArray[
     return np.rint(sound * np.float64(full * 10 ** (gain_db / 20)) + dither).astype(np.int32)
 
 
-def encoded(steps: NDArray[np.int32], processing: Processing) -> bytes:
-    """The bytes of a file: no tags, no date, the same on every call."""
+def encoded(steps: NDArray[np.int32], processing: ProcessingSettings) -> bytes:
+    """The bytes of a file, without tags and date, the same on every call."""
     import soundfile
 
     content = io.BytesIO()
@@ -245,14 +278,24 @@ def encoded(steps: NDArray[np.int32], processing: Processing) -> bytes:
 
 
 def integrated_loudness(sound: Sound, rate: int) -> float:
-    """LUFS (ITU-R BS.1770-4) over all channels; −inf for silence. (A mono file is one channel, as EBU R 128 has it.)"""
+    """LUFS (ITU-R BS.1770-4) over all channels; −inf for silence. (A mono file is one channel, as EBU R 128 has it.)
+
+    Args:
+        sound: (samples, channels), float32.
+        rate: sampling rate in Hz.
+    """
     import pyloudnorm
 
     return float(pyloudnorm.Meter(rate).integrated_loudness(sound.astype(np.float64)))
 
 
 def true_peak(sound: Sound, rate: int) -> float | None:
-    """The highest of the channels in dBTP; None for digital silence."""
+    """The highest of the channels in dBTP; None for digital silence.
+
+    Args:
+        sound: (samples, channels), float32.
+        rate: sampling rate in Hz.
+    """
     from metrics.waves.signal import true_peak as of_channel
 
     peaks = [of_channel(np.ascontiguousarray(channel), rate) for channel in sound.T]
@@ -260,22 +303,22 @@ def true_peak(sound: Sound, rate: int) -> float | None:
 
 
 def seed_of(id: str) -> int:
-    """A seed for whatever is drawn for one stimulus."""
+    """The seed of the random numbers of one stimulus."""
     return int.from_bytes(hashlib.sha256(id.encode()).digest()[:8])
 
 
-def _loudness_of(part: Part, sound: Sound, rate: int) -> float | None:
-    if part.what == "silence":
+def _loudness_of(spec: StimulusSpec, sound: Sound, rate: int) -> float | None:
+    if spec.what == "silence":
         return None
     lufs = integrated_loudness(sound, rate)
     if not math.isfinite(lufs):
         raise AudioError(
-            f"{part.path} is silent in the {len(sound) / rate:.2f} s from {part.offset:g} s on: choose another excerpt "
+            f"{spec.path} is silent in the {len(sound) / rate:.2f} s from {spec.offset:g} s on: choose another excerpt "
             "with --start, or leave it out with --clips."
         )
     return lufs
 
 
 def _heard(steps: NDArray[np.int32], bits: int) -> Sound:
-    """What a player makes of the samples of a file."""
+    """The samples of a file as they are played."""
     return (steps / 2.0 ** (bits - 1)).astype(np.float32)

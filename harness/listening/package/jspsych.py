@@ -2,8 +2,8 @@
 
 A trial is a form (`jsPsychSurveyHtmlForm`) with a player for each stimulus: the audio plugins of jsPsych play one
 stimulus only. An answer is an object, by name of the scale or, where several stimuli are rated on one page, by blind
-id; a choice between two is answered with the blind id that was chosen. Every trial's data name the list, the trial, its
-place and its stimuli. `type` is the global name of a plugin's class, which `index.html` looks up.
+id; a choice between two is answered with the chosen blind id. Every trial's data hold the list, the trial, its position
+and its stimuli. `type` is the global name of a plugin's class, which `index.html` looks up.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from typing import Any
 
 from harness.listening.kinds.catalogue import Scale
 from harness.listening.package.sequence import Step, is_choice, points, steps, welcome, words_of
-from harness.listening.package.stimulus_set import ListenerList, StimulusSet
+from harness.listening.study import ListenerList, StimulusSet
 
 FORM, BUTTON, PRELOAD = "jsPsychSurveyHtmlForm", "jsPsychHtmlButtonResponse", "jsPsychPreload"
 LETTERS = ("A", "B")
 
 
 def jspsych_files(stimuli: StimulusSet, language: str) -> dict[str, bytes]:
-    """A JSON for each list, by name, and the page that runs them."""
+    """A JSON for each list, and the page that runs them, by file name.
+
+    Args:
+        stimuli: the blinded study.
+        language: of what listeners read.
+    """
     made = {}
     for one in stimuli.lists:
         content = json.dumps(timeline(stimuli, one, language), ensure_ascii=False, indent=1)
@@ -32,7 +37,13 @@ def jspsych_files(stimuli: StimulusSet, language: str) -> dict[str, bytes]:
 
 
 def timeline(stimuli: StimulusSet, listener: ListenerList, language: str) -> dict[str, Any]:
-    """One list: `timeline` is an array of jsPsych trials."""
+    """One list: `timeline` is an array of jsPsych trials.
+
+    Args:
+        stimuli: the blinded study.
+        listener: the list.
+        language: of what the listener reads.
+    """
     words = words_of(language)
     heard = {name: None for step in steps(stimuli, listener) for name in _heard(step)}
     sounds = [f"../{stimuli.stimuli[name].file}" for name in heard]
@@ -77,7 +88,7 @@ def _trial(stimuli: StimulusSet, listener: ListenerList, step: Step, language: s
 
 
 def _form(stimuli: StimulusSet, step: Step, language: str) -> Iterator[str]:
-    """The players and what is asked, as HTML."""
+    """The players and the questions, as HTML."""
     kind, words, heard = stimuli.kind, words_of(language), step.presentation.stimuli
     while_writing = " autoplay loop" if kind.open_answer else ""
 
@@ -104,8 +115,7 @@ def _form(stimuli: StimulusSet, step: Step, language: str) -> Iterator[str]:
 
 
 def _rating(name: str, scale: Scale, language: str) -> str:
-    """A choice, or a slider that writes into a number that must be there: a slider alone is answered before it is
-    touched."""
+    """A choice, or a slider that sets a required number: a slider alone has an answer before it is touched."""
     if is_choice(scale):
         return _choice(name, points(scale, language))
     words = (scale.bands or scale.ends or {language: [""]})[language]

@@ -1,4 +1,4 @@
-"""What every export has in common: a listener's presentations in order, and the words around them."""
+"""What all exports share: a listener's presentations in order, and the texts around them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from importlib.resources import files
 
 from harness.core.errors import UsageError
 from harness.core.identity import digest
-from harness.listening.kinds.catalogue import LANGUAGES, Kind, Scale
-from harness.listening.package.stimulus_set import ListenerList, Presentation, StimulusSet, Trial
+from harness.listening.kinds.catalogue import LANGUAGES, Scale, StudyKind
+from harness.listening.study import ListenerList, Presentation, StimulusSet, Trial
 
 
 @dataclass(frozen=True)
 class Step:
-    """One presentation on a listener's way. `id` is unique on it, also for a trial that comes again: answers are
-    reported under it. `number` counts from 1 within practice or test, of `total`."""
+    """One presentation of a listener's list.
+
+    Attributes:
+        id: unique in the list, also for a repeated trial; answers are reported under it.
+        number: counted from 1 within practice or test.
+        total: number of presentations in practice or test.
+        practice: it is for training.
+        presentation, trial: what is presented.
+    """
 
     id: str
     number: int
@@ -28,15 +35,17 @@ class Step:
 
     @property
     def phase(self) -> str:
+        """ "practice" or "test"."""
         return "practice" if self.practice else "test"
 
     def title(self, words: Mapping[str, str]) -> str:
+        """The heading that a listener reads."""
         part = words["trial"].format(n=self.number, of=self.total)
         return f"{words['practice']}: {part}" if self.practice else part
 
 
 def steps(stimuli: StimulusSet, listener: ListenerList) -> Iterator[Step]:
-    """All that a listener hears, practice first."""
+    """All presentations of a listener, practice first."""
     for practice, presentations in ((True, listener.training), (False, listener.trials)):
         for number, one in enumerate(presentations, start=1):
             name = f"{'p' if practice else 't'}{number:03d}-{one.trial}"
@@ -44,25 +53,25 @@ def steps(stimuli: StimulusSet, listener: ListenerList) -> Iterator[Step]:
 
 
 def study_id(stimuli: StimulusSet) -> str:
-    """A name of the study for the platforms' files: of letters that all of them take, which its own may not be."""
+    """The study's id in the platforms' files, of characters that all of them accept."""
     return f"study-{digest(sorted(stimuli.stimuli))[:8]}"
 
 
 def words_of(language: str) -> dict[str, str]:
-    """What listeners read besides the question. Raises `UsageError` for a language that there is not."""
+    """What listeners read besides the question. Raises `UsageError` for an unknown language."""
     if language not in LANGUAGES:
         raise UsageError(f"the language was {language!r}: {' or '.join(LANGUAGES)} was expected.")
     return _words()[language]
 
 
-def welcome(kind: Kind, language: str) -> list[str]:
-    """What a listener is told first, in paragraphs: how to listen, and what traps ask for where the kind has them."""
+def welcome(kind: StudyKind, language: str) -> list[str]:
+    """The instructions, in paragraphs: how to listen, and how to answer traps where the kind has them."""
     words = words_of(language)
     return [words["welcome"], *([words["attention"]] if "trap" in kind.attention else [])]
 
 
 def points(scale: Scale, language: str) -> dict[int, str]:
-    """The points of a scale that is a choice among few, with their words; those between two ends have their number.
+    """The points of a scale that is a choice among few, with their labels; those between two ends have their number.
 
     >>> points(Scale("valence", 1, 3, ends={"en": ["sad", "glad"]}), "en")
     {1: '1 sad', 2: '2', 3: '3 glad'}
@@ -81,7 +90,7 @@ def is_choice(scale: Scale) -> bool:
 
 
 def band_middles(scale: Scale, language: str) -> dict[int, str]:
-    """The words of a continuous scale's bands, each at the middle of its band: for platforms that have points only.
+    """The labels of a continuous scale's bands, each at the middle of its band: for platforms that have points only.
 
     >>> band_middles(Scale("quality", 0, 100, bands={"en": ["bad", "good"]}), "en")
     {25: 'bad', 75: 'good'}

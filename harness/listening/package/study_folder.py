@@ -1,4 +1,4 @@
-"""A study's folder read back from its files, for what comes after it was made: checking, listening, analysing."""
+"""Reading a study's folder, for everything after it was made: checking, listening, analysing."""
 
 from __future__ import annotations
 
@@ -10,18 +10,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from harness.core.csv_table import read_table
 from harness.core.errors import HarnessError
-from harness.listening.design.lists import read_list
 from harness.listening.kinds.catalogue import find_kind
 from harness.listening.make.blinding import PRIVATE, KeyRow, read_key
-from harness.listening.package.stimulus_set import ListenerList, Presentation, Stimulus, StimulusSet, Trial
+from harness.listening.package.lists import read_list
+from harness.listening.study import ListenerList, Presentation, Stimulus, StimulusSet, Trial
 
-Part = TypeVar("Part")
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
-class Study:
-    """What is in a folder that `harness stimuli` made. `problems` say what of it could not be read."""
+class StudyFolder:
+    """The contents of a folder that `harness stimuli` made.
+
+    Attributes:
+        manifest: the rows of `public/manifest.csv` by blind id.
+        lists: of the listeners.
+        key: which stimulus is which.
+        protocol: `protocol.json`.
+        request: `PRIVATE/request.json`.
+        problems: what could not be read, and why.
+    """
 
     manifest: dict[str, dict[str, str]]
     lists: tuple[ListenerList, ...]
@@ -32,7 +42,7 @@ class Study:
 
     @cached_property
     def trials(self) -> dict[str, tuple[str, ...]]:
-        """The stimuli of each trial, its reference among them."""
+        """The stimuli of each trial, including its reference."""
         found: dict[str, tuple[str, ...]] = {}
         for id, row in self.manifest.items():
             for trial in row["trial"].split():
@@ -40,7 +50,7 @@ class Study:
         return found
 
     def neutral(self) -> StimulusSet:
-        """The study with ids and a name that mean nothing: what its exports hold is what any such study's do.
+        """The study with ids and a name that mean nothing, whose exports hold only what those of any such study do.
 
         Raises `KeyError` where the protocol could not be read.
         """
@@ -70,11 +80,11 @@ class Study:
         )
 
 
-def read_study(folder: Path) -> Study:
-    """What there is of an own folder; a part that is missing or damaged is empty, and a problem."""
+def read_study_folder(folder: Path) -> StudyFolder:
+    """Read a study's folder; a part that is missing or damaged is empty and listed as a problem."""
     problems: list[str] = []
 
-    def read(name: str, how: Callable[[Path], Part], empty: Part) -> Part:
+    def read(name: str, how: Callable[[Path], Parsed], empty: Parsed) -> Parsed:
         try:
             return how(folder / name)
         except (OSError, ValueError, KeyError, TypeError, csv.Error, HarnessError) as error:
@@ -92,12 +102,12 @@ def read_study(folder: Path) -> Study:
     key = tuple(read(f"{PRIVATE}/key.csv", lambda path: read_key(path.parent.parent), ()))
     protocol = read("protocol.json", _protocol, {})
     request = read(f"{PRIVATE}/request.json", _table, {})
-    return Study(manifest, lists, key, protocol, request, tuple(problems))
+    return StudyFolder(manifest, lists, key, protocol, request, tuple(problems))
 
 
 def _manifest(path: Path) -> dict[str, dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, strict=True))
+        _, rows = read_table(file)
     return {row["blind_id"]: row | {"seconds": str(float(row["seconds"]))} for row in rows if row["trial"]}
 
 
@@ -108,7 +118,7 @@ def _protocol(path: Path) -> dict[str, Any]:
     if not all(
         isinstance(part, dict) for part in (*parts, *(found[name] for name in ("selection", "source", "design")))
     ):
-        raise ValueError("a part of it is no table")
+        raise ValueError("a part of it is not a table")
     return found
 
 

@@ -1,26 +1,30 @@
 """Plain tables: a CSV for each list, as PsychoPy and Qualtrics read them, and the addresses for Prolific.
 
-A list's columns are names that PsychoPy takes for variables; for Qualtrics the same rows, without the first, are pasted
-into Loop & Merge, where `position` is Field 1. Sound files are named as seen from the public folder.
+A list's columns are names that PsychoPy accepts as variables; for Qualtrics the same rows, without the first, are
+pasted into Loop & Merge, where `position` is Field 1. Paths of sound files are relative to the public folder.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
+from harness.core.csv_table import write_table
 from harness.listening.package.sequence import steps
-from harness.listening.package.stimulus_set import ListenerList, StimulusSet
+from harness.listening.study import ListenerList, StimulusSet
 
 SITE = "https://example.org/jspsych/"
-"""To be replaced by where the study is served: a domain that is reserved for examples."""
+"""A domain reserved for examples, to be replaced by the address at which the study is served."""
 
 PARAMETERS = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
 
 
 def table_files(stimuli: StimulusSet, language: str) -> dict[str, bytes]:
-    """`trials/<listener>.csv` for each list, and `prolific.csv`."""
+    """`trials/<listener>.csv` for each list, and `prolific.csv`, by file name.
+
+    Args:
+        stimuli: the blinded study.
+        language: of what listeners read.
+    """
     made = {f"trials/{one.listener}.csv": as_csv(rows(stimuli, one, language)) for one in stimuli.lists}
     addresses = [{"external_url": address(one.listener), "total_allocation": 1} for one in stimuli.lists]
     return {**made, "prolific.csv": as_csv(addresses)}
@@ -49,7 +53,7 @@ def rows(stimuli: StimulusSet, listener: ListenerList, language: str) -> list[di
 
 
 def address(listener: str) -> str:
-    """Where a participant of Prolific is sent for one list: Prolific fills in what is in braces.
+    """The address of one list for a participant of Prolific, which fills in what is in braces.
 
     >>> address("L01")[:70]
     'https://example.org/jspsych/?list=L01&PROLIFIC_PID={{%PROLIFIC_PID%}}&'
@@ -58,9 +62,5 @@ def address(listener: str) -> str:
 
 
 def as_csv(table: list[dict[str, Any]]) -> bytes:
-    """Rows that have the same columns, in UTF-8."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    return text.getvalue().encode("utf-8")
+    """CSV of rows with the same columns, in UTF-8."""
+    return write_table(list(table[0]), table).encode("utf-8")

@@ -9,8 +9,8 @@ What is reported are blind ids, under the id of each page. Pages by kind:
                      scale as points; the order down the page is drawn in the browser, the order of pages is kept
     acr, affect      likert_single_stimulus, a page for each scale
 
-A preference between two without a reference has no documented page, in a public file of an ABX the answer would stand,
-and open answers are asked at the end only: those kinds are refused.
+A preference between two without a reference has no documented page, a public file of an ABX would hold the answers, and
+open questions can be asked at the end only: those kinds are refused.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from harness.listening.package.sequence import (
     welcome,
     words_of,
 )
-from harness.listening.package.stimulus_set import ListenerList, StimulusSet
 from harness.listening.package.webmushra_rules import validate_webmushra
+from harness.listening.study import ListenerList, StimulusSet
 
 ROOT = "configs/stimuli"
 REFUSED = {
     "ab": "it has no documented page for a preference between two without a reference",
-    "abx": "its page is told which of the two is the reference, so a public file would hold the answers",
+    "abx": "its page names the reference of the two, so a public file would hold the answers",
     "ideation": "it asks open questions at the end of a session only",
 }
 
 
 def webmushra_files(stimuli: StimulusSet, language: str) -> dict[str, bytes]:
-    """A YAML for each list, by name. Raises `PlatformError` for a study that webMUSHRA cannot carry."""
+    """A YAML for each list, by file name. Raises `PlatformError` for a study that webMUSHRA cannot run."""
     if stimuli.kind.name in REFUSED:
         raise PlatformError(
-            f"webMUSHRA cannot ask a study of kind {stimuli.kind.name}: {REFUSED[stimuli.kind.name]}. Use the jsPsych "
+            f"webMUSHRA cannot run a study of kind {stimuli.kind.name}: {REFUSED[stimuli.kind.name]}. Use the jsPsych "
             "timeline or the tables."
         )
     made = {}
@@ -62,7 +62,7 @@ def webmushra_files(stimuli: StimulusSet, language: str) -> dict[str, bytes]:
 
 
 def configuration(stimuli: StimulusSet, listener: ListenerList, language: str) -> dict[str, Any]:
-    """One list as webMUSHRA's options."""
+    """One list as webMUSHRA's configuration."""
     words = words_of(language)
     hello = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in welcome(stimuli.kind, language))
     first = {"type": "generic", "id": "welcome", "name": stimuli.name, "content": hello}
@@ -80,7 +80,7 @@ def configuration(stimuli: StimulusSet, listener: ListenerList, language: str) -
 
 
 def as_yaml(config: dict[str, Any]) -> str:
-    """YAML that webMUSHRA's own small reader takes as it was meant: one line a value, every text in quotes."""
+    """YAML that webMUSHRA's own small reader reads correctly: one line per value, every text in quotes."""
     import yaml
 
     class Quoted(yaml.SafeDumper):

@@ -1,8 +1,8 @@
-"""What webMUSHRA 1.4 asks of its YAML, as its documentation for experimenters and its behaviour have it.
+"""What webMUSHRA 1.4 requires of its YAML, by its documentation for experimenters and by its behaviour.
 
-Three rules come from what it does rather than from what is documented: it sends its results without encoding them, so
-that `&`, `+` and `%` in an id cut them off; it goes through a page's stimuli as an object of JavaScript, where keys
-that are whole numbers come first; and it draws the order of any pages and excerpts that it randomizes unseeded.
+Three rules follow from its behaviour rather than from its documentation: it sends its results without encoding them, so
+that `&`, `+` and `%` in an id cut them off; it iterates over a page's stimuli as an object of JavaScript, where keys
+that are whole numbers are first; and where it randomizes pages and excerpts, it does so without a seed.
 """
 
 from __future__ import annotations
@@ -44,9 +44,14 @@ PLAYED = ("ended", "processUpdate")
 
 
 def validate_webmushra(config: Mapping[str, Any], seconds: float | None = None) -> list[str]:
-    """What is wrong with a configuration, a sentence each; empty when webMUSHRA can run it as it was meant.
+    """Check a configuration.
 
-    `seconds` is how long its sound files are, if that is to be judged too.
+    Args:
+        config: the configuration of one list.
+        seconds: length of its sound files; None to leave it unchecked.
+
+    Returns:
+        A sentence for each problem; empty when webMUSHRA can run it as intended.
     """
     return list(_problems(config, seconds))
 

@@ -1,4 +1,4 @@
-"""A listening study planned before anything is made: how many listeners, which design, how long a sitting."""
+"""Planning a listening study before it is made: how many listeners, which design, how long a session."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from math import ceil, comb, lcm
 
 from harness.core.errors import UsageError
-from harness.listening.design.designs import Design, DesignSettings, design_name, make_design, promises
-from harness.listening.kinds.catalogue import Kind
+from harness.listening.design.designs import Design, design_name, make_design, promises
+from harness.listening.design.positions import DesignSettings
+from harness.listening.kinds.catalogue import StudyKind
 from harness.listening.plan.power import (
     MOST_LISTENERS,
     WILCOXON_EFFICIENCY,
-    Choices,
-    Comparison,
-    Ratings,
-    check_wanted,
+    ChoiceModel,
+    PlannedComparison,
+    RatingModel,
     holm_level,
     items_needed,
     listeners_needed,
@@ -23,38 +23,27 @@ from harness.listening.plan.power import (
 )
 from harness.listening.plan.session import (
     ANSWER_SECONDS,
-    Sitting,
-    in_one_sitting,
+    Session,
+    fit_session,
     listens,
-    sitting_minutes,
+    session_minutes,
     stimulus_seconds,
 )
-from harness.listening.plan.simulation import Simulated, simulate
-
-# Assumptions, each said in the plan and each with an option. None is a finding: put in what a pilot gave.
-SD_OF_RANGE, PART_OF_SD, CORRELATION = 0.2, 0.5, 0.1
+from harness.listening.plan.simulation import SimulatedPower, simulate
+from harness.listening.plan.target import PowerTarget, expected_answers
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be seen: an `effect` in units of the scale (of `sd` with `in_sd`; ab, abx: the share above one half),
-    at the two-sided level `alpha` over `comparisons`. `sd`, `taste` and `clip`: see `harness.listening.plan.power`;
-    None: assumed."""
+class PlanRow:
+    """One way to reach the power.
 
-    effect: float
-    in_sd: bool = False
-    power: float = 0.8
-    alpha: float = 0.05
-    comparisons: int | None = None
-    sd: float | None = None
-    taste: float | None = None
-    clip: float | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One way to reach the power: so many items, and listeners with so many trials each. `listeners` None: there is no
-    number up to 1000 that would do."""
+    Attributes:
+        items: number of items.
+        trials: test trials for each listener.
+        listeners: number of listeners; None when up to 1000 are not enough.
+        power: what they give.
+        minutes: length of a session.
+    """
 
     items: int
     trials: int
@@ -65,68 +54,84 @@ class Row:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """`rows` by number of items. `design` and `settings` are for the `chosen` one: with the items asked for, or where
-    those cannot be enough, with more (`note` says so). `wilcoxon`: listeners for the
-    power wanted with a test by ranks, before they are rounded up to a balanced number."""
+    """A planned study.
 
-    kind: Kind
+    Attributes:
+        kind: the kind of study.
+        comparisons, level, test: number of tests, the level of each, and its name.
+        rows: alternatives by number of items.
+        chosen: the row with the requested number of items, or with more where that cannot be enough (see `note`).
+        design, settings: the lists of the chosen row, and what they are made from.
+        simulated: the power of these lists by simulation.
+        wilcoxon: listeners for the target power with a test by ranks, not rounded up to a balanced number.
+        reason: why this number of trials for each listener.
+        assumptions: what was assumed, each with the option that sets it.
+        note: a warning, or None.
+    """
+
+    kind: StudyKind
     comparisons: int
     level: float
     test: str
-    rows: tuple[Row, ...]
-    chosen: Row
+    rows: tuple[PlanRow, ...]
+    chosen: PlanRow
     design: Design
     settings: DesignSettings
-    simulated: Simulated
+    simulated: SimulatedPower
     wilcoxon: int | None
     reason: str
     assumptions: tuple[str, ...]
     note: str | None
 
 
-def plan_study(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Sitting, runs: int = 1000) -> StudyPlan:
-    """`settings.conditions` are those under test; references, anchors and controls of the kind come to them. With
-    `settings.listeners` 0 the number is found.
+def plan_study(
+    kind: StudyKind, settings: DesignSettings, target: PowerTarget, session: Session, runs: int = 1000
+) -> StudyPlan:
+    """Find the number of listeners, and the trials of each, for the target power.
 
-    Raises `UsageError` for what cannot be planned, and where no number of listeners would do.
+    Args:
+        kind: the kind of study.
+        settings: from `DesignSettings.for_kind`; `conditions` counts those under test, to which the kind's own are
+            added, and `listeners` 0 means that the number is to be found.
+        target: what is to be detected.
+        session: how long a listener works at a time.
+        runs: number of simulated studies.
+
+    Raises:
+        UsageError: for what cannot be planned, and where no number of listeners is enough.
     """
-    _check(kind, settings, wanted, sitting)
-    added = len(kind.controls) + (1 + len(kind.anchors) if kind.reference else 0)
+    _check(kind, settings)
     tested = settings.conditions + len(kind.controls)
-    settings = replace(settings, layout=kind.layout, probe=kind.probe, conditions=settings.conditions + added)
-    if "trap" not in kind.attention:
-        settings = replace(settings, traps=0)
-    if "gold" not in kind.attention:
-        settings = replace(settings, golds=0)
+    settings = replace(settings, conditions=settings.conditions + kind.own_conditions)
     design_name(replace(settings, listeners=max(1, settings.listeners), per_listener=None, repeats=0))  # checks
-    comparisons = wanted.comparisons or comb(tested, 2) * len(kind.scales)
-    level = holm_level(wanted.alpha, comparisons)
-    answers = expected_answers(kind, wanted)
+    comparisons = target.comparisons or comb(tested, 2) * len(kind.scales)
+    level = holm_level(target.alpha, comparisons)
+    answers = expected_answers(kind, target)
 
-    def row(items: int) -> tuple[Row, DesignSettings]:
-        fitted = in_one_sitting(kind, replace(settings, items=items), sitting)
-        comparison = Comparison(answers, level, _share(fitted))
-        count = fitted.listeners or _balanced_listeners(fitted, comparison, wanted.power)
+    def row(items: int) -> tuple[PlanRow, DesignSettings]:
+        fitted = fit_session(kind, replace(settings, items=items), session)
+        comparison = PlannedComparison(answers, level, _share(fitted))
+        count = fitted.listeners or _balanced_listeners(fitted, comparison, target.power)
         reached = power(comparison, count or MOST_LISTENERS, items)
-        minutes = sitting_minutes(kind, fitted, sitting)
-        return Row(items, fitted.trials, count, reached, minutes), replace(fitted, listeners=count or 0)
+        minutes = session_minutes(kind, fitted, session)
+        return PlanRow(items, fitted.trials, count, reached, minutes), replace(fitted, listeners=count or 0)
 
     chosen, final = row(settings.items)
     items, note = settings.items, None
     if chosen.listeners is None:
-        comparison = Comparison(answers, level, _share(final))
-        items, note = _enough_items(settings.items, comparison, wanted.power)
+        comparison = PlannedComparison(answers, level, _share(final))
+        items, note = _enough_items(settings.items, comparison, target.power)
         chosen, final = row(items)
     if chosen.listeners is None:
         raise UsageError(
-            f"no number of listeners up to {MOST_LISTENERS} gives a power of {wanted.power:g} for this effect. Plan "
+            f"no number of listeners up to {MOST_LISTENERS} gives a power of {target.power:g} for this effect. Plan "
             "for a larger effect (--effect), more trials each (--minutes) or fewer comparisons (--comparisons)."
         )
     around = sorted({settings.items, *(max(1, round(items * part)) for part in (0.5, 0.75, 1, 1.5, 2))})
     design = make_design(final)
-    simulated = simulate(Comparison(answers, level, _share(final)), design.listeners, runs, final.seed)
-    needed = listeners_needed(Comparison(answers, level, _share(final)), final.items, wanted.power)
-    by_ranks = needed if isinstance(answers, Ratings) and not answers.clip else None
+    simulated = simulate(PlannedComparison(answers, level, _share(final)), design.listeners, runs, final.seed)
+    needed = listeners_needed(PlannedComparison(answers, level, _share(final)), final.items, target.power)
+    by_ranks = needed if isinstance(answers, RatingModel) and not answers.clip else None
     return StudyPlan(
         kind=kind,
         comparisons=comparisons,
@@ -138,72 +143,32 @@ def plan_study(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Si
         settings=final,
         simulated=simulated,
         wilcoxon=by_ranks and ceil(by_ranks / WILCOXON_EFFICIENCY),
-        reason=_reason(kind, settings, final, sitting),
-        assumptions=_assumptions(kind, wanted, sitting),
+        reason=_reason(kind, settings, final, session),
+        assumptions=_assumptions(kind, target, session),
         note=note,
     )
 
 
-def _check(kind: Kind, settings: DesignSettings, wanted: Wanted, sitting: Sitting) -> None:
-    check_wanted(wanted.effect, wanted.alpha, wanted.power)
+def _check(kind: StudyKind, settings: DesignSettings) -> None:
     if settings.conditions + len(kind.controls) < 2:
         raise UsageError(
             f"--conditions was {settings.conditions}: a plan is for a difference, and at least 2 conditions were "
             "expected to compare. One system alone is rated without one: harness stimuli SOURCE --kind acr, or affect."
         )
-    if wanted.comparisons is not None and wanted.comparisons < 1:
-        raise UsageError(f"--comparisons was {wanted.comparisons}; expected 1 or more.")
     for option, number in (("--listeners", settings.listeners), ("--prompts", settings.items)):
         if not number <= MOST_LISTENERS:
             raise UsageError(f"{option} was {number}; expected at most {MOST_LISTENERS}.")
-    for option, value in (
-        ("--seconds", sitting.seconds), ("--listens", sitting.listens), ("--minutes", sitting.minutes)
-    ):  # fmt: skip
-        if value is not None and not value > 0:
-            raise UsageError(f"{option} was {value:g}; expected a number above 0.")
-    if not sitting.answer_seconds >= 0:
-        raise UsageError(f"--answer-seconds was {sitting.answer_seconds:g}; expected 0 or more.")
-
-
-def expected_answers(kind: Kind, wanted: Wanted) -> Ratings | Choices:
-    """What listeners are expected to answer. Raises `UsageError` for what the kind's scale cannot show."""
-    for option, value in (("--sd", wanted.sd), ("--taste", wanted.taste), ("--clip", wanted.clip)):
-        if value is not None and not (value > 0 if option == "--sd" else value >= 0):
-            raise UsageError(f"{option} was {value:g}; expected a number above 0.")
-    if kind.layout == "pair":
-        taste, clip = (CORRELATION if part is None else part for part in (wanted.taste, wanted.clip))
-        if wanted.sd is not None or wanted.in_sd:
-            raise UsageError(
-                f"an answer of {kind.name} is one of two: --effect is the share above one half, without --sd."
-            )
-        if wanted.effect >= 0.5 or taste + clip >= 1:
-            raise UsageError(
-                f"--effect was {wanted.effect:g}, --taste {taste:g}, --clip {clip:g}; for {kind.name} expected a share "
-                "above one half of less than 0.5 (0.1: 60 % of the answers) and correlations that add to less than 1."
-            )
-        return Choices(wanted.effect, taste, clip)
-    scale = kind.scales[0]
-    sd = (scale.high - scale.low) * SD_OF_RANGE if wanted.sd is None else wanted.sd
-    effect = wanted.effect * sd if wanted.in_sd else wanted.effect
-    if effect >= scale.high - scale.low:
-        raise UsageError(
-            f"--effect was {effect:g}; the scale of {kind.name} goes from {scale.low} to {scale.high}. Expected less, "
-            "or a number of standard deviations, such as 0.5d."
-        )
-    part = PART_OF_SD * sd
-    taste, clip = (part if given is None else given for given in (wanted.taste, wanted.clip))
-    return Ratings(effect, scale.low, scale.high, residual=sd, listener=part, item=part, taste=taste, clip=clip)
 
 
 def _share(settings: DesignSettings) -> float:
-    """Of the items that a listener meets under a given condition (as a given pair)."""
+    """Share of the items that a listener judges under a given condition (as a given pair)."""
     on_page = settings.width / settings.conditions if settings.layout == "page" else 1
     return on_page * settings.trials / settings.all_trials
 
 
-def _enough_items(items: int, comparison: Comparison, wanted: float) -> tuple[int, str]:
-    """Half as many items again as the fewest that do with any number of listeners, and why. Raises `UsageError`."""
-    fewest = items_needed(comparison, wanted)
+def _enough_items(items: int, comparison: PlannedComparison, target: float) -> tuple[int, str]:
+    """One and a half times the fewest items that any number of listeners needs, and why. Raises `UsageError`."""
+    fewest = items_needed(comparison, target)
     at_most = power(comparison, MOST_LISTENERS, items)
     if fewest is None:
         raise UsageError(
@@ -213,13 +178,13 @@ def _enough_items(items: int, comparison: Comparison, wanted: float) -> tuple[in
     enough, why = ceil(1.5 * fewest), ", since clips of one condition differ" if comparison.answers.clip else ""
     return enough, (
         f"{items} items are too few for this effect{why}: with {MOST_LISTENERS} listeners the power would be "
-        f"{at_most:.2f}. It takes {fewest} or more; planned here: {enough}"
+        f"{at_most:.2f}. At least {fewest} are needed; planned here: {enough}"
     )
 
 
-def _balanced_listeners(settings: DesignSettings, comparison: Comparison, wanted: float) -> int | None:
-    """The fewest listeners for the power; rounded up to what balances the design if that is no more than half again."""
-    needed = listeners_needed(comparison, settings.items, wanted)
+def _balanced_listeners(settings: DesignSettings, comparison: PlannedComparison, target: float) -> int | None:
+    """The fewest listeners for the power, rounded up to a balanced design if that is at most half as many more."""
+    needed = listeners_needed(comparison, settings.items, target)
     if needed is None:
         return None
     numbers = [number for number in promises(settings, design_name(replace(settings, listeners=1))).values() if number]
@@ -227,18 +192,18 @@ def _balanced_listeners(settings: DesignSettings, comparison: Comparison, wanted
     return balanced if balanced <= max(1.5 * needed, settings.conditions) else needed
 
 
-def _reason(kind: Kind, asked: DesignSettings, final: DesignSettings, sitting: Sitting) -> str:
+def _reason(kind: StudyKind, requested: DesignSettings, final: DesignSettings, session: Session) -> str:
     """Why this design, in a sentence."""
     what = {
         "single": "every item under every condition",
         "pair": "every pair of every item",
         "page": "a page for every item",
     }[final.layout]
-    if asked.per_listener is not None:
-        return f"each listener meets {final.trials} trials, as asked for"
-    minutes = f"{sitting_minutes(kind, final, sitting):.0f} min"
+    if requested.per_listener is not None:
+        return f"each listener has {final.trials} trials, as requested"
+    minutes = f"{session_minutes(kind, final, session):.0f} min"
     if final.trials == final.all_trials:
-        return f"each listener meets {what}: {minutes} are within {sitting.minutes:g} min"
+        return f"each listener has {what}: {minutes} are within {session.minutes:g} min"
     once = "each item once" if final.trials == final.items else f"{final.trials} of {final.items} items"
     rotated = {
         "single": ", the conditions rotate over listeners",
@@ -247,33 +212,33 @@ def _reason(kind: Kind, asked: DesignSettings, final: DesignSettings, sitting: S
     }
     if kind.open_answer:
         return f"each listener does {once.replace('item', 'task')} ({minutes}){rotated[final.layout]}"
-    everything = sitting_minutes(kind, replace(final, per_listener=None), sitting)
+    everything = session_minutes(kind, replace(final, per_listener=None), session)
     return (
-        f"each listener meets {once} ({minutes}){rotated[final.layout]}: {what} would take {everything:.0f} min, more "
-        f"than {sitting.minutes:g}"
+        f"each listener has {once} ({minutes}){rotated[final.layout]}: {what} would take {everything:.0f} min, more "
+        f"than {session.minutes:g}"
     )
 
 
-def _assumptions(kind: Kind, wanted: Wanted, sitting: Sitting) -> tuple[str, ...]:
-    """What was taken for granted, with the option that says otherwise."""
-    answers = expected_answers(kind, wanted)
-    said = []
-    if wanted.taste is None and isinstance(answers, Choices):
-        said.append(f"answers of one listener correlate by {answers.taste:g} (--taste)")
-    if wanted.clip is None and isinstance(answers, Choices):
-        said.append(f"answers about one item correlate by {answers.clip:g} (--clip; 0: these clips alone)")
-    if isinstance(answers, Ratings):
-        if wanted.sd is None:
-            said.append(f"a listener's ratings have a standard deviation of {answers.residual:g} (--sd)")
-        if wanted.taste is None:
-            said.append(f"listeners' tastes for a condition differ by {answers.taste:g} (--taste)")
-        if wanted.clip is None:
-            said.append(f"clips of a condition differ by {answers.clip:g} (--clip; 0: these clips alone)")
-        said.append(f"listeners, and items, are rated {answers.listener:g} higher or lower throughout")
-    if sitting.seconds is None:
-        said.append(f"stimuli last {stimulus_seconds(kind, sitting):g} s (--seconds)")
-    if sitting.listens is None:
-        said.append(f"each is heard {listens(kind, sitting):g} × (--listens)")
-    if sitting.answer_seconds == ANSWER_SECONDS:
-        said.append(f"an answer takes {ANSWER_SECONDS:g} s (--answer-seconds)")
-    return tuple(said)
+def _assumptions(kind: StudyKind, target: PowerTarget, session: Session) -> tuple[str, ...]:
+    """What was assumed, each with the option that sets it."""
+    answers = expected_answers(kind, target)
+    assumed = []
+    if target.taste is None and isinstance(answers, ChoiceModel):
+        assumed.append(f"answers of one listener correlate by {answers.taste:g} (--taste)")
+    if target.clip is None and isinstance(answers, ChoiceModel):
+        assumed.append(f"answers about one item correlate by {answers.clip:g} (--clip; 0: these clips alone)")
+    if isinstance(answers, RatingModel):
+        if target.sd is None:
+            assumed.append(f"a listener's ratings have a standard deviation of {answers.residual:g} (--sd)")
+        if target.taste is None:
+            assumed.append(f"listeners' tastes for a condition differ by {answers.taste:g} (--taste)")
+        if target.clip is None:
+            assumed.append(f"clips of a condition differ by {answers.clip:g} (--clip; 0: these clips alone)")
+        assumed.append(f"listeners, and items, are rated {answers.listener:g} higher or lower throughout")
+    if session.seconds is None:
+        assumed.append(f"stimuli last {stimulus_seconds(kind, session):g} s (--seconds)")
+    if session.listens is None:
+        assumed.append(f"each is heard {listens(kind, session):g} × (--listens)")
+    if session.answer_seconds == ANSWER_SECONDS:
+        assumed.append(f"an answer takes {ANSWER_SECONDS:g} s (--answer-seconds)")
+    return tuple(assumed)

@@ -1,4 +1,4 @@
-"""A study done many times over with invented listeners: what its real lists, scale ends and all, give in power."""
+"""Power by simulation: a study repeated with simulated listeners, with its actual lists and bounded scales."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import DegenerateInput
-from harness.listening.design.positions import Slot
-from harness.listening.plan.power import Choices, Comparison, Ratings
+from harness.listening.design.positions import DesignTrial
+from harness.listening.plan.power import ChoiceModel, PlannedComparison, RatingModel
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -24,8 +24,8 @@ CELLS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
-class Simulated:
-    """The share of `runs` in which the effect was seen, with its 95 % interval (Clopper & Pearson)."""
+class SimulatedPower:
+    """The share of `runs` in which the effect was detected, with its 95 % interval (Clopper & Pearson)."""
 
     power: float
     low: float
@@ -33,28 +33,38 @@ class Simulated:
     runs: int
 
 
-def simulate(comparison: Comparison, lists: Sequence[Sequence[Slot]], runs: int = 1000, seed: int = 0) -> Simulated:
-    """Condition 1 is better than condition 0 by the effect; the others are as condition 0. Repeats are left out.
+def simulate(
+    comparison: PlannedComparison, lists: Sequence[Sequence[DesignTrial]], runs: int = 1000, seed: int = 0
+) -> SimulatedPower:
+    """Simulate studies in which condition 1 is better than all others by the effect; repeats are left out.
 
-    Analysed as `harness.listening.plan.power` says, after the means of items and of listeners are taken out. Raises
-    `DegenerateInput` where fewer than two listeners, or items, meet both conditions.
+    They are analysed as in `harness.listening.plan.power`, after the means of items and of listeners are subtracted.
+
+    Args:
+        comparison: the model of answers, and the level of the test.
+        lists: the trials of each listener.
+        runs: number of simulated studies.
+        seed: all random numbers are drawn by it.
+
+    Raises:
+        DegenerateInput: where fewer than two listeners, or items, have both conditions.
     """
     from scipy.stats import binomtest
 
     answers, level = comparison.answers, comparison.level
-    study = _Choices(lists, answers) if isinstance(answers, Choices) else _Ratings(lists, answers)
-    rng, seen, left = np.random.default_rng(seed), 0, runs
+    study = _SimulatedChoices(lists, answers) if isinstance(answers, ChoiceModel) else _SimulatedRatings(lists, answers)
+    rng, detected, left = np.random.default_rng(seed), 0, runs
     while left:
         now = min(left, max(1, CELLS_AT_ONCE // study.cells))
-        seen += int(np.sum(study.see(now, level, rng)))
+        detected += int(np.sum(study.detect(now, level, rng)))
         left -= now
-    interval = binomtest(seen, runs).proportion_ci(0.95)
-    return Simulated(seen / runs, float(interval.low), float(interval.high), runs)
+    interval = binomtest(detected, runs).proportion_ci(0.95)
+    return SimulatedPower(detected / runs, float(interval.low), float(interval.high), runs)
 
 
-class _Ratings:
-    def __init__(self, lists: Sequence[Sequence[Slot]], answers: Ratings) -> None:
-        heard = [(n, slot.item, c) for n, one in enumerate(lists) for slot in _tests(one) for c in slot.conditions]
+class _SimulatedRatings:
+    def __init__(self, lists: Sequence[Sequence[DesignTrial]], answers: RatingModel) -> None:
+        heard = [(n, trial.item, c) for n, one in enumerate(lists) for trial in _tests(one) for c in trial.conditions]
         self.answers, self.cells = answers, len(heard)
         self.listener, self.item, self.condition = np.array(heard).T
         self.by_listener, self.by_item = _means(self.listener), _means(self.item)
@@ -62,7 +72,7 @@ class _Ratings:
         self.over_items = _differences(self.item, self.condition)
         _enough(self.over_listeners, self.over_items if answers.clip else None)
 
-    def see(self, runs: int, level: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def detect(self, runs: int, level: float, rng: np.random.Generator) -> NDArray[np.bool_]:
         a, conditions = self.answers, self.condition.max() + 1
 
         def drawn(sd: float, *places: NDArray[np.int64]) -> Floats:
@@ -80,23 +90,25 @@ class _Ratings:
         return _t_test(by_listener, by_item, level)
 
 
-class _Choices:
-    """Trials of the pair 0 and 1 alone: whether 1 is chosen (or X recognized)."""
+class _SimulatedChoices:
+    """The trials of the pair 0 and 1: whether 1 is chosen (or X recognized)."""
 
-    def __init__(self, lists: Sequence[Sequence[Slot]], answers: Choices) -> None:
-        met = [(n, slot.item) for n, one in enumerate(lists) for slot in _tests(one) if set(slot.conditions) == {0, 1}]
+    def __init__(self, lists: Sequence[Sequence[DesignTrial]], answers: ChoiceModel) -> None:
+        met = [
+            (n, trial.item) for n, one in enumerate(lists) for trial in _tests(one) if set(trial.conditions) == {0, 1}
+        ]
         if not met:
-            raise DegenerateInput("no listener meets the pair that is compared; give each of them more trials.")
+            raise DegenerateInput("no listener has the pair that is compared; give each of them more trials.")
         self.answers, self.cells = answers, len(met)
         self.listener, self.item = np.array(met).T
         self.by_listener, self.by_item = _means(self.listener), _means(self.item)
         if answers.taste or answers.clip:
             _enough(self.by_listener, self.by_item if answers.clip else None)
 
-    def see(self, runs: int, level: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def detect(self, runs: int, level: float, rng: np.random.Generator) -> NDArray[np.bool_]:
         from scipy.stats import binom, norm
 
-        # Correlations of answers at one half, turned into those of the normal variables behind them.
+        # Correlations of answers at one half, converted to those of the latent normal variables.
         taste, clip = (sin(share * pi / 2) for share in (self.answers.taste, self.answers.clip))
         behind = norm.ppf(0.5 + self.answers.effect) + sqrt(1 - taste - clip) * rng.standard_normal((runs, self.cells))
         behind += sqrt(taste) * rng.standard_normal((runs, self.listener.max() + 1))[:, self.listener]
@@ -109,27 +121,26 @@ class _Choices:
 
 
 def _t_test(by_listener: Floats, by_item: Floats | None, level: float) -> NDArray[np.bool_]:
-    """For each run (row) whether min F′, or without items the paired t test, finds the effect in its direction."""
+    """For each run (row) whether min F′, or without items the paired t test, is significant in the right direction."""
     from scipy.stats import t
 
     parts = [
         (part.var(1, ddof=1) / part.shape[1], part.shape[1] - 1) for part in (by_listener, by_item) if part is not None
     ]
     error = np.sum([variance for variance, _ in parts], axis=0)
-    # Answers that are all alike have no error: whatever they say is seen.
+    # Identical answers have no error: any difference is significant.
     tiny = np.finfo(np.float64).tiny
     freedom = error**2 / np.maximum(tiny, np.sum([variance**2 / df for variance, df in parts], axis=0))
     critical = t.isf(level / 2, np.maximum(1, freedom))
     return by_listener.mean(1) > critical * np.sqrt(error)
 
 
-def _tests(slots: Sequence[Slot]) -> list[Slot]:
-    return [slot for slot in slots if slot.role == "test"]
+def _tests(trials: Sequence[DesignTrial]) -> list[DesignTrial]:
+    return [trial for trial in trials if trial.role == "test"]
 
 
 def _means(groups: NDArray[np.int64]) -> csr_array:
-    """(cells, groups): values times it are the mean of each group. An item that nobody meets is a column of zeros, and
-    stands nowhere in `groups`."""
+    """(cells, groups): values times it are the means of the groups. An item in no trial is a column of zeros."""
     from scipy.sparse import csr_array
 
     weights = 1 / np.bincount(groups)[groups]
@@ -152,4 +163,4 @@ def _enough(over_listeners: csr_array, over_items: csr_array | None) -> None:
     for what, matrix in (("listener", over_listeners), ("item", over_items)):
         count = 2 if matrix is None else int(matrix.sum(0).size)
         if count < 2:
-            raise DegenerateInput(f"{count} {what} meets both conditions that are compared; at least 2 are needed.")
+            raise DegenerateInput(f"{count} {what} has both conditions that are compared; at least 2 are needed.")

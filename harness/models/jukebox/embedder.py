@@ -5,8 +5,8 @@ retrieval", ISMIR 2021 (arXiv:2107.05677): the codes of the top level go through
 middle of it makes of them, averaged over time, says more of music than a tagger's last layer (there layer 36 of the 72
 of 5b). The state at a code has seen the codes before it, not the code itself.
 
-The model is asked without labels, as a piece of its usual length that begins with the window: so a second of music
-gives the same frame whatever its place in a longer recording, apart from what lies before it in its window.
+The model is run without labels, as a piece of its usual length that begins with the window: so a second of music
+gives the same frame wherever it lies in a longer recording, apart from what lies before it in its window.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class JukeboxEmbedder:
         return self.model.labellers[-1].label("", "", "", total).y
 
     def provenance(self) -> dict[str, Any]:
-        """Everything that changes the numbers, to be compared and kept with them."""
+        """Everything that changes the numbers, to be compared and stored with them."""
         return {
             "name": self.name, "layer": self.layer, "dim": self.dim, "weights_sha256": self.model.folder.sha256,
             "engine_version": ENGINE_VERSION, "rate": self.rate, "pool": self.pool,
@@ -99,8 +99,17 @@ class JukeboxEmbedder:
 
 
 def hidden_after(prior: Prior, z: Tensor, y: Tensor, layer: int) -> Tensor:
-    """What the first `layer` layers of a top prior make of music codes z (B, T ≤ n_ctx) under labels y: (B, T, width),
-    at each position from the codes before it."""
+    """Hidden states of a top prior.
+
+    Args:
+        prior: without a level above.
+        z: music codes (B, T), T ≤ n_ctx.
+        y: label rows (B, y).
+        layer: how many layers to run.
+
+    Returns:
+        (B, T, width), at each position from the codes before it.
+    """
     start, x_cond = prior.conditioning(y, None)
     tokens = prior.sequence_prompt(z, y)
     lyrics = tokens.shape[1] - z.shape[1]  # where lyrics share the sequence they come first

@@ -1,4 +1,4 @@
-"""What a model makes of sound that is there already: its codes, level by level, and the prior that knows them."""
+"""Existing audio as a model reads it: its codes, level by level, and how many windows a prior takes at once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from harness.models.jukebox.network.vqvae import VQVAE, dilations
 from metrics.io.audio import normalise, resample
 
 CHUNK = 2**19
-"""Samples encoded at a time, so that memory does not grow with the piece: mini's widest activation takes 32 MB."""
+"""Samples encoded at a time, so that memory does not grow with the piece."""
 
 CODES_AT_ONCE = {"cpu": 2048, "cuda": 32768}
-"""Windows of a piece are batched up to so many codes. On a CPU a window of mini costs the same alone as among 8 (65 ms
-of 512 codes, 95 ms of 1024, one thread): pieces are not batched with one another, so that the figures of one do not
-depend on what else is read."""
+"""Windows of a clip are batched up to so many codes. Clips are not batched with one another, so that the scores of one
+do not depend on what else is read; on a CPU that costs nothing (results/benchmarks/engine.md)."""
 
 
 def windows_at_once(prior: Prior, length: int) -> int:
@@ -28,13 +27,24 @@ def windows_at_once(prior: Prior, length: int) -> int:
 
 
 def device_of(prior: Prior) -> torch.device:
+    """Where a prior's weights are."""
     return prior.prior.x_emb.weight.device
 
 
 def prepare(audio: ArrayLike, rate: int, model: JukeboxModel, lufs: float | None) -> NDArray[np.float32]:
-    """Mono audio (samples,) at `rate` Hz → at the model's rate and loudness, cut to whole codes of the top level.
+    """Audio at the model's rate and loudness, cut to whole codes of the top level.
 
-    Raises `AudioError` for audio that is not finite, silent (unless `lufs` is None) or shorter than one such code.
+    Args:
+        audio: mono, (samples,).
+        rate: of the audio, in Hz.
+        model: gives the rate and the codes.
+        lufs: the loudness to bring it to; None leaves it as it is.
+
+    Returns:
+        float32 (samples,) at the model's rate.
+
+    Raises:
+        AudioError: audio that is not finite, silent (unless `lufs` is None) or shorter than one such code.
     """
     resampled = resample(audio, rate, model.rate)
     hop = model.folder.vqvae.hops[-1]
@@ -48,7 +58,7 @@ def prepare(audio: ArrayLike, rate: int, model: JukeboxModel, lufs: float | None
 
 
 def reach(config: VQVAEConfig, level: int) -> int:
-    """Samples on either side of a code, at most, that have a say in it."""
+    """Samples on either side of a code, at most, that it depends on."""
     growth = dilations(config.depth * config.multipliers[level], config.dilation_growth, config.dilation_cycle)
     samples, step = 0, 1  # `step` samples lie between two positions of the layer at hand
     for block in range(level + 1):
@@ -62,9 +72,16 @@ def reach(config: VQVAEConfig, level: int) -> int:
 
 @torch.inference_mode()
 def encode(vqvae: VQVAE, audio: NDArray[np.float32], level: int, chunk: int = CHUNK) -> NDArray[np.uint16]:
-    """Audio (samples,), a whole number of hops → codes (samples / hop,) of `level`.
+    """Codes of one level, encoded in chunks with as much on either side as the encoder reads.
 
-    Encoded in chunks with as much on either side as the encoder sees, so that the codes are those of the whole piece.
+    Args:
+        vqvae: the codec.
+        audio: float32 (samples,) at its rate, a whole number of hops.
+        level: 0 for the finest.
+        chunk: samples at a time.
+
+    Returns:
+        uint16 (samples / hop,), equal to those of the whole clip encoded at once.
     """
     hop = vqvae.config.hops[level]
     chunk, context = -(-chunk // hop) * hop, -(-reach(vqvae.config, level) // hop) * hop

@@ -1,8 +1,8 @@
 """Jukebox behind the harness's protocol: a prompt becomes labels and codes, seeded clips come out.
 
 Sampling goes from the coarsest level down, each level conditioned on the one above, and the finest level's codes are
-decoded. Whatever codes are there already are kept: none (ancestral), the beginning of every level (primed by audio, or
-continuing a clip), or whole levels from the top (upsampling, or going on after an interruption).
+decoded. Existing codes stay: none (ancestral), the beginning of every level (primed by audio, or continuing a clip), or
+whole levels from the top (upsampling, or resuming after an interruption).
 """
 
 from __future__ import annotations
@@ -18,31 +18,30 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.models.base import Clip, Conditioning, Progress, Sampling, check_seeds
+from harness.models.base import Clip, Conditioning, Sampling, SamplingProgress, check_seeds
 from harness.models.codes import read_codes, unfinished_codes
 from harness.models.jukebox.conditioning.labels import Labels, clean_lyrics
 from harness.models.jukebox.conditioning.transliteration import engine
-from harness.models.jukebox.decoding.levels import Counter, Draws, Song, complete_level
+from harness.models.jukebox.decoding.levels import Draws, TokenCounter, UnfinishedClip, complete_level
 from harness.models.jukebox.decoding.sampling import ENGINE_VERSION
 from harness.models.jukebox.decoding.threads import threads_for
 from harness.models.jukebox.network.prior import Prior
-from harness.models.jukebox.weights.checkpoint import ModelFolder
+from harness.models.jukebox.weights.checkpoint import MINI, ModelFolder
+from harness.models.jukebox.weights.released import released
 from harness.prompts.prompt import LabelChoice, Prompt, labels_fingerprint, resolve_labels
 from metrics.io.audio import normalise
 
 PEAK = 0.98
-"""A clip that would clip is turned down as a whole to this peak, and its record says by how much."""
+"""A clip with samples beyond this peak is scaled down to it as a whole; its record has the gain."""
 
 RESIDENT_BYTES = 2**30
-"""Priors that need less than this together stay loaded; of larger ones, one at a time is."""
-
-MINI = Path(__file__).parent / "mini"
+"""Priors that together need less than this stay loaded; larger ones are loaded one at a time."""
 
 
 @dataclass(frozen=True)
-class Request:
+class ClipLabels:
     """What a clip is conditioned on. `codes` (codes,) by level are its beginning; it lies `offset` samples into a piece
-    of `piece` samples, or where its own generator says."""
+    of `piece` samples, by default where its own generator draws."""
 
     style: str
     artist: str
@@ -79,8 +78,8 @@ class JukeboxModel:
         self._priors: dict[int, Prior] = {}
 
     def prior(self, level: int) -> Prior:
-        """The prior of a level, loaded now if it is not. Of a large model the one before is let go first, so that
-        memory holds the largest, not all."""
+        """The prior of a level, loaded at its first use. Of a large model the previous one is released first, so that
+        memory holds one at a time."""
         if level not in self._priors:
             if self.folder.prior_bytes > RESIDENT_BYTES:
                 self._priors.clear()
@@ -90,9 +89,11 @@ class JukeboxModel:
 
     @property
     def styles(self) -> Sequence[str]:
+        """The names of the style cards, sorted."""
         return sorted(self.folder.cards)
 
     def fingerprint(self) -> dict[str, Any]:
+        """Name, engine version, weights, dtype, width and labels: all of the model that changes the sound."""
         return {
             "name": self.name,
             "engine_version": ENGINE_VERSION,
@@ -103,7 +104,7 @@ class JukeboxModel:
         }
 
     def encode(self, prompt: Prompt, seconds: float) -> Conditioning:
-        """Labels and the codes that are there: of an audio prompt at every level, or of a file of codes.
+        """Labels and existing codes: of an audio prompt at every level, or of a file of codes.
 
         An audio prompt counts in `seconds`; it is brought to −23 LUFS, the loudness of the music that the embedded
         model was trained on. Raises `UsageError` for names, durations and offsets that the model does not know.
@@ -129,7 +130,7 @@ class JukeboxModel:
                 )
             codes = self.encode_audio(normalise(prompt.excerpt(self.rate)[0], self.rate))
             record["prompt_seconds"] = len(codes[-1]) * self.folder.vqvae.hops[-1] / self.rate
-        request = Request(
+        request = ClipLabels(
             choice.style or "",
             choice.artist or "",
             prompt.lyrics or "",
@@ -138,7 +139,7 @@ class JukeboxModel:
             offset,
             codes,
         )
-        for level in range(self.levels):  # what a labeller refuses is refused now
+        for level in range(self.levels):  # raise now what a labeller would raise later
             self._labels(level, request, offset or 0)
         return Conditioning(request, seconds, record)
 
@@ -147,7 +148,7 @@ class JukeboxModel:
         return resolve_labels(prompt, self.folder.cards, self.folder.style, self.folder.artist)
 
     def _place(self, prompt: Prompt, seconds: float) -> tuple[int, int | None]:
-        """Length of the piece that a clip is an excerpt of, and where it begins in it if that was said, in samples."""
+        """Length of the piece that a clip is an excerpt of, and where the clip begins if that is given; in samples."""
         shortest, top = self.folder.vqvae.hops[-1] / self.rate, self.folder.priors[-1]
         if not shortest <= seconds < top.max_seconds:
             raise UsageError(
@@ -185,14 +186,14 @@ class JukeboxModel:
         return tuple(found.get(level, np.zeros(0, np.int64)) for level in range(self.levels))
 
     def tokens(self, conditioning: Conditioning, sampling: Sampling) -> int:
-        request: Request = conditioning.data
+        """Codes that are drawn for a clip, over the sampled levels."""
+        request: ClipLabels = conditioning.data
         totals = self._totals(request.samples)
         return sum(totals[level] - len(request.codes[level]) for level in range(sampling.stop_level, self.levels))
 
     @torch.inference_mode()
     def encode_audio(self, audio: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Mono audio (samples,) at the model's rate -> int64 codes by level, of as many whole top-level codes as
-        there are."""
+        """Mono audio (samples,) at the model's rate -> int64 codes by level, cut to whole top-level codes."""
         top = self.folder.vqvae.hops[-1]
         whole = torch.from_numpy(audio[: len(audio) // top * top]).to(self.device).unsqueeze(0)
         with threads_for(self.folder.vqvae.width):
@@ -203,28 +204,35 @@ class JukeboxModel:
         conditionings: Sequence[Conditioning],
         seeds: Sequence[int],
         sampling: Sampling | None = None,
-        progress: Progress | None = None,
+        progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
+        """One clip per conditioning, each drawn from its own seed; arguments as in `harness.models.base.Model`.
+
+        Raises:
+            UsageError: not one seed per clip, or a level to stop at that the model lacks.
+        """
         check_seeds(conditionings, seeds)
         sampling = sampling or Sampling()
         stop = sampling.stop_level
         if stop >= self.levels:
             raise UsageError(f"the level to stop at was {stop}: {self.name} has levels 0 to {self.levels - 1}.")
         paths = unfinished or [None] * len(seeds)
-        units = [self._begin(c.data, seed, path) for c, seed, path in zip(conditionings, seeds, paths, strict=True)]
-        counter = Counter(sum(song.missing(level) for song in units for level in range(stop, self.levels)), progress)
+        clips = [self._begin(c.data, seed, path) for c, seed, path in zip(conditionings, seeds, paths, strict=True)]
+        counter = TokenCounter(
+            sum(clip.missing(level) for clip in clips for level in range(stop, self.levels)), progress
+        )
         with torch.inference_mode():
             for level in reversed(range(stop, self.levels)):
-                unready = [song for song in units if song.missing(level)]
+                unready = [clip for clip in clips if clip.missing(level)]
                 if unready:
                     config = self.folder.priors[level]
                     chosen, hop_fraction = sampling.at(level, self.levels), self.folder.hop_fractions[level]
                     with threads_for(config.width):
                         complete_level(self.prior(level), unready, self.width, chosen, hop_fraction, counter)
-            return [self._clip(c, song, stop) for c, song in zip(conditionings, units, strict=True)]
+            return [self._clip(c, clip, stop) for c, clip in zip(conditionings, clips, strict=True)]
 
-    def _begin(self, request: Request, seed: int, path: Path | None) -> Song:
+    def _begin(self, request: ClipLabels, seed: int, path: Path | None) -> UnfinishedClip:
         draws = Draws.from_seed(seed, self._totals(request.samples))
         offset = request.offset
         if offset is None:
@@ -233,9 +241,9 @@ class JukeboxModel:
             partial(self._window_labels, level, self._labels(level, request, offset)) for level in range(self.levels)
         ]
         codes = [torch.from_numpy(codes).to(self.device) for codes in unfinished_codes(path, request.codes)]
-        return Song(labels, [u.to(self.device) for u in draws.uniforms], codes, path, offset)
+        return UnfinishedClip(labels, [u.to(self.device) for u in draws.uniforms], codes, path, offset)
 
-    def _labels(self, level: int, request: Request, offset: int) -> Labels:
+    def _labels(self, level: int, request: ClipLabels, offset: int) -> Labels:
         lyrics = request.lyrics if self.folder.priors[level].n_tokens else ""
         return self.labellers[level].label(request.artist, request.style, lyrics, request.piece, offset)
 
@@ -248,15 +256,15 @@ class JukeboxModel:
         covered = -(-samples // hops[-1]) * hops[-1]
         return [covered // hop for hop in hops]
 
-    def _clip(self, conditioning: Conditioning, song: Song, level: int) -> Clip:
+    def _clip(self, conditioning: Conditioning, clip: UnfinishedClip, level: int) -> Clip:
         """Decode the codes of a level, one clip at a time so that its audio is its own."""
-        request: Request = conditioning.data
+        request: ClipLabels = conditioning.data
         with threads_for(self.folder.vqvae.width):
-            audio = self.vqvae.decode(song.codes[level].unsqueeze(0), level)[0].cpu().numpy()
+            audio = self.vqvae.decode(clip.codes[level].unsqueeze(0), level)[0].cpu().numpy()
         audio = audio[: request.samples]
         gain = min(1.0, PEAK / max(float(np.abs(audio).max()), 1e-9))
         record = conditioning.record | {
-            "offset_seconds": song.offset / self.rate,
+            "offset_seconds": clip.offset / self.rate,
             "piece_seconds": request.piece / self.rate,
             "gain": gain,
         }
@@ -266,10 +274,44 @@ class JukeboxModel:
             record["licence"] = self.folder.licence
         if self.folder.notice:
             record["notice"] = self.folder.notice
-        codes = {n: codes.cpu().numpy() for n, codes in enumerate(song.codes) if n >= level}
+        codes = {n: codes.cpu().numpy() for n, codes in enumerate(clip.codes) if n >= level}
         return Clip(audio * np.float32(gain), self.rate, codes, record)
 
 
 def load_mini(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
     """The model that ships in the package."""
     return JukeboxModel("jukebox:mini", ModelFolder(MINI), width=width, dtype=dtype, device=device)
+
+
+def load_1b_lyrics(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    """The released 1b model, whose lyrics share the music's sequence.
+
+    Raises:
+        ModelError: weights that are missing or of another shape.
+    """
+    return _load_released("jukebox:1b_lyrics", width=width, dtype=dtype, device=device)
+
+
+def load_5b(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    """The released 5b model without lyrics.
+
+    Raises:
+        ModelError: weights that are missing or of another shape.
+    """
+    return _load_released("jukebox:5b", width=width, dtype=dtype, device=device)
+
+
+def load_5b_lyrics(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
+    """The released 5b model with an encoder of the lyrics.
+
+    Raises:
+        ModelError: weights that are missing or of another shape.
+    """
+    return _load_released("jukebox:5b_lyrics", width=width, dtype=dtype, device=device)
+
+
+def _load_released(name: str, **options: Any) -> JukeboxModel:
+    folder = released(name)
+    for module in reversed(folder.modules):  # report what is missing before reading gigabytes
+        folder.check(module)
+    return JukeboxModel(name, folder, **options)

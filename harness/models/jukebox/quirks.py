@@ -2,7 +2,7 @@
 
 One list for those who compare the two. Each entry is held by the test of its name, `test_<name>` in
 tests/harness/models/jukebox/test_quirks.py. What is copied is copied because codes must come out equal: weights were
-trained and songs were sampled with it.
+trained and songs sampled with it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 
 class Quirk(NamedTuple):
+    """A surprise of the original: what it does, and what this engine does."""
+
     name: str
     original: str
     here: str
@@ -20,7 +22,7 @@ NOT_COPIED: tuple[Quirk, ...] = (
     Quirk(
         "a_short_piece_with_a_prompt_has_the_length_asked_for",
         "a level shorter than its window adds the whole length to a prompt: 10 codes of 32 become 42",
-        "the length asked for counts the prompt, as it does for longer pieces",
+        "the requested length counts the prompt, as it does for longer pieces",
     ),
     Quirk(
         "what_the_caller_passed_is_left_alone",
@@ -30,7 +32,7 @@ NOT_COPIED: tuple[Quirk, ...] = (
     Quirk(
         "top_p_works",
         "truncation by probability mass fails with the torch of today",
-        "it keeps the smallest set of likeliest codes that reaches the mass, also together with top_k",
+        "the result is the smallest set of likeliest codes that reaches the mass, also together with top_k",
     ),
     Quirk(
         "draws_come_from_the_clips_own_numbers",
@@ -40,13 +42,13 @@ NOT_COPIED: tuple[Quirk, ...] = (
     Quirk(
         "a_level_goes_on_from_any_code",
         "nothing is saved before a level is whole: an interruption in the hours of the bottom level loses them",
-        "a level goes on from the codes that are there and ends as if never interrupted; one whose lyrics share the "
+        "a level resumes from existing codes and ends as if never interrupted; one whose lyrics share the "
         "sequence does so from the end of a window (see a_lyric_pick_becomes_code_0)",
     ),
     Quirk(
         "lengths_out_of_range_are_told_in_seconds",
         "a length outside the prior's range fails deep inside an embedding, in samples: Range is [786744, …), got 240",
-        "it is refused when labels are made, in seconds and samples, with the number that was probably meant",
+        "it is refused when labels are made, in seconds and samples, with the number that was probably intended",
     ),
     Quirk(
         "an_unknown_name_is_told",
@@ -59,7 +61,7 @@ COPIED: tuple[Quirk, ...] = (
     Quirk(
         "a_lyric_pick_becomes_code_0",
         "where lyrics and music share one vocabulary, a music position may pick a lyric character: inside the window "
-        "it is fed back as it is, the code kept of it is 0, and the next window is primed with that 0",
+        "it is fed back as it is, its stored code is 0, and the next window is primed with that 0",
         "the same",
     ),
     Quirk(
@@ -97,7 +99,7 @@ COPIED: tuple[Quirk, ...] = (
     ),
     Quirk(
         "short_lyrics_hide_an_offset_past_the_end",
-        "an offset past the end of the song is refused only if its lyrics are long enough to need a place",
+        "an offset past the end of the song is refused only if its lyrics are long enough to need a position",
         "the same",
     ),
     Quirk(
@@ -117,13 +119,13 @@ COPIED: tuple[Quirk, ...] = (
     ),
     Quirk(
         "alignment_of_overlapping_windows_may_exceed_1",
-        "the earlier window overwrites the later one for its own characters only: a code in two windows keeps weights "
+        "the earlier window overwrites the later one for its own characters only: a code in two windows has weights "
         "of both",
         "the same; `window_attention` gives one window alone",
     ),
     Quirk(
         "decoded_audio_is_not_clipped",
         "the decoder's output may leave [-1, 1]",
-        "the same for the decoder; a clip of the model is turned down as a whole",
+        "the same for the decoder; a clip of the model is scaled down as a whole",
     ),
 )

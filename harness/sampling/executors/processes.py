@@ -12,13 +12,14 @@ import os
 import pickle
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from harness.core.foreign import Stopped
+from harness.core.process_pool import begin_worker
 from harness.sampling.failures import failures_of
 from harness.sampling.worker import Batch, Report, Result, Worker
 
@@ -143,9 +144,8 @@ class _Process:
 
 def _serve(connection: Connection, worker: Worker) -> None:
     """A worker's process: batches in, reports and results out, until the driver hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the driver too, which then tells us
+    begin_worker()
     signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=end_with_driver, daemon=True).start()
     last = 0.0
 
     def report(batch: int, part: float, detail: str) -> None:
@@ -164,15 +164,7 @@ def _serve(connection: Connection, worker: Worker) -> None:
 
 
 def _leave(number: int, frame: Any) -> None:
-    sys.exit(128 + number)
-
-
-def end_with_driver() -> None:
-    """A driver that was killed leaves no one to sample for: end at once. What is stored is whole at any moment."""
-    driver = multiprocessing.parent_process()
-    if driver is not None:
-        driver.join()
-        os._exit(1)
+    raise Stopped(128 + number)
 
 
 def visible_gpus() -> list[str]:

@@ -6,7 +6,8 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.cli.metrics import HEADINGS
-from metrics.api.catalogue import CATALOGUE
+from metrics.api.catalogue import CATALOGUE, METRICS, Metric
+from tests.distributions import install
 
 
 def said(*arguments: str) -> str:
@@ -56,3 +57,16 @@ def test_an_unknown_metric_is_answered_with_the_nearest():
     result = CliRunner().invoke(app, ["metrics", "vendy"])
     assert result.exit_code == 2
     assert "Did you mean 'vendi'" in result.output
+
+
+NEAR = Metric(
+    "near", "how near", "none", "lower", 3, "clips", frozenset({"embedding"}), "none", "json:loads", group="fidelity"
+)
+
+
+def test_a_plug_in_stands_under_the_heading_that_it_names(tmp_path, monkeypatch):
+    install(tmp_path, "plug", {METRICS.entry_point_group or "": {"near": f"{__name__}:NEAR"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    sections = said().split("\n\n")
+    assert [section for section in sections if "  near " in section] == [sections[0]]
+    assert sections[0].startswith(HEADINGS["fidelity"])

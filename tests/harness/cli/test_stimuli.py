@@ -26,22 +26,22 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_folder_becomes_a_study_that_passes_its_check(tmp_path: Path, clips: Path) -> None:
-    asked = ("stimuli", clips, "--kind", "ab", "--out", tmp_path / "study", "--rate", "keep", "--listeners", 4, "-q")
-    first = harness(*asked)
+    options = ("stimuli", clips, "--kind", "ab", "--out", tmp_path / "study", "--rate", "keep", "--listeners", 4, "-q")
+    first = harness(*options)
     assert "items     2 × cold, hot: 2 of 3, drawn by seed 0, prompts evenly" in first
     assert f"serve     {tmp_path}/study/public" in first
-    assert "were there already" in harness(*asked)
-    told = harness("stimuli", "check", tmp_path / "study", "-q")
-    assert all(line.startswith("✓") for line in told.splitlines()), told
+    assert "existed)" in harness(*options)
+    output = harness("stimuli", "check", tmp_path / "study", "-q")
+    assert all(line.startswith("✓") for line in output.splitlines()), output
 
 
 @pytest.mark.parametrize("kind", ["acr", "affect"])
 def test_one_system_alone_is_rated(tmp_path: Path, kind: str) -> None:
     source = make_clips(tmp_path / "clips", ("cold",), prompts=5, seconds=5.2) / "cold"
-    asked = ("--kind", kind, "--out", tmp_path / "study", "--rate", "keep", "--listeners", 3, "--repeats", 1, "-q")
-    told = harness("stimuli", source, *asked)
-    assert "items     4 × cold: 4 of 5, drawn by seed 0, prompts evenly; 1 more to train on" in told
-    assert "design    random order, 3 lists of" in told
+    options = ("--kind", kind, "--out", tmp_path / "study", "--rate", "keep", "--listeners", 3, "--repeats", 1, "-q")
+    output = harness("stimuli", source, *options)
+    assert "items     4 × cold: 4 of 5, drawn by seed 0, prompts evenly; 1 more for training" in output
+    assert "design    random order, 3 lists of" in output
     assert "One condition alone is rated" in (tmp_path / "study/README.md").read_text("utf-8")
     found = harness("stimuli", "check", tmp_path / "study", "-q")
     assert all(line.startswith("✓") for line in found.splitlines()), found
@@ -50,9 +50,9 @@ def test_one_system_alone_is_rated(tmp_path: Path, kind: str) -> None:
 def test_a_run_becomes_a_study_by_the_name_of_its_experiment(tmp_path: Path) -> None:
     leave_run(tmp_path, "heat-aaaaaaaaaaaa")
     out = tmp_path / "study"
-    asked = ("--kind", "acr", "--out", out, "--results", tmp_path, "--no-mlflow", "--rate", "keep", "--json")
-    told = harness("stimuli", "heat", *asked)
-    protocol = json.loads(told)
+    options = ("--kind", "acr", "--out", out, "--results", tmp_path, "--no-mlflow", "--rate", "keep", "--json")
+    output = harness("stimuli", "heat", *options)
+    protocol = json.loads(output)
     assert protocol == json.loads((out / "protocol.json").read_text("utf-8"))
     assert protocol["source"]["run"] == "heat-aaaaaaaaaaaa"
     assert protocol["source"]["question"] == "Why?"
@@ -76,7 +76,7 @@ def test_any_folder_of_sounds_can_be_checked(clips: Path) -> None:
 
 
 def test_help_says_where_to_begin() -> None:
-    told = harness("stimuli", "--help")
-    assert "SOURCE --kind KIND --out DIR" in " ".join(told.split())
-    assert "check" in told
+    output = harness("stimuli", "--help")
+    assert "SOURCE --kind KIND --out DIR" in " ".join(output.split())
+    assert "check" in output
     assert "Which clips" in harness("stimuli", "x", "--help")

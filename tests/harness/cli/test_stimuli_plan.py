@@ -6,11 +6,11 @@ import typer
 from matplotlib.image import imread
 from typer.testing import CliRunner, Result
 
-from harness.cli.stimuli_plan import plan
+from harness.cli.stimuli_plan import plan_command
 from harness.core.errors import UsageError
 
 app = typer.Typer()
-app.command()(plan)
+app.command()(plan_command())
 MULTI = ("--kind", "multi", "--conditions", "4", "--effect", "20", "--clip", "0", "--runs", "100")
 
 
@@ -66,8 +66,8 @@ def test_an_effect_in_standard_deviations_is_that_many_of_sd() -> None:
     [
         (("--kind", "muti", "--conditions", "4", "--effect", "10"), "Did you mean 'multi'"),
         (("--kind", "multi", "--conditions", "4", "--effect", "much"), "expected a number"),
-        ((*MULTI, "--listeners", "1"), "--listeners was 1"),
-        ((*MULTI, "--runs", "0"), "--runs was 0"),
+        ((*MULTI, "--listeners", "1"), "listeners is 1"),
+        ((*MULTI, "--runs", "0"), "runs is 0"),
         ((*MULTI, "--draw", "design.txt"), "ends with .png"),
     ],
 )

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from harness.core.errors import UsageError
 from harness.core.identity import canonical_json, clip_identity, clip_seed, digest
 from harness.models.base import Sampling
+from harness.models.registry import load_model
+from harness.prompts.prompt import Prompt
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 json_values = st.recursive(
@@ -107,3 +109,24 @@ def test_the_identity_survives_a_round_trip_and_another_process():
         env={"PYTHONHASHSEED": "7"},
     )
     assert elsewhere.stdout.strip() == digest(identity)
+
+
+SAMPLINGS = (
+    Sampling(),
+    Sampling(temperature=(0.9, 1.0), top_k=10),
+    Sampling(top_p=0.5, window=100, upsampling="parallel:4"),
+)
+IDS = [  # model, prompt, index, the beginning of the clip's id under each of SAMPLINGS
+    ("toy", Prompt(style="toy-bell"), 0, ("d863a96b6e4e3b18", "3100545181bbba9f", "01fcbe46fb661414")),
+    ("toy", Prompt(text="calm drone"), 1, ("7ae8f15c5765c688", "c588059c584f98fd", "356606c88bb3bd28")),
+    ("jukebox:mini", Prompt(lyrics="la la"), 0, ("294ff42bbc722ba7", "755a629a3edd330c", "a77c16a6cab4cac5")),
+    ("jukebox:mini", Prompt(text="calm piano"), 1, ("922f0c78d842f3ac", "9ba0a69b60aa036d", "c1cac64e61fbdcda")),
+]
+
+
+@pytest.mark.parametrize(("name", "prompt", "index", "ids"), IDS)
+def test_clip_ids_stay_what_they_are_in_stores_on_disk(name, prompt, index, ids):
+    """A store written by an earlier version is read, not sampled again: an id changes only with a clip's sound."""
+    fingerprint = load_model(name, **({} if name == "toy" else {"device": "cpu"})).fingerprint()
+    found = [clip_identity(fingerprint, prompt.content(), one, 12345, index, 6.0) for one in SAMPLINGS]
+    assert [digest(identity)[:16] for identity in found] == list(ids)

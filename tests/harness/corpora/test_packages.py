@@ -9,6 +9,7 @@ import pytest
 
 from harness.core.errors import CorpusError
 from harness.corpora import packages
+from tests.metrics.sparse import sparse_tar
 
 from .conftest import World, deb, zipped
 
@@ -86,3 +87,13 @@ def test_without_apt_get_the_user_can_bring_the_packages(
     with pytest.raises(CorpusError, match=r"version 9 was expected, .* holds 1-1"):
         packages.fetch("songs", "9", world.cache / "packages", world.registry)
     assert packages.fetch("songs", "9", world.cache / "packages", world.registry, allow_version=True) == brought
+
+
+def test_a_sparse_file_in_a_package_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path, control = tmp_path / "p_1_all.deb", deb({}, "")
+    data = sparse_tar("./usr/a.ogg", 1 << 40, "pax 1.0")
+    start = control.index(b"data.tar")
+    header = f"{'data.tar':<16}{'0':<12}{'0':<6}{'0':<6}{'100644':<8}{len(data):<10}`\n".encode()
+    path.write_bytes(control[:start] + header + data)
+    with pytest.raises(CorpusError, match="sparse"):
+        list(packages.read(path, ["usr/a.ogg"]))

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from harness.listening.choose.selection import Choice
-from harness.listening.settings import Format, Order, StudySettings
+from harness.listening.settings import OrderSettings, SelectionSettings, SoundSettings, StudySettings
 
 RATE = 16000
 CONDITIONS = ("tape-machine", "robot", "temperature=0.7")
@@ -43,7 +42,7 @@ def make_clips(
 
 def settings(source: Path, out: Path, kind: str = "acr", **given) -> StudySettings:
     """A study at the clips' own rate, made in this process."""
-    parts = {"choice": Choice, "format": Format, "order": Order}
+    parts = {"choice": SelectionSettings, "format": SoundSettings, "order": OrderSettings}
     usual = {"format": {"rate": None}, "order": {"listeners": 3}}
     made = {name: part(**{**usual.get(name, {}), **given.pop(name, {})}) for name, part in parts.items()}
     return StudySettings(**{"source": str(source), "kind": kind, "out": out, "workers": 1, **made, **given})

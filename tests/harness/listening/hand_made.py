@@ -11,7 +11,7 @@ import soundfile
 
 from harness.listening.kinds.catalogue import find_kind
 from harness.listening.make.blinding import KeyRow
-from harness.listening.package.stimulus_set import ListenerList, Presentation, Stimulus, StimulusSet, Trial
+from harness.listening.study import ListenerList, Presentation, Stimulus, StimulusSet, Trial
 
 RATE, SECONDS = 16_000, 2.0
 CONDITIONS = ("cold & dry", "warm", "hot")

@@ -7,6 +7,7 @@ from harness.models.base import Sampling
 from harness.models.toy import ToyModel
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import Plan, make_plan
+from harness.planning.settings import ExperimentSettings
 from harness.prompts.prompt import Prompt
 
 MODEL = ToyModel()
@@ -15,7 +16,9 @@ BELL = Prompt(style="toy-bell")
 
 def planned(*conditions: Condition, independent: bool = False, seconds: float = 2.0) -> Plan:
     experiment = Experiment("any", conditions, "something")
-    return make_plan(experiment, MODEL, [BELL, Prompt(text="waltz")], 4, seconds, 7, independent)
+    prompts = (BELL, Prompt(text="waltz"))
+    settings = ExperimentSettings(clips=4, seconds=seconds, seed=7, prompts=prompts, independent_seeds=independent)
+    return make_plan(experiment, MODEL, settings)
 
 
 def test_a_condition_replaces_fields_of_the_prompts_and_keeps_their_seeds():
@@ -103,7 +106,7 @@ def test_the_length_of_a_sound_takes_a_sound():
     ("field", "value"), [("unit", "song"), ("contrast", "all"), ("family", "each"), ("unit", None)]
 )
 def test_a_declaration_has_its_choices(field, value):
-    with pytest.raises(UsageError, match=f"{field} is {value!r}; expected '"):
+    with pytest.raises(UsageError, match=f"{field} is {value!r}: "):
         Experiment("x", (Condition("a"),), "nothing", **{field: value})
 
 

@@ -1,5 +1,7 @@
 """Plans are deterministic, balanced, paired by seed, and refuse what makes no sense."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,10 +11,15 @@ from harness.models.base import Sampling
 from harness.models.toy import ToyModel
 from harness.planning.experiment import Condition, Experiment, experiment
 from harness.planning.plan import make_plan
+from harness.planning.settings import ExperimentSettings
 from harness.prompts.prompt import Prompt
 
 MODEL = ToyModel()
 STYLES = tuple(Prompt(style=style) for style in MODEL.styles)
+
+
+def settings(clips: int, prompts: Sequence[Prompt] = STYLES, seed: int = 0) -> ExperimentSettings:
+    return ExperimentSettings(clips=clips, seconds=2.0, seed=seed, prompts=tuple(prompts))
 
 
 def declared(*temperatures: float) -> Experiment:
@@ -22,7 +29,7 @@ def declared(*temperatures: float) -> Experiment:
 
 @given(clips=st.integers(1, 20), prompts=st.integers(1, 4), seed=st.integers(0, 2**63 - 1))
 def test_clips_are_per_condition_and_spread_evenly(clips, prompts, seed):
-    plan = make_plan(declared(0.7, 1.0), MODEL, STYLES[:prompts], clips, 2.0, seed)
+    plan = make_plan(declared(0.7, 1.0), MODEL, settings(clips, STYLES[:prompts], seed=seed))
     for condition in plan.experiment.conditions:
         requests = plan.of(condition)
         assert len(requests) == clips
@@ -32,7 +39,7 @@ def test_clips_are_per_condition_and_spread_evenly(clips, prompts, seed):
 
 
 def test_the_seed_does_not_depend_on_the_condition_and_the_identity_does():
-    plan = make_plan(declared(0.7, 1.0), MODEL, STYLES, 8, 2.0, 0)
+    plan = make_plan(declared(0.7, 1.0), MODEL, settings(8))
     cold, warm = (plan.of(condition) for condition in plan.experiment.conditions)
     assert [request.seed for request in cold] == [request.seed for request in warm]
     assert [request.unit for request in cold] == [request.unit for request in warm]
@@ -41,16 +48,16 @@ def test_the_seed_does_not_depend_on_the_condition_and_the_identity_does():
 
 
 def test_names_of_conditions_and_more_clips_or_conditions_leave_clips_what_they_are():
-    few = make_plan(declared(0.7), MODEL, STYLES, 4, 2.0, 0)
-    many = make_plan(declared(0.5, 0.7, 0.9), MODEL, STYLES, 12, 2.0, 0)
+    few = make_plan(declared(0.7), MODEL, settings(4))
+    many = make_plan(declared(0.5, 0.7, 0.9), MODEL, settings(12))
     assert {request.id for request in few.requests} <= {request.id for request in many.requests}
     renamed = Experiment("other", (Condition("cold", Sampling(0.7)),), "what")
-    assert [r.id for r in make_plan(renamed, MODEL, STYLES, 4, 2.0, 0).requests] == [r.id for r in few.requests]
+    assert [r.id for r in make_plan(renamed, MODEL, settings(4)).requests] == [r.id for r in few.requests]
 
 
 @given(st.data())
 def test_batches_hold_what_is_wanted_once_and_one_condition_each(data):
-    plan = make_plan(declared(0.7, 1.0), MODEL, STYLES, 7, 2.0, 0)
+    plan = make_plan(declared(0.7, 1.0), MODEL, settings(7))
     wanted = data.draw(st.sets(st.sampled_from([request.id for request in plan.requests])))
     width = data.draw(st.integers(1, 5))
     batches = list(plan.batches(wanted, width))
@@ -62,20 +69,20 @@ def test_batches_hold_what_is_wanted_once_and_one_condition_each(data):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"clips": 0}, "clips per condition was 0"),
-        ({"clips": -3}, "clips per condition was -3"),
-        ({"seconds": 0.0}, r"duration was 0\.0 s"),
-        ({"seconds": float("nan")}, "duration was nan s"),
-        ({"seed": -1}, "seed was -1"),
-        ({"seed": 2**63}, "seed was 9223372036854775808"),
+        ({"clips": 0}, "clips is 0"),
+        ({"clips": -3}, "clips is -3"),
+        ({"clips": 1_000_001}, "at most 1,000,000"),
+        ({"seconds": 0.0}, r"seconds is 0\.0"),
+        ({"seconds": float("nan")}, "seconds is nan"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**63}, "seed is 9223372036854775808"),
         ({"prompts": ()}, "no prompts"),
         ({"prompts": (Prompt(text="waltz"), Prompt(text=" waltz"))}, "“waltz”' was given twice"),
     ],
 )
 def test_what_makes_no_sense_is_refused(change, message):
-    settings = {"prompts": STYLES, "clips": 4, "seconds": 2.0, "seed": 0, **change}
     with pytest.raises(UsageError, match=message):
-        make_plan(declared(0.7), MODEL, **settings)
+        make_plan(declared(0.7), MODEL, ExperimentSettings(**{"prompts": STYLES, "clips": 4, "seconds": 2.0, **change}))
 
 
 def test_an_experiment_needs_conditions_that_differ():

@@ -54,6 +54,19 @@ def test_a_file_declares_an_experiment_with_its_options_and_its_hash(path):
     assert str(path.parent) not in sys.path
 
 
+def test_a_file_needs_the_facade_alone(path):
+    path.write_text(
+        "from harness import Condition, Sampling, experiment, sweeps\n"
+        '@experiment(varies="top_k", metrics=["kad", "coverage"], primary="kad", margin=0.1)\n'
+        'def mine():\n    """Does it matter?"""\n'
+        "    return [Condition('none'), *sweeps.grid(top_k=[8]), Condition('cold', Sampling(0.5))]\n"
+    )
+    declaration = load_experiment(str(path))
+    assert [one.name for one in declaration().conditions] == ["none", "top_k=8", "cold"]
+    assert declaration.settings == {"metrics": ("kad", "coverage")}
+    assert (declaration().primary, declaration().margin) == ("kad", 0.1)
+
+
 def test_of_several_experiments_one_is_named(path):
     path.write_text(MINE + MINE.replace("def mine", "def yours").partition("\n\n\n")[2])
     with pytest.raises(UsageError, match=r"declares mine, yours: name one, for example .*my_experiment.py:mine"):

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from harness.core.errors import UsageError
 from harness.models.base import Sampling, scalar
 from harness.planning.experiment import Condition, Experiment
-from harness.planning.sweeps import FIELDS, Range, condition, grid, random, sobol, zipped
+from harness.planning.sweeps import (
+    FIELDS,
+    Range,
+    ablate,
+    ablations,
+    condition,
+    grid,
+    off,
+    random,
+    read_change,
+    sobol,
+    zipped,
+)
 
 
 def test_a_grid_has_every_combination_and_the_last_value_varies_fastest():
@@ -77,7 +89,67 @@ def test_a_logarithmic_range_has_its_middle_at_the_geometric_mean():
     assert 0.5 < np.median(np.array(values)) < 2.0
 
 
+def test_an_ablation_changes_one_value_of_the_baseline_at_a_time():
+    found = ablate({"top_k": 64, "top_p": 0.9, "style": "metal"}, top_k=0, style=None, temperature=1.0)
+    baseline, *changed = found
+    assert [one.name for one in found] == ["baseline", "top_k=0", "no style", "temperature=1"]
+    assert baseline.sampling == Sampling(top_k=64, top_p=0.9)
+    assert [one.sampling for one in changed] == [
+        Sampling(top_p=0.9), Sampling(top_k=64, top_p=0.9), Sampling(1.0, top_k=64, top_p=0.9)
+    ]  # fmt: skip
+    assert [one.prompt for one in found] == [
+        {"style": "metal"},
+        {"style": "metal"},
+        {"style": None},
+        {"style": "metal"},
+    ]
+    assert all(one.value is None for one in found)
+    tested = Experiment("a", tuple(found), "one at a time", contrast="against the first").contrasts()
+    assert tested == [(baseline, one) for one in changed]
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional={"top_k": st.integers(1, 9), "temperature": st.floats(0.5, 0.9), "top_p": st.just(0.5)}
+    ),
+    st.fixed_dictionaries(
+        {}, optional={"top_k": st.integers(10, 19), "temperature": st.floats(1, 2), "style": st.just("a")}
+    ),
+)
+def test_every_condition_of_an_ablation_differs_from_the_baseline_in_its_value_alone(baseline, changes):
+    if not changes:
+        return
+    first, *others = ablate(baseline, **changes)
+    assert len(others) == len(changes)
+    for one, name in zip(others, changes, strict=True):
+        ours, theirs = flat(one), flat(first)
+        assert {key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)} == {name}
+
+
+def flat(one: Condition) -> dict:
+    content = one.content()
+    return {**content["sampling"], **content.get("prompt", {})}
+
+
+def test_a_field_can_be_changed_more_than_once_or_switched_off():
+    found = ablations({}, [read_change("top_k=8"), read_change("top_k=64"), read_change("top_p = 0.5")])
+    assert [one.sampling for one in found] == [Sampling(), Sampling(top_k=8), Sampling(top_k=64), Sampling(top_p=0.5)]
+    assert {name: off(name) for name in ("top_k", "top_p", "upsampling", "style", "lyrics")} == {
+        "top_k": 0, "top_p": 0.0, "upsampling": "exact", "style": None, "lyrics": None
+    }  # fmt: skip
+    assert read_change("upsampling=parallel:2") == ("upsampling", "parallel:2")
+
+
 REFUSED = {
+    "an ablation of nothing": (lambda: ablate({"top_k": 3}), "nothing varies"),
+    "an ablation that changes nothing": (lambda: ablate({"top_k": 3}, top_k=3), "changes nothing"),
+    "an ablation to the model's own": (lambda: ablate(top_k=0), "changes nothing"),
+    "an unknown ablation": (lambda: ablate(topk=0), "Did you mean 'top_k'"),
+    "an unknown baseline": (lambda: ablate({"topk": 0}, top_k=1), "Did you mean 'top_k'"),
+    "a temperature that is off": (lambda: read_change("temperature=off"), "cannot be off"),
+    "an unknown field that is off": (lambda: read_change("topk=off"), "Did you mean 'top_k'"),
+    "a change without a value": (lambda: read_change("top_k"), "for example top_k=0"),
+    "a change to a word": (lambda: ablations({}, [read_change("top_k=many")]), "a number was expected"),
     "nothing": (lambda: grid(), "nothing varies"),
     "unknown": (lambda: grid(temprature=[1]), "Did you mean 'temperature'"),
     "no values": (lambda: grid(temperature=[]), "has no values"),

@@ -20,6 +20,7 @@ from harness.running.archive import choose, export, import_
 from harness.store.clips import Store
 from harness.store.upkeep import verify
 from tests.harness.stored import leave_run, put
+from tests.metrics.sparse import FORMATS, write_sparse
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -195,6 +196,23 @@ def assert_refused(archive: Path, there: Path) -> None:
 def test_what_was_tampered_with_is_refused(archive: Path, tmp_path: Path, name: str):
     tampered = write(tmp_path / "evil.tar", TAMPERED[name](members(archive)))
     assert_refused(tampered, tmp_path / "there")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_sparse_file_is_refused_before_a_byte_of_it_is_written(archive: Path, tmp_path: Path, kind: str, place: int):
+    """A small archive whose manifest and headers agree on a terabyte of zeros."""
+    content, size = members(archive), 1 << 40
+    if place:
+        content = with_manifest(content, lambda manifest: manifest["files"][0].update(bytes=size))
+    with tarfile.open(tmp_path / "evil.tar", "w") as tar:
+        for n, (member, data) in enumerate(content):
+            member.size = len(data)
+            if n == place:
+                write_sparse(tar, member.name, size if place else 1 << 20, kind)
+            else:
+                tar.addfile(member, io.BytesIO(data))
+    assert_refused(tmp_path / "evil.tar", tmp_path / "there")
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../x.flac", "clips/../x.flac", "clips/a/.x", "audio.flac", ""])

@@ -48,7 +48,7 @@ def _two_models(monkeypatch):
 
 
 def settings(results: Path, **changed) -> RunSettings:
-    given = {"model": "toy", "clips": 4, "seconds": 1.0, "prompts": WALTZ, "results": results, "embedder": "toy"}
+    given = {"model": "toy", "clips": 4, "seconds": 1.0, "prompts": WALTZ, "results": results, "embedders": ("toy",)}
     return RunSettings(**{**given, **changed})
 
 
@@ -95,12 +95,12 @@ def test_models_with_styles_of_their_own_need_prompts(tmp_path):
 def test_what_one_of_them_refuses_is_known_before_the_first_clip(tmp_path, reference):
     wrong = Experiment("wrong", (Condition("a"), Condition("b", prompt={"style": "none"}, model="toy:low")), "model")
     with pytest.raises(UsageError, match="unknown style"):
-        evaluate(wrong, settings(tmp_path / "results", reference=reference))
+        evaluate(wrong, settings(tmp_path / "results", references=(reference,)))
     assert not (tmp_path / "results" / "store").exists()
 
 
 def test_a_run_of_two_models_says_which_made_what(tmp_path, reference):
-    asked = settings(tmp_path / "results", reference=reference)
+    asked = settings(tmp_path / "results", references=(reference,))
     outcome = evaluate(EXPERIMENT, asked)
     assert (outcome.sampled, outcome.failures) == (12, ())
     assert loaded == ["toy", "toy:low", "toy", "toy:low"]

@@ -109,5 +109,5 @@ def test_rates_that_cannot_be_read_are_measured_anew(settings, content):
 def test_a_plan_refuses_what_a_run_would(settings):
     with pytest.raises(UsageError, match="Did you mean 'toy-bell'"):
         preview(EXPERIMENT, replace(settings, prompts=(Prompt(style="toy-bel"),)))
-    with pytest.raises(UsageError, match="declares the primary metric 'fid'"):
+    with pytest.raises(UsageError, match="unknown metric 'fid'"):
         preview(replace(EXPERIMENT, primary="fid"), settings)

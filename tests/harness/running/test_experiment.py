@@ -13,6 +13,7 @@ from harness.models.base import Clip, Sampling
 from harness.models.toy import ToyModel
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import Plan, make_plan
+from harness.planning.settings import ExperimentSettings
 from harness.prompts.prompt import Prompt
 from harness.running.settings import RunSettings
 from harness.sampling.loop import Execution, Sampled, sample_missing
@@ -22,7 +23,8 @@ EXPERIMENT = Experiment("t", (Condition("cold", Sampling(0.5)), Condition("warm"
 
 
 def plan(model: ToyModel, clips: int = 6) -> Plan:
-    return make_plan(EXPERIMENT, model, [Prompt(style=style) for style in model.styles], clips, 0.5, 0)
+    prompts = tuple(Prompt(style=style) for style in model.styles)
+    return make_plan(EXPERIMENT, model, ExperimentSettings(clips=clips, seconds=0.5, prompts=prompts))
 
 
 def stored(store: Store) -> dict[str, bytes]:

@@ -11,10 +11,10 @@ import soundfile
 from harness.core.errors import AudioError, UsageError
 from harness.core.progress import Quiet
 from harness.models.jukebox.likelihood import likelihood
+from harness.models.likelihood import LikelihoodRequest
 from harness.prompts.prompt import Prompt
 from harness.scoring.likelihood import (
     COLUMNS,
-    Request,
     as_csv,
     as_json,
     load_scorer,
@@ -59,7 +59,7 @@ def test_a_path_that_is_not_there_and_a_folder_without_sound_are_refused(tmp_pat
 
 def test_files_are_scored_as_they_would_be_alone_and_a_broken_one_is_named(model, folder):
     files = sound_files([folder])
-    request = Request(Prompt(style="calm"), lufs=-23.0)
+    request = LikelihoodRequest(Prompt(style="calm"), lufs=-23.0)
     good, broken, further = score_files(model, files, request, stop=False, progress=Quiet())
     assert broken.likelihood is None
     assert broken.error is not None
@@ -67,28 +67,28 @@ def test_files_are_scored_as_they_would_be_alone_and_a_broken_one_is_named(model
     for one in (good, further):
         audio, rate = soundfile.read(one.path, dtype="float32")
         assert one.likelihood is not None
-        assert one.likelihood.as_dict() == likelihood(model, audio, rate, Prompt(style="calm")).as_dict()
+        assert one.likelihood.as_dict() == likelihood(model, audio, rate, request).as_dict()
 
 
 def test_a_broken_file_stops_it_where_that_is_asked(model, folder):
     with pytest.raises(AudioError, match=r"broken\.wav"):
-        score_files(model, sound_files([folder]), Request(), stop=True, progress=Quiet())
+        score_files(model, sound_files([folder]), LikelihoodRequest(), stop=True, progress=Quiet())
 
 
 def test_errors_that_do_not_name_their_file_get_its_name(model, tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(2000), 1000)
-    [one] = score_files(model, [tmp_path / "silent.wav"], Request(lufs=-23.0), stop=False, progress=Quiet())
+    [one] = score_files(model, [tmp_path / "silent.wav"], LikelihoodRequest(lufs=-23.0), stop=False, progress=Quiet())
     assert one.error is not None
     assert one.error.startswith(f"{tmp_path / 'silent.wav'}: the clip is silent")
 
 
 def test_a_style_that_the_model_does_not_know_is_no_files_fault(model, folder):
     with pytest.raises(UsageError, match="calm"):
-        score_files(model, sound_files([folder]), Request(Prompt(style="clam")), stop=False, progress=Quiet())
+        score_files(model, sound_files([folder]), LikelihoodRequest(Prompt(style="clam")), stop=False, progress=Quiet())
 
 
 def test_tables_hold_a_row_for_each_level_and_one_for_all(model, folder):
-    scored = score_files(model, sound_files([folder]), Request(), stop=False, progress=Quiet())
+    scored = score_files(model, sound_files([folder]), LikelihoodRequest(), stop=False, progress=Quiet())
     found = list(rows(scored))
     assert [row.get("level") for row in found] == [0, 1, 2, "all", None, 0, 1, 2, "all"]
     assert found[3]["nats"] == pytest.approx(sum(row["nats"] for row in found[:3]))
@@ -106,7 +106,7 @@ def test_tables_hold_a_row_for_each_level_and_one_for_all(model, folder):
 def test_scores_are_means_over_files_with_their_errors(model, folder):
     audio = 0.1 * np.random.default_rng(2).standard_normal(2000)
     soundfile.write(folder / "c.wav", audio, 1000)
-    scored = score_files(model, sound_files([folder]), Request(), stop=False, progress=Quiet())
+    scored = score_files(model, sound_files([folder]), LikelihoodRequest(), stop=False, progress=Quiet())
     likely = [one.likelihood for one in scored if one.likelihood]
     found = scores(scored)
     assert list(found) == [name for name, row in CATALOGUE.items() if row.group == "likelihood"]
@@ -124,5 +124,5 @@ def test_scores_are_means_over_files_with_their_errors(model, folder):
 
 
 def test_only_a_jukebox_gives_likelihoods():
-    with pytest.raises(UsageError, match="'toy' gives no likelihoods"):
+    with pytest.raises(UsageError, match="toy offers no likelihood"):
         load_scorer("toy")

@@ -2,21 +2,21 @@
 
 import inspect
 import json
-from importlib.metadata import EntryPoint
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import metrics
-from metrics.api import catalogue
-from metrics.api.catalogue import CATALOGUE, NEEDS, Metric, available, metric
-from metrics.api.errors import DegenerateInput, UsageError
+from metrics.api.catalogue import CATALOGUE, METRICS, NEEDS, Metric, available, metric
+from metrics.api.errors import BrokenPlugin, DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.comparison import paired_difference
 from metrics.sets.adherence import TextAudioPairs
 from metrics.sets.likelihood import Likelihoods
 from metrics.waves.clips import AudioSet
 from metrics.waves.copies import CopyIndex
+from tests.distributions import install
 from tests.metrics import synthetic
 
 
@@ -128,18 +128,34 @@ def test_what_has_no_difference_says_what_to_compare_by():
 PLUGIN = Metric("heard", "how loud", "LUFS", "none", 1, "clips", frozenset({"audio"}), "EBU R 128", "json:loads")
 
 
-def test_a_plug_in_is_found_and_a_row_of_ours_wins(monkeypatch):
-    points = [
-        EntryPoint(name, f"{__name__}:{target}", catalogue.ENTRY_POINTS)
-        for name, target in (("heard", "PLUGIN"), ("kad", "PLUGIN"), ("broken", "styled"))
-    ]
-    monkeypatch.setattr(catalogue, "entry_points", lambda group: points)
-    monkeypatch.setattr(EntryPoint, "load", lambda point: globals()[point.attr])
-    assert available()[-2:] == ["broken", "heard"]
+UNWRITABLE = replace(PLUGIN, name="unwritable", options={"by": object()})
+ELSEWHERE = replace(PLUGIN, name="elsewhere", target="no_such_module:f")
+
+
+def test_plug_ins_are_found_one_by_one_and_a_row_of_ours_wins(tmp_path, monkeypatch):
+    points = {
+        **{name: f"{__name__}:PLUGIN" for name in ("heard", "kad", "renamed")},
+        **{"broken": f"{__name__}:styled", "unwritable": f"{__name__}:UNWRITABLE", "absent": "no_such_module:X"},
+        "elsewhere": f"{__name__}:ELSEWHERE",
+    }
+    install(tmp_path, "plug", {METRICS.entry_point_group or "": points}, version="2")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert available() == [*CATALOGUE, "elsewhere", "heard"]
     assert metric("heard") is PLUGIN
+    assert metric("heard").load() is json.loads
     assert metric("kad") is CATALOGUE["kad"]
-    with pytest.raises(UsageError, match="is a function"):
-        metric("broken")
+    for name in ("broken", "renamed", "unwritable", "absent"):
+        with pytest.raises(BrokenPlugin) as caught:
+            metric(name)
+        assert (caught.value.name, caught.value.distribution) == (name, "plug")
+    with pytest.raises(BrokenPlugin) as caught:
+        metric("elsewhere").load()
+    assert caught.value.version == "2"
+
+
+def test_a_row_of_ones_own_whose_function_is_not_there_is_a_mistake():
+    with pytest.raises(UsageError):
+        ELSEWHERE.load()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
 """Embedders that other distributions bring, by family: `family:rest`."""
 
-from importlib.metadata import EntryPoint
-
 import pytest
 
-from metrics.api.errors import UsageError
+from metrics.api.errors import BrokenPlugin, UsageError
 from metrics.embeddings import load_embedder
 from metrics.embeddings.toy import ToyEmbedder
+from tests.distributions import install
 
 GROUP = "music_harness.embedders"
 
@@ -18,11 +17,38 @@ class Made(ToyEmbedder):
         self.name, self.pool = rest, pool
 
 
+class Mute:
+    """An embedder that cannot embed."""
+
+
+class Unsaid(ToyEmbedder):
+    """An embedder that does not say what made its numbers."""
+
+    def provenance(self) -> dict[str, object]:
+        return {"weights": object()}
+
+
+def mute() -> Mute:
+    return Mute()
+
+
+def exit_when_made() -> None:
+    raise SystemExit(0)
+
+
 @pytest.fixture(autouse=True)
-def _plugins(monkeypatch):
-    points = [EntryPoint(name, f"{__name__}:Made", GROUP) for name in ("family", "whole:name")]
-    monkeypatch.setattr(EntryPoint, "load", lambda self: Made)
-    monkeypatch.setattr("metrics.api.registry.entry_points", lambda group: points if group == GROUP else [])
+def _plugins(tmp_path, monkeypatch):
+    points = {
+        "family": "Made",
+        "whole:name": "Made",
+        "class": "Mute",
+        "made": "mute",
+        "exits": "exit_when_made",
+        "unsaid": "Unsaid",
+    }
+    targets = {name: f"{__name__}:{target}" for name, target in points.items()}
+    install(tmp_path, "families", {GROUP: {**targets, "toy": f"{__name__}:Made"}})
+    monkeypatch.syspath_prepend(tmp_path)
 
 
 def made(name: str, **options: str) -> Made:
@@ -52,6 +78,17 @@ def test_what_an_embedder_does_not_take_is_said():
         load_embedder("toy:x")
     with pytest.raises(UsageError, match="'family' cannot be made with these options"):
         load_embedder("family:x", hop=1)
+
+
+@pytest.mark.parametrize("name", ["class", "made", "exits", "unsaid"])
+def test_a_plug_in_that_gives_no_embedder_is_broken(name):
+    with pytest.raises(BrokenPlugin) as caught:
+        load_embedder(name)
+    assert (caught.value.name, caught.value.distribution) == (name, "families")
+
+
+def test_a_name_of_ours_is_not_taken():
+    assert not isinstance(load_embedder("toy"), Made)
 
 
 def test_the_families_of_this_project_are_declared():

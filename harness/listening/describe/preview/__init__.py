@@ -1,7 +1,7 @@
-"""The researcher's page: every stimulus to hear and see, with what was measured, and which is which.
+"""The researcher's page: every stimulus as a sound and a spectrogram, with its measured levels and what it is.
 
-It is one HTML file that asks the network for nothing; only the sounds lie beside it, in the public folder. There are
-two of it:
+It is one HTML file that loads nothing from the network; only the sounds are files of the public folder. It is written
+twice:
 
     PRIVATE/preview/index.html     with the key
     preview.html                   without: by blind id only, to be shown to others and logged
@@ -26,16 +26,25 @@ from harness.listening.describe.preview.page import (
 )
 from harness.listening.describe.preview.spectrogram import as_png, spectrogram
 from harness.listening.make.blinding import PRIVATE, KeyRow, write_private
-from harness.listening.package.stimulus_set import StimulusSet
+from harness.listening.study import StimulusSet
 from metrics.io.files import write_bytes
 
 WITHOUT_KEY = "preview.html"
 
 
 def write_preview(stimuli: StimulusSet, key: Sequence[KeyRow], folder: Path) -> Path:
-    """Write both pages of the study in `folder`; the path of the one with the key.
+    """Write both pages.
 
-    Raises `AudioError` for a stimulus that cannot be read.
+    Args:
+        stimuli: the blinded study.
+        key: which stimulus is which.
+        folder: of the study, with its sound files.
+
+    Returns:
+        The path of the page with the key.
+
+    Raises:
+        AudioError: for a stimulus that cannot be read.
     """
     pictures = _pictures(stimuli, folder / "public")
     path = folder / PRIVATE / "preview" / "index.html"
@@ -77,7 +86,7 @@ def _facts(stimuli: StimulusSet, lists: Sequence[Mapping[str, Any]]) -> dict[str
 
 
 def _pictures(stimuli: StimulusSet, public: Path) -> dict[str, str]:
-    """A spectrogram of each stimulus, as the address of a picture that holds the picture."""
+    """A spectrogram of each stimulus, as a data URL."""
     from metrics.io.audio import load
 
     def picture(file: str) -> str:

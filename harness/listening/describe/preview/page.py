@@ -1,4 +1,4 @@
-"""What the researcher's page shows, as plain values for its template."""
+"""The contents of the researcher's page, as plain values for its template."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.listening.make.blinding import KeyRow
-from harness.listening.package.stimulus_set import Presentation, StimulusSet
+from harness.listening.study import Presentation, StimulusSet
 
 UNJUDGED = ("training", "gold", "trap")
 COLOURS = 8
-"""Of the conditions, in turn; the letter before each says the same."""
+"""Number of colours, used in turn; the letter of a condition identifies it as well."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """One stimulus as it is shown: `label` and `role` are empty where the key is not."""
+    """One stimulus as it is shown; `label` and `role` are empty without the key."""
 
     id: str
     sound: str
@@ -32,7 +32,17 @@ class Card:
 def cards_with_key(
     stimuli: StimulusSet, key: Sequence[KeyRow], pictures: Mapping[str, str], sounds: str
 ) -> dict[str, list[Card]]:
-    """The stimuli by item, what is judged first; within an item in the order of the conditions."""
+    """The stimuli by item, test trials first; within an item in the order of the conditions.
+
+    Args:
+        stimuli: the blinded study.
+        key: which stimulus is which.
+        pictures: a spectrogram of each stimulus, as a URL.
+        sounds: URL of the folder with the sounds, relative to the page.
+
+    Returns:
+        The cards by heading.
+    """
     letters = letters_of(key)
     groups: dict[str, list[Card]] = {}
     for row in sorted(key, key=lambda row: (row.role in UNJUDGED, row.prompt, row.index, _place(letters, row))):
@@ -55,7 +65,17 @@ def cards_with_key(
 def cards_without_key(
     stimuli: StimulusSet, key: Sequence[KeyRow], pictures: Mapping[str, str], sounds: str
 ) -> dict[str, list[Card]]:
-    """The stimuli in the order of their ids, which says nothing, with what was measured of what listeners hear."""
+    """The stimuli in the order of their ids, which reveals nothing, with their levels as listeners hear them.
+
+    Args:
+        stimuli: the blinded study.
+        key: which stimulus is which.
+        pictures: a spectrogram of each stimulus, as a URL.
+        sounds: URL of the folder with the sounds, relative to the page.
+
+    Returns:
+        The cards by heading.
+    """
     heard = ("loudness", "true peak")
     facts = {row.blind_id: {name: value for name, value in facts_of(row).items() if name in heard} for row in key}
     return {
@@ -67,13 +87,13 @@ def cards_without_key(
 
 
 def letters_of(key: Sequence[KeyRow]) -> dict[str, str]:
-    """A, B, … for the conditions, in the order in which the key has them; beyond Z with a number."""
+    """A, B, … for the conditions in alphabetical order; beyond Z with a number."""
     names = dict.fromkeys(row.condition for row in sorted(key, key=lambda row: row.condition))
     return {name: chr(65 + n % 26) + (str(n // 26) if n >= 26 else "") for n, name in enumerate(names)}
 
 
 def facts_of(row: KeyRow) -> dict[str, str]:
-    """What was measured of a stimulus and done to it."""
+    """What was measured on a stimulus and done to it."""
     silent = "none, it is silent"
     return {
         "loudness": silent if row.lufs_after is None else f"{row.lufs_after:.2f} LUFS",
@@ -86,7 +106,7 @@ def facts_of(row: KeyRow) -> dict[str, str]:
 
 
 def lists_of(stimuli: StimulusSet, key: Sequence[KeyRow]) -> list[dict[str, Any]]:
-    """Each list: what its listener hears in order, as the letters of the conditions, and the minutes of sound in it."""
+    """Each list: what its listener hears in order, as letters of the conditions, and its minutes of sound."""
     letters = letters_of(key)
     row_of = {row.blind_id: row for row in key}
 

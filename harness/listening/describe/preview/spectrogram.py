@@ -1,4 +1,4 @@
-"""A small picture of a sound: time to the right, frequency upward on a logarithmic scale, level as brightness."""
+"""A small spectrogram: time to the right, frequency upward on a logarithmic scale, level as brightness."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ WIDTH, HEIGHT = 240, 64
 WINDOW = 2048
 LOWEST_HZ = 60.0
 FLOOR_DB, CEILING_DB = -105.0, -20.0
-"""Levels of a bin, of a full scale sine's: fixed, so that pictures may be compared."""
+"""Levels of a bin relative to a full-scale sine: fixed, so that spectrograms can be compared."""
 
 
 def spectrogram(audio: NDArray[np.float32], rate: int) -> NDArray[np.uint8]:
-    """(HEIGHT, WIDTH), the lowest band last: 0 at or below the floor, 255 at the ceiling.
+    """Levels of (HEIGHT, WIDTH) cells, the lowest band last: 0 at or below the floor, 255 at the ceiling.
 
-    `audio` is (samples,). Bands are `HEIGHT` equal ratios from 60 Hz to half the rate; those narrower than a bin of the
-    transform show that bin.
+    `audio` is (samples,). Bands are `HEIGHT` equal ratios from 60 Hz to half the rate; one narrower than a bin of the
+    transform has the level of that bin.
+
+    Args:
+        audio: (samples,), float32.
+        rate: sampling rate in Hz.
     """
     audio = np.pad(audio, (0, max(0, WINDOW - len(audio))))
     starts = np.linspace(0, len(audio) - WINDOW, WIDTH).astype(int)
@@ -38,7 +42,7 @@ def spectrogram(audio: NDArray[np.float32], rate: int) -> NDArray[np.uint8]:
 
 
 def as_png(levels: NDArray[np.uint8]) -> bytes:
-    """A PNG in a palette: a third of the bytes that colours would take."""
+    """A PNG with a palette, a third of the size of one in full colour."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(levels)).convert("L")

@@ -1,4 +1,4 @@
-"""What a Jukebox prior is told beside the codes: the song's length, the window's place, artist, genre and words.
+"""What a Jukebox prior is given beside the codes: the song's length, the window's position, artist, genre and lyrics.
 
 A label vector `y` is int64 of shape (4 + max_genres + n_tokens,):
 
@@ -82,7 +82,7 @@ def lyric_window(
 ) -> NDArray[np.int64]:
     """Which of `n_full` lyric tokens a window of audio sees: indices of shape (n_tokens,), -1 for padding.
 
-    The window of tokens is centred at n_full · (offset + duration / 2) / total_length, kept inside the lyrics; lyrics
+    The window of tokens is centred at n_full · (offset + duration / 2) / total_length, clamped to the lyrics; lyrics
     shorter than `n_tokens` are padded on the left. Lengths in samples. `float_type` is the precision of the centre: the
     original makes a song's first label in float64 and those of its windows in float32, which moves the centre by a
     character now and then.
@@ -173,7 +173,7 @@ class Labeller:
 
         Raises:
             UsageError: a song outside [min_seconds, max_seconds), a negative offset, an offset behind the end of a song
-                whose lyrics need a place, or more genre words than the prior takes.
+                whose lyrics need a position, or more genre words than the prior takes.
         """
         self._check_lengths(total_length, offset)
         artist_name = normalise_name(artist, self.version)
@@ -225,7 +225,7 @@ class Labeller:
         if len(full_tokens) >= self.n_tokens and not 0 <= offset < total_length:
             raise UsageError(
                 f"got an offset of {self._seconds(offset)} into a song of {self._seconds(total_length)}: "
-                "lyrics have a place only before its end. Give a smaller offset or a longer song."
+                "lyrics have a position only before its end. Give a smaller offset or a longer song."
             )
         indices = lyric_window(len(full_tokens), self.n_tokens, total_length, offset, duration, float_type)
         y[-self.n_tokens :] = 0
@@ -234,7 +234,7 @@ class Labeller:
     def _check_lengths(self, total_length: int, offset: int) -> None:
         low, high = self.min_seconds * self.rate, self.max_seconds * self.rate
         if total_length <= 0 or not low <= total_length < high:
-            # The question most asked about the original: its lengths are samples, and people pass seconds.
+            # The most frequent mistake with the original: its lengths are samples, and users pass seconds.
             meant = max(self.min_seconds, 1.0) <= total_length < min(self.max_seconds, 3600.0)
             raise UsageError(
                 f"got a song of {self._seconds(total_length)}, expected [{self.min_seconds:g}, {self.max_seconds:g}) "

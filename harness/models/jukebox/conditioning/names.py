@@ -1,4 +1,4 @@
-"""The artists and styles that a model knows by name, and what a person may call them."""
+"""The artists and styles that a model knows by name, and how users may spell them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,29 @@ def known_names(table: Mapping[str, int]) -> list[str]:
     return [name for name, identifier in table.items() if name and identifier != UNKNOWN]
 
 
-def find_name(kind: str, asked: str, known: Iterable[str], listed_in: Path | None, key: str | None = None) -> str:
-    """The known name that `asked`, or the part of it given as `key`, is written as; capitals do not matter.
+def find_name(kind: str, wanted: str, known: Iterable[str], listed_in: Path | None, key: str | None = None) -> str:
+    """The known name that was requested; capitals do not matter.
 
-    Raises `UsageError` with the nearest known name, and where all of them are: released models know thousands.
+    Args:
+        kind: what is named, for the message: artist, style.
+        wanted: the request.
+        known: the names to choose from.
+        listed_in: the file that lists all of them; None lists them in the message.
+        key: the part of the request to find, by default all of it.
+
+    Returns:
+        The name as the model spells it.
+
+    Raises:
+        UsageError: an unknown name, with the nearest known one.
     """
-    wanted = (asked if key is None else key).casefold()
+    folded = (wanted if key is None else key).casefold()
     names = list(known)
     for name in names:
-        if name.casefold() == wanted:
+        if name.casefold() == folded:
             return name
-    part = f", of which {key!r} is not known" if key is not None and key != asked.casefold() else ""
-    near = nearest_name(wanted, names)
+    part = f", of which {key!r} is not known" if key is not None and key != wanted.casefold() else ""
+    near = nearest_name(folded, names)
     hint = f" Did you mean {near!r}?" if near else ""
     everything = f"All names stand in {listed_in}." if listed_in else f"Known: {', '.join(sorted(names))}."
-    raise UsageError(f"unknown {kind} {asked!r}{part}.{hint} {everything}")
+    raise UsageError(f"unknown {kind} {wanted!r}{part}.{hint} {everything}")

@@ -1,8 +1,10 @@
 """Drawing codes: one token, one window, one level of overlapping windows.
 
-A clip brings its random numbers with it, one uniform per code, drawn ahead from the clip's own generator. A code is the
-inverse of its cumulative distribution at that number: what a clip becomes does not depend on who shares its batch. So
-windows of different clips, and of different places in them, are sampled together wherever their shapes agree.
+Each clip has its own random numbers, one uniform per code, drawn in advance from the clip's own generator. A code is
+the inverse of its cumulative distribution at that number, so that a clip does not depend on the others of its batch:
+windows of different clips, and of different positions in them, are sampled together wherever their shapes agree.
+
+Shapes: B rows of a batch, P codes of a prompt, N codes to draw, y the length of a label row.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import torch
 from torch import Tensor
 
 from harness.models.base import Sampling, scalar
-from harness.models.jukebox.decoding.decoding import CHUNK
+from harness.models.jukebox.decoding.incremental import CHUNK, begin_window
 from harness.models.jukebox.network.prior import Prior
 
 ENGINE_VERSION = 2
@@ -36,8 +38,16 @@ def window_starts(total: int, n_ctx: int, hop: int) -> list[int]:
 
 
 def truncate(logits: Tensor, sampling: Sampling) -> Tensor:
-    """Logits (B, bins) over the temperature, −inf outside the `top_k` likeliest codes (ties stay) and outside the
-    smallest set whose mass reaches `top_p` (Holtzman et al. 2020)."""
+    """Temperature, then truncation by rank and by mass.
+
+    Args:
+        logits: (B, bins).
+        sampling: the values of one level.
+
+    Returns:
+        float32 (B, bins) over the temperature; −inf outside the `top_k` likeliest codes (ties stay) and outside the
+        smallest set whose mass reaches `top_p` (Holtzman et al. 2020, arXiv:1904.09751).
+    """
     temperature, top_k, top_p = scalar(sampling.temperature), int(scalar(sampling.top_k)), scalar(sampling.top_p)
     logits = logits.float() / temperature
     if 0 < top_k < logits.shape[-1]:
@@ -63,42 +73,60 @@ def window_length(prior: Prior, sampling: Sampling) -> int:
     return min(int(scalar(sampling.window or prior.config.n_ctx)), prior.config.n_ctx)
 
 
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows to sample together: N codes are drawn after each prompt."""
+
+    labels: Tensor  # (B, y)
+    above: Tensor | None  # (B, ⌈(P + N) / ratio⌉): codes of the level above
+    prompt: Tensor  # (B, P)
+    uniforms: Tensor  # (B, N)
+
+
 def sample_window(
-    prior: Prior,
-    labels: Tensor,
-    above: Tensor | None,
-    prompt: Tensor,
-    uniforms: Tensor,
-    sampling: Sampling,
-    stepped: Callable[[], None] = lambda: None,
+    prior: Prior, window: WindowBatch, sampling: Sampling, on_step: Callable[[], None] = lambda: None
 ) -> Tensor:
-    """Codes (B, P + N): the prompt's (B, P) and one per column of uniforms (B, N), under labels (B, y)."""
-    decoding = prior.decoding(labels, above, int(scalar(sampling.chunk or CHUNK)))
-    codes = prompt.new_empty(len(prompt), uniforms.shape[1])
-    logits = decoding.prime(prior.sequence_prompt(prompt, labels))
+    """Draw the codes of a batch of windows.
+
+    Args:
+        prior: of the level.
+        window: labels, codes above, prompts and random numbers.
+        sampling: the values of this level.
+        on_step: called after every token.
+
+    Returns:
+        Codes (B, P + N), the prompt first.
+    """
+    decoding = begin_window(prior, window.labels, window.above, int(scalar(sampling.chunk or CHUNK)))
+    codes = window.prompt.new_empty(len(window.prompt), window.uniforms.shape[1])  # (B, N)
+    logits = decoding.prime(prior.sequence_prompt(window.prompt, window.labels))
     for n in range(codes.shape[1]):
-        token = draw(logits, uniforms[:, n], sampling)
+        token = draw(logits, window.uniforms[:, n], sampling)
         codes[:, n] = prior.music_code(token)
-        stepped()
+        on_step()
         if n + 1 < codes.shape[1]:
             logits = decoding.feed(token)
-    return torch.cat([prompt, codes], 1)
+    return torch.cat([window.prompt, codes], 1)
 
 
 @dataclass
-class Part:
-    """One clip at one level, or a slice of it. `codes` (P,) are there already and are kept; the rest is drawn with
-    `uniforms` (total,) by position, given the codes `above` (total / ratio,) and for the window that begins at a code
-    the label row (y,) that `labels_at` gives. `kept` is told after every window, when `codes` has grown."""
+class CodeSequence:
+    """One clip at one level, or a slice of it: `codes` (P,) exist and stay, the others of `total` are drawn.
+
+    `uniforms` (total,) are the random numbers by position, `above` (total / ratio,) the codes above, and `labels_at`
+    gives the label row (y,) of the window that begins at a code. `on_window` is called after every window, when `codes`
+    has grown.
+    """
 
     codes: Tensor
     uniforms: Tensor
     above: Tensor | None
     labels_at: Callable[[int], Tensor]
-    kept: Callable[[], None] = lambda: None
+    on_window: Callable[[], None] = lambda: None
 
     @property
     def missing(self) -> int:
+        """How many codes are still to be drawn."""
         return len(self.uniforms) - len(self.codes)
 
     def windows(self, n_ctx: int, hop: int) -> list[tuple[int, int]]:
@@ -108,72 +136,90 @@ class Part:
         return [(start, end) for start, end in windows if end > len(self.codes)]
 
 
-def sample_parts(
+def sample_sequences(
     prior: Prior,
-    parts: Sequence[Part],
+    sequences: Sequence[CodeSequence],
     width: int,
     sampling: Sampling,
     hop: int,
-    stepped: Callable[[int], None] = lambda parts: None,
+    on_step: Callable[[int], None] = lambda rows: None,
 ) -> None:
-    """Complete the codes of every part, window by window, `width` parts at a time.
+    """Complete the codes of every sequence, window by window, `width` sequences at a time.
 
     Windows are taken together that have as many codes before and after; a short batch is filled up with copies of its
-    last row, so that what a part becomes depends on the width and on nothing else. `stepped` is told how many parts
-    each step served.
+    last row, so that the result depends on the width and not on the other sequences.
+
+    Args:
+        prior: of the level.
+        sequences: completed in place.
+        width: rows of a batch.
+        sampling: the values of this level.
+        hop: codes that a window adds.
+        on_step: called after every token with the number of sequences that it served.
     """
     n_ctx = window_length(prior, sampling)
     while True:
-        alike: defaultdict[tuple[int, int], list[tuple[Part, int, int]]] = defaultdict(list)
-        for part in parts:
-            for start, end in part.windows(n_ctx, hop)[:1]:
-                alike[len(part.codes) - start, end - start].append((part, start, end))
+        alike: defaultdict[tuple[int, int], list[tuple[CodeSequence, int, int]]] = defaultdict(list)
+        for sequence in sequences:
+            for start, end in sequence.windows(n_ctx, hop)[:1]:
+                alike[len(sequence.codes) - start, end - start].append((sequence, start, end))
         if not alike:
             return
         batch = max(alike.values(), key=len)[:width]
-        _sample_batch(prior, batch, width, sampling, partial(stepped, len(batch)))
+        rows = batch + batch[-1:] * (width - len(batch))
+        window = _window_batch(rows, prior.config.ratio if prior.config.conditioner is not None else None)
+        sampled = sample_window(prior, window, sampling, partial(on_step, len(batch)))
+        for (sequence, start, _), codes in zip(batch, sampled, strict=False):
+            sequence.codes = torch.cat([sequence.codes[:start], codes])
+            sequence.on_window()
 
 
-def _sample_batch(
-    prior: Prior,
-    batch: list[tuple[Part, int, int]],
-    width: int,
-    sampling: Sampling,
-    stepped: Callable[[], None],
-) -> None:
-    ratio = prior.config.ratio
-    rows = batch + batch[-1:] * (width - len(batch))
-    labels = torch.stack([part.labels_at(start) for part, start, _ in rows])
+def _window_batch(rows: list[tuple[CodeSequence, int, int]], ratio: int | None) -> WindowBatch:
+    """The windows [start, end) of sequences; `ratio` is None for a prior without codes above."""
     above = None
-    if prior.config.conditioner is not None:
-        slices = [part.above[start // ratio : -(-end // ratio)] for part, start, end in rows if part.above is not None]
-        above = torch.stack(slices)
-    prompt = torch.stack([part.codes[start:] for part, start, _ in rows])
-    uniforms = torch.stack([part.uniforms[len(part.codes) : end] for part, _, end in rows])
-    windows = sample_window(prior, labels, above, prompt, uniforms, sampling, stepped)
-    for (part, start, _), window in zip(batch, windows, strict=False):
-        part.codes = torch.cat([part.codes[:start], window])
-        part.kept()
+    if ratio is not None:
+        above = torch.stack(
+            [row.above[start // ratio : -(-end // ratio)] for row, start, end in rows if row.above is not None]
+        )
+    return WindowBatch(
+        labels=torch.stack([row.labels_at(start) for row, start, _ in rows]),
+        above=above,
+        prompt=torch.stack([row.codes[start:] for row, start, _ in rows]),
+        uniforms=torch.stack([row.uniforms[len(row.codes) : end] for row, _, end in rows]),
+    )
 
 
-def sample_level(
-    prior: Prior,
-    labels_at: Callable[[int], Tensor],
-    above: Tensor | None,
-    codes: Tensor,
-    uniforms: Tensor,
-    sampling: Sampling,
-    hop: int,
-    stepped: Callable[[], None] = lambda: None,
-) -> Tensor:
-    """All codes (B, total) of a level of B clips of equal length; `codes` (B, P) are there already and are kept.
+@dataclass(frozen=True)
+class LevelBatch:
+    """One level of B clips of equal length. `labels_at(start)` gives the label rows (B, y) of the window that begins at
+    that code."""
 
-    `labels_at(start)` gives the label rows (B, y) of the window that starts at that code, `above` the whole level
-    above, and `uniforms` (B, total) the random numbers by position.
+    labels_at: Callable[[int], Tensor]
+    above: Tensor | None  # (B, total / ratio): the whole level above
+    codes: Tensor  # (B, P): exist and stay
+    uniforms: Tensor  # (B, total): the random numbers by position
+
+
+def sample_level(prior: Prior, level: LevelBatch, sampling: Sampling, hop: int) -> Tensor:
+    """Complete a level of clips of equal length.
+
+    Args:
+        prior: of the level.
+        level: labels, codes above, existing codes and random numbers.
+        sampling: the values of this level.
+        hop: codes that a window adds.
+
+    Returns:
+        Codes (B, total), the existing ones first.
     """
-    parts = [
-        Part(codes[b], uniforms[b], None if above is None else above[b], lambda start, b=b: labels_at(start)[b])
-        for b in range(len(codes))
+    sequences = [
+        CodeSequence(
+            level.codes[b],
+            level.uniforms[b],
+            None if level.above is None else level.above[b],
+            lambda start, b=b: level.labels_at(start)[b],
+        )
+        for b in range(len(level.codes))
     ]
-    sample_parts(prior, parts, len(parts), sampling, hop, lambda size: stepped())
-    return torch.stack([part.codes for part in parts])
+    sample_sequences(prior, sequences, len(sequences), sampling, hop)
+    return torch.stack([sequence.codes for sequence in sequences])

@@ -1,9 +1,8 @@
 """How many threads a model of a given width is worth.
 
-For a small model a second thread takes 45 % more processor time to be 10 % faster, and four times as long as one when
-another program wants the same core (two cores, width 256, 16 clips). From a width of 1024 on, every thread reads its
-own share of the weights (width 1920, 8 clips: 1.4 to 2 times as fast with two). One thread also makes codes independent
-of how many torch was given, for sums over threads round differently.
+A small model gains next to nothing from a second thread, and loses much where another program wants the same core. In a
+wide one every thread reads its own share of the weights. One thread also makes codes independent of how many torch was
+given, for sums over threads round differently. The measurements are in results/benchmarks/engine.md.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import torch
 from threadpoolctl import ThreadpoolController
 
 WIDE = 1024
+"""From this width on a model uses all of torch's threads."""
 
 
 def threads_for(width: int) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""Is this engine the original? A folder of golden vectors says so, check by check.
+"""Whether this engine computes what the original does: checks against a folder of golden vectors.
 
 The vectors were computed by the original implementation: tiny shapes, random weights, the original's names. A folder
 holds one subfolder a case, of any name; what a case is, its `hparams.json` says, and so does every size:
@@ -54,10 +54,11 @@ class CheckedCase:
     name: str
     checks: tuple[Check, ...]
     unread: tuple[str, ...] = ()
-    """Tensors of the case that no check has asked for."""
+    """Tensors of the case that no check reads."""
 
     @property
     def passed(self) -> bool:
+        """Whether every check passed."""
         return all(check.passed for check in self.checks)
 
     @property

@@ -20,7 +20,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Tensors(dict[str, Tensor]):
-    """Named tensors of a file; one that is not there is told with the file's name."""
+    """Named tensors of a file; a missing one is an error that names the file."""
 
     def __init__(self, path: Path) -> None:
         from safetensors import SafetensorError
@@ -41,7 +41,7 @@ class Tensors(dict[str, Tensor]):
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """Names of the tensors that nobody has asked for."""
+        """Names of the tensors that were never read."""
         return tuple(sorted(self.keys() - self.read))
 
     def __missing__(self, key: str) -> Tensor:
@@ -49,7 +49,7 @@ class Tensors(dict[str, Tensor]):
 
 
 class Values(dict[str, Any]):
-    """The object of a JSON file; a key that is not there is told with the file's name."""
+    """The object of a JSON file; a missing key is an error that names the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,17 +65,19 @@ class Values(dict[str, Any]):
 
 
 class Case:
-    """One case; its files are read when they are asked for."""
+    """One case; its files are read at their first use."""
 
     def __init__(self, folder: Folder, name: str) -> None:
         self.folder, self.name = folder, name
 
     @property
     def path(self) -> Path:
+        """Its folder."""
         return self.folder.path / self.name
 
     @cached_property
     def hparams(self) -> Values:
+        """`hparams.json`."""
         return Values(self.path / "hparams.json")
 
     @cached_property
@@ -85,6 +87,7 @@ class Case:
 
     @cached_property
     def vectors(self) -> Tensors:
+        """`vectors.safetensors`."""
         return Tensors(self.path / "vectors.safetensors")
 
     def codes(self, key: str) -> Tensor:
@@ -93,10 +96,12 @@ class Case:
 
     @cached_property
     def vqvae(self) -> VQVAE:
+        """The VQ-VAE with the case's weights."""
         return self._loaded(VQVAE(vqvae_config(self.hparams["vqvae"])))
 
     @cached_property
     def prior(self) -> Prior:
+        """The prior with the case's weights."""
         return self._loaded(Prior(prior_config(self.hparams["prior"], self.hparams["vqvae"])))
 
     @cached_property
@@ -127,6 +132,7 @@ class Folder:
         self._cases: dict[str, Case] = {}
 
     def case(self, name: str) -> Case:
+        """The case of that name, read once."""
         return self._cases.setdefault(name, Case(self, name))
 
     def labeller(self, hps: Mapping[str, Any], ids: str) -> Labeller:

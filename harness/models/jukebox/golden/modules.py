@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.models.jukebox.decoding.incremental import begin_window
 from harness.models.jukebox.golden.case import Case, song_labels
 from harness.models.jukebox.golden.report import Report
 from harness.models.jukebox.network.attention import layer_pattern
@@ -110,7 +111,7 @@ def combined_loss(config: PriorConfig, music: Tensor, lyrics: Tensor) -> Tensor:
 
 
 def _check_cached(case: Case, labels: str, report: Report) -> None:
-    """Sampling keeps keys and values: the logits are the same, however much of the window was there at once."""
+    """Sampling uses KV caches: the logits are the same, however much of the window was given at once."""
     name = f"cached_preds_{labels}"
     with report.part(name):
         z, y, above = _inputs(case, labels)
@@ -125,7 +126,7 @@ def _check_cached(case: Case, labels: str, report: Report) -> None:
 
 def _cached_logits(prior: Prior, tokens: Tensor, y: Tensor, above: Tensor | None, primed: int) -> dict[int, Tensor]:
     """Logits (B, bins) by position of the whole sequence, from the one after the `primed` tokens on."""
-    decoding = prior.decoding(y, above)
+    decoding = begin_window(prior, y, above)
     logits = {primed: decoding.prime(tokens[:, :primed]).clone()}
     for position in range(primed, tokens.shape[1] - 1):
         logits[position + 1] = decoding.feed(tokens[:, position]).clone()

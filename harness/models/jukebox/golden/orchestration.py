@@ -17,8 +17,9 @@ from torch import Tensor
 
 from harness.models.base import Sampling
 from harness.models.jukebox.conditioning.labels import Labels
-from harness.models.jukebox.decoding.alignment import align
-from harness.models.jukebox.decoding.sampling import sample_level, truncate, window_starts
+from harness.models.jukebox.decoding.alignment import AttentionHead, align
+from harness.models.jukebox.decoding.incremental import begin_window
+from harness.models.jukebox.decoding.sampling import LevelBatch, sample_level, truncate, window_starts
 from harness.models.jukebox.golden.case import Case, song_labels
 from harness.models.jukebox.golden.report import AUDIO, Report
 from harness.models.jukebox.network.config import PriorConfig
@@ -66,9 +67,11 @@ class Pieces:
         self.top = self.levels - 1
 
     def module(self, name: str) -> Case:
+        """The case of a module, by its name."""
         return self.case.folder.case(self.hparams["modules"][name])
 
     def prior(self, level: int) -> Prior:
+        """The prior of a level."""
         return self.module(f"level_{level}").prior
 
     @cached_property
@@ -87,6 +90,7 @@ class Pieces:
         return int(self.hparams["hop_fraction"][level] * self.prior(level).config.n_ctx)
 
     def sampling(self, level: int) -> Sampling:
+        """How a level is sampled."""
         kwargs = self.hparams["sampling_kwargs"][level]
         return Sampling(temperature=kwargs["temp"], top_k=kwargs["top_k"])
 
@@ -95,22 +99,22 @@ class Pieces:
         return samples // self.prior(level).config.hop
 
     def sample(self, level: int, above: Tensor | None, codes: Tensor, total: int) -> Tensor:
-        """Codes (B, total) of a level of which `codes` are there."""
+        """Codes (B, total) of a level, beginning with the existing `codes`."""
         uniforms = torch.zeros(len(codes), total, dtype=torch.float64)  # greedy: any number draws the same code
-        return sample_level(
-            self.prior(level), self.labels_at(level), above, codes, uniforms, self.sampling(level), self.hop(level)
-        )
+        batch = LevelBatch(self.labels_at(level), above, codes, uniforms)
+        return sample_level(self.prior(level), batch, self.sampling(level), self.hop(level))
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of an orchestration, as its vectors tell it."""
+    """One run of an orchestration, as its vectors describe it."""
 
     pieces: Pieces
     name: str
 
     @property
     def facts(self) -> Mapping[str, Any]:
+        """What `vectors.json` says of this run."""
         return self.pieces.case.values[self.name]
 
     @property
@@ -133,7 +137,7 @@ class Run:
         return None if level == self.pieces.levels else self.pieces.case.codes(f"{self.name}.input_codes_level_{level}")
 
     def there(self, level: int) -> Tensor:
-        """Codes (B, P) that are there before anything is sampled."""
+        """Codes (B, P) that exist before anything is sampled."""
         for kind in ("prompt", "input"):
             if (key := f"{self.name}.{kind}_codes_level_{level}") in self.pieces.case.vectors:
                 return self.pieces.case.codes(key)
@@ -165,7 +169,7 @@ def _check_run(pieces: Pieces, name: str, report: Report) -> None:
 
 
 def _windows(run: Run, samples: int, empty: bool = False) -> list[Window]:
-    """Every window in order; those that are full already count among them. `empty`: nothing is there before."""
+    """Every window in order; those that are full already count among them. `empty`: no codes exist before."""
     windows: list[Window] = []
     for level in run.sampled:
         config, total = run.pieces.prior(level).config, run.pieces.codes(samples, level)
@@ -186,7 +190,7 @@ def _window(level: int, config: PriorConfig, start: int, there: int, total: int)
 
 
 def _check_input_run(run: Run, report: Report) -> None:
-    """The codes that a run goes on from were themselves sampled from nothing, to a shorter length."""
+    """The codes that a run continues were themselves sampled from nothing, to a shorter length."""
     pieces, name = run.pieces, f"{run.name}.input_run"
     with report.part(name):
         samples = pieces.hparams[f"{run.name}_input_sample_length"]
@@ -217,10 +221,9 @@ def _extend_level(pieces: Pieces, level: int, codes: Tensor, n: int) -> tuple[Te
     config, total = pieces.prior(level).config, codes.shape[1] + n
     start = max(0, total - config.n_ctx)
     labels_at = pieces.labels_at(level)
-    window = sample_level(
-        pieces.prior(level), lambda _: labels_at(start), None, codes[:, start:],
-        torch.zeros(len(codes), total - start, dtype=torch.float64), pieces.sampling(level), pieces.hop(level),
-    )  # fmt: skip
+    uniforms = torch.zeros(len(codes), total - start, dtype=torch.float64)
+    batch = LevelBatch(lambda _: labels_at(start), None, codes[:, start:], uniforms)
+    window = sample_level(pieces.prior(level), batch, pieces.sampling(level), pieces.hop(level))
     return torch.cat([codes[:, :start], window], 1), _window(level, config, start, codes.shape[1], total)
 
 
@@ -239,14 +242,14 @@ def _check_partial(pieces: Pieces, report: Report) -> None:
 
 def _along(prior: Prior, y: Tensor, above: Tensor | None, prompt: Tensor, picks: Tensor) -> Iterator[Tensor]:
     """Logits (B, bins) of each pick (B, N) of the joint vocabulary given the ones before, as sampling sees them."""
-    decoding = prior.decoding(y, above)
+    decoding = begin_window(prior, y, above)
     yield decoding.prime(prior.sequence_prompt(prompt, y))
     for n in range(picks.shape[1] - 1):
         yield decoding.feed(picks[:, n])
 
 
 def _check_picks(pieces: Pieces, report: Report) -> None:
-    """Picks of the joint vocabulary: fed back as they are inside a window, kept as codes for the next."""
+    """Picks of the joint vocabulary: fed back as they are inside a window, stored as codes for the next."""
     with report.part("raw picks"):
         level, prior = pieces.top, pieces.prior(pieces.top)
         key = f"ancestral.level_{level}_raw_picks"
@@ -271,7 +274,7 @@ def _check_alignment(pieces: Pieces, report: Report) -> None:
         hps = module.hparams["prior"]
         weights = align(
             module.prior, module.labeller, pieces.labels[level], pieces.case.codes(f"ancestral.codes_level_{level}"),
-            pieces.hop(level), hps["alignment_layer"], hps["alignment_head"],
+            pieces.hop(level), AttentionHead(hps["alignment_layer"], hps["alignment_head"]),
         )  # fmt: skip
         for row, ours in enumerate(weights):
             report.close(f"ancestral.alignment_{row}", ours, pieces.case.vectors[f"ancestral.alignment_{row}"])
@@ -288,6 +291,6 @@ def _check_distributions(pieces: Pieces, name: str, facts: Mapping[str, Any], re
         logits = torch.stack([step.clone() for step in _along(prior, y, above, picks[:, :0], picks)])
         temperature, top_k = facts["temp"], facts["top_k"]
         report.close(f"{name}.logits_over_temp", logits / temperature, vectors[f"{name}.logits_over_temp"])
-        kept = truncate(logits.flatten(0, 1), Sampling(temperature=temperature, top_k=top_k))
-        report.close(f"{name}.probs", kept.softmax(-1).view_as(logits), vectors[f"{name}.probs"])
+        truncated = truncate(logits.flatten(0, 1), Sampling(temperature=temperature, top_k=top_k))
+        report.close(f"{name}.probs", truncated.softmax(-1).view_as(logits), vectors[f"{name}.probs"])
         report.equal(f"{name}.sampled_codes", prior.music_code(picks), pieces.case.codes(f"{name}.sampled_codes"))

@@ -80,6 +80,7 @@ class Report:
         self._add(name, not wrong, len(wrong), 0.0, where)
 
     def fail(self, name: str, reason: str, tolerance: float = 0.0) -> None:
+        """Add a failed check."""
         self._add(name, False, float("nan"), tolerance, reason)
 
     @contextmanager

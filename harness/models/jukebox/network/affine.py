@@ -1,19 +1,9 @@
 """Affine maps, y = x @ w + b, and the ways to compute them for a few rows at a time.
 
 Sampling multiplies every weight with a handful of rows, over and over: it is bound by how fast weights are read, and
-BLAS libraries differ there by a factor of four. Measured on two cores of an AMD EPYC (Zen 4), one thread, twelve layers
-of the shapes of a prior, in µs for all of their products:
-
-    width  rows   torch (MKL)   numpy (OpenBLAS)   oneDNN, packed   oneDNN, packed, bfloat16
-      256     1           343                182              974                        826
-      256     8           838                418             1140                        917
-      512     1          3274               2211             3424                       1329
-      512     8          5102               4924             3548                       2164
-     1920     1         28672              23104            31428                      19716
-     1920     8         73528              68868            36368                      17580
-
-So in float32 one row, and any few rows of a small matrix, go to numpy; a few rows of a large one to oneDNN, which wants
-its weights packed. Lower precision always goes to oneDNN. On a GPU, torch's own product is the fast one.
+BLAS libraries differ there by a factor of four. In float32 one row, and any few rows of a small matrix, go to numpy; a
+few rows of a large one to oneDNN, which wants its weights packed. Lower precision always goes to oneDNN. On a GPU,
+torch's own product is the fast one. The measurements are in results/benchmarks/engine.md.
 """
 
 from __future__ import annotations
@@ -29,8 +19,8 @@ SMALL = 384 * 384
 
 
 class Conv1D(nn.Module):
-    """An affine map stored as (n_in, n_out), the way the checkpoints have it. The product is made in the weights'
-    dtype."""
+    """An affine map (…, n_in) -> (…, n_out), its weights stored as (n_in, n_out) as in the checkpoints. The product is
+    computed in the weights' dtype."""
 
     def __init__(self, n_in: int, n_out: int, std: float = 0.02) -> None:
         super().__init__()
@@ -40,15 +30,17 @@ class Conv1D(nn.Module):
         self.packed: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = x.flatten(0, -2).to(self.b.dtype)
+        rows = x.flatten(0, -2).to(self.b.dtype)  # (rows, n_in)
         if self.packed is not None:
             return packed_product(rows, self.packed, self.b).unflatten(0, x.shape[:-1])
         assert self.w is not None
         return torch.addmm(self.b, rows, self.w).unflatten(0, x.shape[:-1])
 
     def pack(self, rows: int) -> Tensor:
-        """Turn the weights into the order that oneDNN reads for `rows` rows (other numbers work too), in their place:
-        two copies of a large model would not fit."""
+        """Replace the weights by a copy in the order that oneDNN reads for `rows` rows, which is returned.
+
+        Other numbers of rows work too. In place, because two copies of a large model would not fit.
+        """
         if self.packed is None:
             assert self.w is not None
             self.packed, self.w = pack(self.w.T, rows), None
@@ -56,16 +48,17 @@ class Conv1D(nn.Module):
 
 
 def pack(weight: Tensor, rows: int) -> Tensor:
-    """(n_out, n_in) in the order that oneDNN reads."""
+    """Weights (n_out, n_in) in the order that oneDNN reads for `rows` rows."""
     return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), rows)
 
 
 def packed_product(x: Tensor, packed: Tensor, b: Tensor | None) -> Tensor:
+    """x (rows, n_in) -> (rows, n_out), with weights from `pack` and a bias (n_out,)."""
     return torch.ops.mkldnn._linear_pointwise(x, packed, b, "none", [], "")
 
 
 class Affine(Protocol):
-    """One affine map for a fixed number of rows. `out` (rows, n_out) is made once and written by every call."""
+    """One affine map for a fixed number of rows. `out` (rows, n_out) is allocated once and written by every call."""
 
     out: Tensor
 
@@ -75,11 +68,16 @@ class Affine(Protocol):
 
 
 def affine(module: Conv1D | nn.Linear, rows: int) -> Affine:
-    """The fastest way here to apply `module` to `rows` rows again and again."""
+    """The fastest way on this device to apply a map to a few rows again and again.
+
+    Args:
+        module: the map; its weights may be packed in place.
+        rows: of every call.
+    """
     linear = isinstance(module, nn.Linear)
     sample = module.weight if linear else module.b
     size = sample.numel() if linear else module.n_in * module.n_out
-    packed_already = not linear and module.packed is not None  # for another number of rows: it serves this one too
+    packed_already = not linear and module.packed is not None  # for another number of rows, which works here too
     few = rows == 1 or size <= SMALL
     if sample.device.type == "cpu" and sample.dtype is torch.float32 and few and not packed_already:
         return NumpyAffine(*_matrix(module), rows)
@@ -90,7 +88,7 @@ def affine(module: Conv1D | nn.Linear, rows: int) -> Affine:
 
 
 def _matrix(module: Conv1D | nn.Linear) -> tuple[Tensor, Tensor | None]:
-    """(n_in, n_out) and the bias."""
+    """Weights (n_in, n_out) and bias (n_out,)."""
     if isinstance(module, nn.Linear):
         return module.weight.detach().T, None
     assert module.w is not None
@@ -98,6 +96,8 @@ def _matrix(module: Conv1D | nn.Linear) -> tuple[Tensor, Tensor | None]:
 
 
 class NumpyAffine:
+    """numpy's product, in float32."""
+
     def __init__(self, w: Tensor, b: Tensor | None, rows: int) -> None:
         self.w, self.b = w.numpy(), b
         self.out = w.new_empty(rows, w.shape[1])
@@ -109,6 +109,8 @@ class NumpyAffine:
 
 
 class TorchAffine:
+    """torch's product, in the weights' dtype."""
+
     def __init__(self, w: Tensor, b: Tensor | None, rows: int) -> None:
         self.w, self.b = w, b
         self.out = w.new_empty(rows, w.shape[1])
@@ -121,7 +123,7 @@ class TorchAffine:
 
 
 class PackedAffine:
-    """oneDNN's product, kept in float32."""
+    """oneDNN's product in the weights' dtype, stored in float32."""
 
     def __init__(self, packed: Tensor, b: Tensor | None, dtype: torch.dtype, rows: int) -> None:
         self.packed, self.b, self.dtype = packed, b, dtype

@@ -29,6 +29,7 @@ class VQVAEConfig:
 
     @property
     def levels(self) -> int:
+        """Number of levels."""
         return len(self.downs)
 
     @property
@@ -55,6 +56,7 @@ class TransformerConfig:
 
     @property
     def block_ctx(self) -> int:
+        """Positions of a row."""
         return self.n_ctx // self.blocks
 
 
@@ -110,6 +112,7 @@ class PriorConfig:
 
     @property
     def total_bins(self) -> int:
+        """Size of the vocabulary: the codes, and the lyric characters where they share the sequence."""
         return self.bins + (self.n_vocab if self.single_enc_dec else 0)
 
     @property
@@ -119,15 +122,17 @@ class PriorConfig:
 
     @property
     def labelled(self) -> bool:
-        """Whether the prior is told artist, genre and time; without, it knows only the codes above."""
+        """Whether the prior is given artist, genre and time; without, only the codes above."""
         return self.artists > 0
 
     @property
     def window_samples(self) -> int:
+        """Audio that a window spans."""
         return self.n_ctx * self.hop
 
     @property
     def transformer(self) -> TransformerConfig:
+        """Shape of the music's transformer."""
         prime_len = (self.n_tokens // self.blocks + 1) * self.blocks if self.single_enc_dec else 0
         encoder_len = self.n_tokens if self.lyric_encoder else 0
         return TransformerConfig(

@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.models.jukebox.decoding.decoding import CHUNK, Decoding
 from harness.models.jukebox.network.affine import Conv1D
 from harness.models.jukebox.network.config import PriorConfig
 from harness.models.jukebox.network.transformer import Autoregressive
@@ -38,10 +37,13 @@ class Conditioner(nn.Module):
         self.ln = nn.LayerNorm(config.width)
 
     def forward(self, codes: Tensor) -> Tensor:
-        return self.ln(self.cond(self.x_emb(codes).transpose(1, 2)).transpose(1, 2))
+        x = self.x_emb(codes).transpose(1, 2)  # (B, width, T)
+        return self.ln(self.cond(x).transpose(1, 2))  # (B, T * stride^down, width)
 
 
 class Table(nn.Module):
+    """An embedding, under the name that checkpoints give it."""
+
     def __init__(self, rows: int, width: int) -> None:
         super().__init__()
         self.emb = nn.Embedding(rows, width)
@@ -84,8 +86,8 @@ class LabelConditioner(nn.Module):
             self.relative_pos_emb = Table(config.t_bins, config.width)
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor | None]:
-        artist, genres = y[:, 3:4], y[:, 4 : 4 + self.config.max_genres]
-        known = (genres >= 0).unsqueeze(-1)
+        artist, genres = y[:, 3:4], y[:, 4 : 4 + self.config.max_genres]  # (B, 1), (B, max_genres)
+        known = (genres >= 0).unsqueeze(-1)  # (B, max_genres, 1)
         start = (self.bow_genre_emb.emb(genres.clamp_min(0)) * known).sum(1, keepdim=True) + self.artist_emb.emb(artist)
         if self.config.conditioner is not None:
             return start, None
@@ -115,8 +117,8 @@ class Prior(nn.Module):
             self.prime_x_out = nn.Linear(config.width, config.n_vocab, bias=False)
 
     def products(self) -> list[str]:
-        """The keys of the tensors that the transformers multiply with: what a lower precision is for. Sums and norms
-        stay in float32."""
+        """The keys of the tensors that the transformers multiply with: those that may have a lower precision. Sums and
+        norms stay in float32."""
         owners = {name for name, module in self.named_modules() if isinstance(module, Conv1D)}
         owners |= {
             f"{name}.{part}"
@@ -131,9 +133,16 @@ class Prior(nn.Module):
         return y[:, 4 + self.config.max_genres :]
 
     def conditioning(self, y: Tensor, z_cond: Tensor | None) -> tuple[Tensor | None, Tensor]:
-        """Labels and the codes above (B, n_ctx / ratio or fewer) -> start embedding (B, 1, width), None for a prior
-        without labels, and what every music position is given (B, n_ctx, width). Where a window is not filled,
-        positions past the codes get nothing."""
+        """What a window is conditioned on.
+
+        Args:
+            y: label rows (B, y).
+            z_cond: the codes above, (B, n_ctx / ratio) or fewer; None for the top prior.
+
+        Returns:
+            The start embedding (B, 1, width), None for a prior without labels, and the conditioning of every music
+            position (B, n_ctx, width): zeros past the codes of a window that is not full.
+        """
         start, signal = self.y_emb(y) if self.config.labelled else (None, None)
         if z_cond is not None:
             upsampled = self.conditioner_blocks[0](z_cond)
@@ -149,14 +158,22 @@ class Prior(nn.Module):
         return self.prime_state_ln(self.prime_state_proj(self.prime_prior.hidden(self.lyrics(y), None)))
 
     def _sequence(self, z: Tensor, y: Tensor, x_cond: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens and conditioning of the whole sequence: the lyrics go in front where they share it."""
+        """Tokens (B, T) and conditioning (B, n_ctx, width) of the whole sequence: lyrics that share it go in front."""
         if not self.config.single_enc_dec:
             return z, x_cond
         return torch.cat([self.lyrics(y), z + self.config.n_vocab], 1), F.pad(x_cond, (0, 0, self.config.n_tokens, 0))
 
     def forward(self, z: Tensor, y: Tensor, z_cond: Tensor | None = None) -> Tensor:
-        """Teacher-forced logits of music codes z (B, T ≤ n_ctx), in the joint vocabulary with the lyrics first where
-        they share the sequence: (B, total length, total bins)."""
+        """Teacher-forced logits.
+
+        Args:
+            z: music codes (B, T), T ≤ n_ctx.
+            y: label rows (B, y).
+            z_cond: the codes above, for an upsampler.
+
+        Returns:
+            (B, positions, total bins): the music's, behind the lyrics' where they share the sequence.
+        """
         start, x_cond = self.conditioning(y, z_cond)
         tokens, x_cond = self._sequence(z, y, x_cond)
         return self.prior(tokens, start, x_cond[:, : tokens.shape[1]], self.encode_lyrics(y))
@@ -172,21 +189,14 @@ class Prior(nn.Module):
             return _bits(logits, z), torch.zeros(len(z), device=z.device)
         return _bits(logits, z), _bits(self.prime_x_out(encoded), lyrics)
 
-    def decoding(self, y: Tensor, z_cond: Tensor | None = None, chunk: int = CHUNK) -> Decoding:
-        """A window ready to be sampled under labels y. Prime it with `sequence_prompt` of the codes that are there."""
-        start, x_cond = self.conditioning(y, z_cond)
-        if self.config.single_enc_dec:
-            x_cond = F.pad(x_cond, (0, 0, self.config.n_tokens, 0))
-        return Decoding(self.prior, start, x_cond, self.encode_lyrics(y), chunk, self.graph)
-
     def sequence_prompt(self, z: Tensor, y: Tensor) -> Tensor:
-        """Music codes that are there (B, T ≥ 0) -> the tokens to prime a window with."""
+        """Existing music codes (B, T ≥ 0) -> the tokens to prime a window with, (B, positions)."""
         if not self.config.single_enc_dec:
             return z
         return torch.cat([self.lyrics(y), z + self.config.n_vocab], 1)
 
     def music_code(self, token: Tensor) -> Tensor:
-        """A token of the joint vocabulary as a code; a pick among the lyrics becomes code 0, as in the original."""
+        """A token of the joint vocabulary as a code; a draw among the lyrics becomes code 0, as in the original."""
         return (token - self.config.n_vocab).clamp_min(0) if self.config.single_enc_dec else token
 
 

@@ -166,6 +166,8 @@ class Codebook(nn.Module):
 
 
 class Bottleneck(nn.Module):
+    """The codebooks of all levels."""
+
     def __init__(self, config: VQVAEConfig) -> None:
         super().__init__()
         self.level_blocks = nn.ModuleList(Codebook(config.bins, config.emb_width) for _ in range(config.levels))
@@ -182,6 +184,7 @@ class VQVAE(nn.Module):
         self.bottleneck = Bottleneck(config)
 
     def codebook(self, level: int) -> Codebook:
+        """The codebook of a level."""
         block = self.bottleneck.level_blocks[level]
         assert isinstance(block, Codebook)
         return block

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,7 +10,7 @@ from torch import Tensor, nn
 from harness.models.jukebox.network.config import VQVAEConfig
 from harness.models.jukebox.network.vqvae import VQVAE
 from harness.models.jukebox.train.data import Recordings
-from harness.models.jukebox.train.loop import Schedule, Trainer
+from harness.models.jukebox.train.loop import Job, Trainer
 from harness.models.jukebox.train.losses import spectral_distance
 
 EXCERPT = 16_384  # samples, about a second: a multiple of every hop
@@ -74,10 +72,17 @@ class LevelCodec(nn.Module):
         self.book.k[dead], self.sums[dead], self.usage[dead] = fresh, fresh * start, start
 
 
-def train_codec(
-    config: VQVAEConfig, level: int, schedule: Schedule, train: Recordings, valid: Recordings, folder: Path
-) -> LevelCodec:
-    """Train `level`; checkpoints and the best weights by validation loss lie in `folder`."""
+def train_codec(config: VQVAEConfig, level: int, job: Job, train: Recordings, valid: Recordings) -> LevelCodec:
+    """Train one level.
+
+    Args:
+        config: shape of the whole VQ-VAE.
+        level: 0 for the finest.
+        job: schedule, folder and log; the folder gets checkpoints and the best weights by validation loss.
+        train: recordings to learn from.
+        valid: recordings to validate on.
+    """
+    schedule = job.schedule
     torch.manual_seed(schedule.seed)
     codec = LevelCodec(config, level)
     held_out = torch.from_numpy(valid.excerpts(np.random.default_rng(1), 32, EXCERPT))
@@ -88,18 +93,18 @@ def train_codec(
         mel, convergence = spectral_distance(decoded, audio, config.rate)
         waveform = ((decoded - audio).square().sum(1) / (audio.square().sum(1) + 1.0)).mean()
         loss = mel + 0.5 * convergence + 0.2 * waveform + 0.25 * commitment
-        figures = {"mel": mel, "convergence": convergence, "waveform": waveform, "commitment": commitment}
-        return loss, {key: value.item() for key, value in figures.items()}, codes
+        terms = {"mel": mel, "convergence": convergence, "waveform": waveform, "commitment": commitment}
+        return loss, {key: value.item() for key, value in terms.items()}, codes
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         codec.quantising = index >= WARM_UP
         rng = np.random.default_rng((schedule.seed, index))
-        loss, figures, _ = losses(torch.from_numpy(train.excerpts(rng, schedule.batch, EXCERPT)))
-        return loss, figures
+        loss, terms, _ = losses(torch.from_numpy(train.excerpts(rng, schedule.batch, EXCERPT)))
+        return loss, terms
 
     def validate() -> dict[str, float]:
-        loss, figures, codes = losses(held_out)
-        return {"loss": loss.item(), **figures, "codes_used": len(codes.unique()) / config.bins}
+        loss, terms, codes = losses(held_out)
+        return {"loss": loss.item(), **terms, "codes_used": len(codes.unique()) / config.bins}
 
-    Trainer(f"codec-{level}", codec, schedule, folder).run(step, validate)
+    Trainer(f"codec-{level}", codec, job).run(step, validate)
     return codec

@@ -58,7 +58,18 @@ def assembled_vqvae(config: VQVAEConfig, levels: Iterable[int], out: Path) -> VQ
 
 @torch.inference_mode()
 def encode_track(vqvae: VQVAE, level: int, audio: np.ndarray, shift: float = 0.0, gain_db: float = 0.0) -> np.ndarray:
-    """Codes (T / hop,) uint16 of int16 samples (T,), after `shift` top-level hops are left off the front."""
+    """Codes of one recording.
+
+    Args:
+        vqvae: the codec.
+        level: 0 for the finest.
+        audio: int16 (T,).
+        shift: top-level hops that are left off the front.
+        gain_db: of the audio.
+
+    Returns:
+        uint16 (T / hop,), cut to whole top-level codes.
+    """
     top, hop = vqvae.config.hops[-1], vqvae.config.hops[level]
     audio = audio[round(shift * top) :]
     audio = audio[: len(audio) // top * top]
@@ -75,7 +86,15 @@ def encode_track(vqvae: VQVAE, level: int, audio: np.ndarray, shift: float = 0.0
 def coded_tracks(
     vqvae: VQVAE, levels: tuple[int, ...], recordings: Recordings, out: Path, variants: tuple[Variant, ...]
 ) -> list[CodedTrack]:
-    """All variants of all recordings at the named levels; encoded once and kept in `out`."""
+    """All variants of all recordings.
+
+    Args:
+        vqvae: the codec.
+        levels: to encode.
+        recordings: of one split.
+        out: the folder that codes are cached in.
+        variants: of every recording.
+    """
     coded = []
     for variant in variants:
         by_level = {level: _coded_level(vqvae, level, recordings, out, variant) for level in levels}
@@ -88,13 +107,13 @@ def coded_tracks(
 def _coded_level(vqvae: VQVAE, level: int, recordings: Recordings, out: Path, variant: Variant) -> list[np.ndarray]:
     from safetensors.numpy import load_file, save
 
-    told = hashlib.sha256(repr([(track.sha256, variant) for track in recordings.tracks]).encode())
+    hasher = hashlib.sha256(repr([(track.sha256, variant) for track in recordings.tracks]).encode())
     for module in (vqvae.encoders[level], vqvae.codebook(level)):
         for tensor in module.state_dict().values():
-            told.update(tensor.numpy().tobytes())
-    kept = out / f"codes-{level}-{told.hexdigest()[:16]}.safetensors"
-    if not kept.exists():
+            hasher.update(tensor.numpy().tobytes())
+    cached = out / f"codes-{level}-{hasher.hexdigest()[:16]}.safetensors"
+    if not cached.exists():
         coded = [encode_track(vqvae, level, audio, *variant) for audio in recordings.audio]
-        write_bytes(kept, save({f"{i:05d}": codes for i, codes in enumerate(coded)}))
-    loaded = load_file(kept)
+        write_bytes(cached, save({f"{i:05d}": codes for i, codes in enumerate(coded)}))
+    loaded = load_file(cached)
     return [loaded[key] for key in sorted(loaded)]

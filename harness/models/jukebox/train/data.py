@@ -13,7 +13,7 @@ from harness.corpora import Track, open_corpus
 
 @dataclass(frozen=True)
 class Recordings:
-    """Tracks of one split as int16 samples, with what a prior is told about each."""
+    """Tracks of one split as int16 samples, with the labels of each."""
 
     audio: list[np.ndarray]  # int16 (samples,) per track
     tracks: list[Track]
@@ -21,6 +21,7 @@ class Recordings:
 
     @property
     def styles(self) -> list[str]:
+        """The styles of the tracks, sorted."""
         return sorted({track.style for track in self.tracks})
 
     def excerpts(self, rng: np.random.Generator, count: int, samples: int) -> np.ndarray:

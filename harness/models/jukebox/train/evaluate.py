@@ -1,4 +1,4 @@
-"""How good a trained model is, in figures that a change can be held against: `harness train evaluate`.
+"""How good a trained model is, in scores that a change can be compared with: `harness train evaluate`.
 
 All sets hold the same number of clips of the same length; samples share their seeds across styles. The real music that
 they are measured against was not trained on: all tracks of it for what the model makes; for real clips, and those
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.corpora import open_corpus
 from harness.corpora.excerpts import Excerpt, excerpts, halves
-from harness.models.base import Progress, Sampling
+from harness.models.base import Sampling, SamplingProgress
 from harness.models.jukebox.model import JukeboxModel
 from harness.models.jukebox.train.codes import CodedTrack
 from harness.models.jukebox.train.ngram import Trigram
@@ -54,9 +54,18 @@ def make_sets(
     embedder: Embedder,
     per_style: int,
     seconds: float,
-    progress: Progress | None = None,
+    progress: SamplingProgress | None = None,
 ) -> Sets:
-    """Build and embed every set: `per_style` clips of each style, `seconds` long."""
+    """Sample, take or compute every set, and embed it.
+
+    Args:
+        model: the model to evaluate.
+        corpus: name of a built corpus.
+        embedder: of all sets.
+        per_style: clips of each style in a set.
+        seconds: length of a clip.
+        progress: of the sampling.
+    """
     built = open_corpus(corpus)
     held_out = built.select("test")
     ours, theirs = halves(held_out)
@@ -71,7 +80,7 @@ def make_sets(
     conditionings = [model.encode(prompt, seconds) for prompt in prompts for _ in seeds]
     clips = model.sample(conditionings, seeds * len(prompts), Sampling(), progress)
     styles = [e.track.style for e in real]
-    asked = [prompt.style or "" for prompt in prompts for _ in seeds]
+    requested = [prompt.style or "" for prompt in prompts for _ in seeds]
 
     def embedded(audio: Iterable[NDArray[np.float32]], styles: list[str]) -> EmbeddingSet:
         named = zip(audio, styles, strict=True)
@@ -88,7 +97,7 @@ def make_sets(
         evaluated={
             "real": of_tracks(real),
             "round trip": of_tracks(real, (round_trip(model, e.audio) for e in real)),
-            "samples": embedded((clip.audio for clip in clips), asked),
+            "samples": embedded((clip.audio for clip in clips), requested),
             "random codes": embedded((random_codes(model, len(e.audio), rng) for e in real), styles),
             "white noise": embedded(noise, styles),
         },
@@ -136,9 +145,9 @@ def by_style(sets: Sets, name: str) -> dict[str, float]:
 
 
 def conditioning(sets: Sets, permutations: int = 9999) -> dict[str, Any]:
-    """Whether the sampled style is the one asked for, to a linear classifier trained on real clips of other tracks.
+    """Whether the sampled style is the requested one, to a linear classifier trained on real clips of other tracks.
 
-    The p value is exact for the null that the labels asked for say nothing: the labels of clips that share a seed are
+    The p value is exact for the null that the requested labels say nothing: the labels of clips that share a seed are
     permuted among themselves. Where a style has one training package this is package recognition.
     """
     from sklearn.linear_model import LogisticRegression
@@ -158,19 +167,21 @@ def conditioning(sets: Sets, permutations: int = 9999) -> dict[str, Any]:
     classifier.fit(*clip_means(sets.training))
     result: dict[str, Any] = {}
     for name in ("real", "round trip", "samples"):
-        means, asked = clip_means(sets.evaluated[name])
+        means, requested = clip_means(sets.evaluated[name])
         heard = classifier.predict(means)
-        styles = sorted(set(asked))
+        styles = sorted(set(requested))
         result[name] = {
-            "balanced_accuracy": float(balanced_accuracy_score(asked, heard)),
-            "confusion": confusion_matrix(asked, heard, labels=styles).tolist(),
+            "balanced_accuracy": float(balanced_accuracy_score(requested, heard)),
+            "confusion": confusion_matrix(requested, heard, labels=styles).tolist(),
             "styles": styles,
-            "clips": len(asked),
+            "clips": len(requested),
         }
-    grid_asked, grid_heard = (x.reshape(len(styles), -1) for x in (asked, heard))  # (styles, seeds): samples come last
+    grid_requested, grid_heard = (
+        x.reshape(len(styles), -1) for x in (requested, heard)
+    )  # (styles, seeds): samples come last
     rng = np.random.default_rng(0)
-    observed = (grid_asked == grid_heard).mean()
-    exceeded = sum((rng.permuted(grid_asked, axis=0) == grid_heard).mean() >= observed for _ in range(permutations))
+    observed = (grid_requested == grid_heard).mean()
+    exceeded = sum((rng.permuted(grid_requested, axis=0) == grid_heard).mean() >= observed for _ in range(permutations))
     result["samples"]["accuracy"] = float(observed)
     result["samples"]["p"] = (1 + int(exceeded)) / (1 + permutations)
     return result

@@ -1,4 +1,4 @@
-"""The one training loop: steps with a warm-up and a cosine, resumable checkpoints, figures to MLflow."""
+"""The one training loop: steps with a warm-up and a cosine, resumable checkpoints, values to a log."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.models.jukebox.train.log import training_log
+from harness.models.training import TrainingLog
 from metrics.io.files import write_bytes
 
 
 @dataclass(frozen=True)
 class Schedule:
+    """Length, batch and learning rate of a training."""
+
     steps: int
     batch: int
     rate: float  # peak learning rate
@@ -38,10 +40,19 @@ class Schedule:
         return self.floor + (1 - self.floor) * 0.5 * (1 + cos(pi * min(1.0, done)))
 
 
+@dataclass(frozen=True)
+class Job:
+    """One part's training: its schedule, the folder of its checkpoints, and the log that its values go to."""
+
+    schedule: Schedule
+    folder: Path
+    log: TrainingLog
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to reuse large freed blocks: on a virtual machine their page faults cost more than the arithmetic.
 
-    Measured on a codec step: forward 1.0 s without, 0.35 s with. A no-op where there is no glibc.
+    A no-op where there is no glibc.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
@@ -59,13 +70,12 @@ def _packed(state: dict[str, Any]) -> bytes:
 
 
 class Trainer:
-    """Runs `step(step_index) -> loss, figures` over the parameters of a module, and can go on where it stopped.
+    """Runs `step(step_index) -> loss, values` over the parameters of a module, and resumes where it stopped."""
 
-    Checkpoints lie in `folder`, which is `<results>/training/<model>`; figures go to the MLflow of `<results>`.
-    """
-
-    def __init__(self, name: str, module: nn.Module, schedule: Schedule, folder: Path) -> None:
-        self.name, self.module, self.schedule, self.folder = name, module, schedule, folder
+    def __init__(self, name: str, module: nn.Module, job: Job) -> None:
+        self.name, self.module, self.log = name, module, job.log
+        self.schedule = schedule = job.schedule
+        self.folder = job.folder
         decayed = [p for p in module.parameters() if p.requires_grad and p.ndim >= 2]
         plain = [p for p in module.parameters() if p.requires_grad and p.ndim < 2]
         groups = [{"params": decayed, "weight_decay": schedule.decay}, {"params": plain, "weight_decay": 0.0}]
@@ -76,23 +86,26 @@ class Trainer:
 
     @property
     def path(self) -> Path:
+        """The last checkpoint."""
         return self.folder / f"{self.name}.pt"
 
     @property
     def best_path(self) -> Path:
+        """The checkpoint of the least validation loss."""
         return self.folder / f"{self.name}.best.pt"
 
     def resume(self) -> None:
-        """Take up the last checkpoint, if there is one."""
+        """Load the last checkpoint, where one exists."""
         if not self.path.exists():
             return
         saved = torch.load(self.path, weights_only=True)
         self.module.load_state_dict(saved["module"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.first, self.seconds, self.best = saved["step"], saved["seconds"], saved["best"]
-        print(f"{self.name}: going on from step {self.first}", flush=True)
+        print(f"{self.name}: resuming from step {self.first}", flush=True)
 
     def save(self, step: int, validation: float) -> None:
+        """Write a checkpoint, and the best weights where `validation` is the least so far."""
         state: dict[str, Any] = {"module": self.module.state_dict(), "step": step, "seconds": self.seconds}
         if validation <= self.best:
             self.best = validation
@@ -103,23 +116,23 @@ class Trainer:
     def run(
         self, step: Callable[[int], tuple[Tensor, dict[str, float]]], validate: Callable[[], dict[str, float]]
     ) -> None:
-        """Train to the schedule's end. `validate` returns figures of which the first is the one to minimise."""
+        """Train to the schedule's end. `validate` returns values of which the first is the one to minimise."""
         schedule = self.schedule
         self.resume()
         self.module.train()
         sums: dict[str, float] = {}
-        with training_log(self.name, asdict(schedule), self.folder.parents[1]) as log:
+        with self.log(self.name, asdict(schedule)) as log:
             began = time.monotonic()
             for index in range(self.first, schedule.steps):
                 for group in self.optimizer.param_groups:
                     group["lr"] = schedule.rate * schedule.factor(index)
                 torch.manual_seed(schedule.seed * 1_000_003 + index)  # so that a resumed run draws the same
-                loss, figures = step(index)
+                loss, values = step(index)
                 loss.backward()
                 nn.utils.clip_grad_norm_(self.module.parameters(), schedule.clip)
                 self.optimizer.step()
                 self.optimizer.zero_grad(set_to_none=True)
-                for key, value in ({"loss": loss.item()} | figures).items():
+                for key, value in ({"loss": loss.item()} | values).items():
                     sums[key] = sums.get(key, 0.0) + value
                 if (index + 1) % schedule.every == 0 or index + 1 == schedule.steps:
                     count = (index - self.first) % schedule.every + 1
@@ -135,6 +148,6 @@ class Trainer:
                     line |= {f"valid/{key}": value for key, value in checked.items()}
                     log(line | {"seconds": self.seconds}, index + 1)
                     text = " ".join(f"{key} {value:.4g}" for key, value in line.items())
-                    place = f"step {index + 1}/{schedule.steps} {self.seconds / 60:.1f} min"
-                    print(f"{self.name} {place} {text}", flush=True)
+                    progress = f"step {index + 1}/{schedule.steps} {self.seconds / 60:.1f} min"
+                    print(f"{self.name} {progress} {text}", flush=True)
                     sums = {}

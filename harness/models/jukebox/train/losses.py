@@ -1,4 +1,4 @@
-"""What the codec is asked to keep: spectra as a listener hears them first, the waveform second.
+"""What the codec is trained to preserve: spectra as a listener hears them first, the waveform second.
 
 A small codec judged by embedding distance did better when trained on log-mel distance than on the waveform
 (round-trip FAD 50 against 62 at half the codes per second), so the log-mel terms lead here.

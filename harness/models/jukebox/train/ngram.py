@@ -21,6 +21,7 @@ class Counts:
 
     @classmethod
     def of(cls, keys: NDArray[np.int64]) -> Counts:
+        """Count keys (N,)."""
         return cls(*np.unique(keys, return_counts=True))
 
     def __getitem__(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,11 +11,11 @@ from torch import Tensor
 from harness.models.jukebox.conditioning.labels import Labels
 from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.train.codes import CodedTrack
-from harness.models.jukebox.train.loop import Schedule, Trainer
+from harness.models.jukebox.train.loop import Job, Trainer
 from harness.models.jukebox.weights.checkpoint import ModelFolder
 
 NO_ARTIST, NO_LABELS = 0.4, 0.1
-"""How often the artist, or the artist and the style, are left out, so that the model can be asked without them."""
+"""How often the artist, or the artist and the style, are left out, so that the model can be sampled without them."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,13 @@ class Windows:
 
     def grid(self, most: int) -> list[Window]:
         """At most `most` windows spread evenly over all tracks, fully labelled: what validation and reports use."""
-        places = [
+        starts = [
             (track, start)
             for track in self.tracks
             for start in range(0, len(track.codes[self.level]) - self.config.n_ctx, self.config.n_ctx)
         ]
-        chosen = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))
-        picked = [places[i] for i in chosen]
+        chosen = np.unique(np.linspace(0, len(starts) - 1, min(most, len(starts))).round().astype(int))
+        picked = [starts[i] for i in chosen]
         return [self.at(track, start, track.track.style, track.track.artist) for track, start in picked]
 
 
@@ -90,10 +89,17 @@ def mean_bits(prior: Prior, windows: list[Window], batch: int = 8) -> float:
     return torch.cat(bits).mean().item()
 
 
-def train_prior(
-    folder: ModelFolder, level: int, schedule: Schedule, train: list[CodedTrack], valid: list[CodedTrack], out: Path
-) -> Prior:
-    """Train the prior of `level`; checkpoints and the best weights by validation bits lie in `out`."""
+def train_prior(folder: ModelFolder, level: int, job: Job, train: list[CodedTrack], valid: list[CodedTrack]) -> Prior:
+    """Train the prior of one level.
+
+    Args:
+        folder: of the model, for its shapes and labels.
+        level: 0 for the finest.
+        job: schedule, folder and log; the folder gets checkpoints and the best weights by validation bits.
+        train: coded tracks to learn from.
+        valid: coded tracks to validate on.
+    """
+    schedule = job.schedule
     torch.manual_seed(schedule.seed)
     prior = Prior(folder.priors[level])
     windows, checked = Windows(folder, level, train), Windows(folder, level, valid).grid(48)
@@ -103,5 +109,5 @@ def train_prior(
         bits = prior.bits(*stack([windows.pick(rng) for _ in range(schedule.batch)]))[0].mean()
         return bits, {}
 
-    Trainer(f"prior-{level}", prior, schedule, out).run(step, lambda: {"bits": mean_bits(prior, checked)})
+    Trainer(f"prior-{level}", prior, job).run(step, lambda: {"bits": mean_bits(prior, checked)})
     return prior

@@ -1,4 +1,4 @@
-"""The figures of `evaluate` for people: a JSON file to compare against, Markdown for the model card, two pictures."""
+"""The scores of `evaluate` as files: JSON to compare against, Markdown for the model card, two plots."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import HarnessError
-from harness.reporting.plots import write_png
+from harness.core.png import write_png
 from metrics.api.score import Score
 from metrics.io.files import write_bytes
 
@@ -33,7 +33,7 @@ def ratios(distances: Mapping[str, Mapping[str, Score]]) -> dict[str, float]:
     }
 
 
-def kept_likelihood(folder: Path, model: Mapping[str, Any]) -> dict[str, Any]:
+def stored_likelihood(folder: Path, model: Mapping[str, Any]) -> dict[str, Any]:
     """The bits per code in `folder`'s quality.json. Raises `HarnessError` where it holds none of these weights."""
     path = folder / "quality.json"
     found = json.loads(path.read_text()) if path.is_file() else {}
@@ -42,25 +42,25 @@ def kept_likelihood(folder: Path, model: Mapping[str, Any]) -> dict[str, Any]:
     return found["likelihood"]
 
 
-def write_report(folder: Path, figures: Mapping[str, Any], distances: Mapping[str, Mapping[str, Score]]) -> str:
+def write_report(folder: Path, results: Mapping[str, Any], distances: Mapping[str, Mapping[str, Score]]) -> str:
     """Write quality.json, quality.md and confusion.png into `folder`; the Markdown is returned."""
     scores = {name: {metric: score.as_dict() for metric, score in found.items()} for name, found in distances.items()}
-    everything = {**figures, "distances": scores, "ratios": ratios(distances)}
+    everything = {**results, "distances": scores, "ratios": ratios(distances)}
     write_bytes(folder / "quality.json", (json.dumps(everything, indent=1) + "\n").encode())
-    text = markdown(figures, distances)
+    text = markdown(results, distances)
     write_bytes(folder / "quality.md", text.encode())
-    write_png(confusion_figure(figures["conditioning"]), folder / "confusion.png")
+    write_png(confusion_figure(results["conditioning"]), folder / "confusion.png")
     return text
 
 
-def markdown(figures: Mapping[str, Any], distances: Mapping[str, Mapping[str, Score]]) -> str:
+def markdown(results: Mapping[str, Any], distances: Mapping[str, Mapping[str, Score]]) -> str:
     """Tables of distances, conditioning and likelihood."""
-    settings = figures["settings"]
+    settings = results["settings"]
     lines = [
         f"{settings['clips']} clips of {settings['seconds']:g} s in each set, {settings['per_style']} of each style; "
         "distances in musicnn space to held-out real music.",
         "",
-        "| set | songs, against | FAD, 16 components | 95 % interval | FAD, full dimension (plug-in) |",
+        "| set | tracks, against | FAD, 16 components | 95 % interval | FAD, full dimension (plug-in) |",
         "|---|---|---|---|---|",
     ]
     notes: dict[str, list[str]] = {}
@@ -77,22 +77,22 @@ def markdown(figures: Mapping[str, Any], distances: Mapping[str, Mapping[str, Sc
     lines += ["", "| upper bound of samples over | ratio | must stay below |", "|---|---|---|"]
     lines += [f"| {name.split(' / ')[1]} | {value:.2f} | {limits[name]} |" for name, value in ratios(distances).items()]
     lines += ["", "| heard by a linear classifier of real music | balanced accuracy | clips |", "|---|---|---|"]
-    for name, found in figures["conditioning"].items():
+    for name, found in results["conditioning"].items():
         lines.append(f"| {name} | {found['balanced_accuracy']:.2f} | {found['clips']} |")
-    lines += ["", f"Style asked for against permuted labels: p = {figures['conditioning']['samples']['p']:.4f}."]
+    lines += ["", f"Requested style against permuted labels: p = {results['conditioning']['samples']['p']:.4f}."]
     lines += [
         "",
         "| bits per code, held-out | prior | interpolated trigram | codes | tracks |",
         "|---|---|---|---|---|",
     ]
-    for name, found in figures["likelihood"].items():
+    for name, found in results["likelihood"].items():
         bits = f"{found['prior']:.2f} | {found['trigram']:.2f}"
         lines.append(f"| {name} | {bits} | {found['codes']:,} | {found['tracks']} |")
     return "\n".join(lines) + "\n"
 
 
 def confusion_figure(conditioning: Mapping[str, Any]) -> Figure:
-    """Style asked for against style heard, in shares of a row: real music, the codec's round trip, samples."""
+    """Requested style against style heard, in shares of a row: real music, the codec's round trip, samples."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 4.8), layout="constrained")

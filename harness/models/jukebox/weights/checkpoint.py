@@ -9,7 +9,7 @@ another one (`base`), table by table; these tables are optional:
     [dtypes]            in what type a module's matrices are published, where that is not float32
     [licence]           the terms of the weights, and the notice that what they make must carry
 
-Weights may be stored in half precision; they run in float32 unless another type is asked for their products.
+Weights may be stored in half precision; they run in float32 unless another type is requested for their products.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ SILENT_TABLES = ("training", "name", "files", "licence")
 """What a configuration holds that changes no sound."""
 
 
+MINI = Path(__file__).parents[1] / "mini"
+"""The folder of the model that ships in the package."""
+
+
 @dataclass(frozen=True)
 class ModelFolder:
     """The files of one model: weights below `path`, its configuration there too unless it is given."""
@@ -62,10 +66,12 @@ class ModelFolder:
 
     @property
     def modules(self) -> tuple[str, ...]:
+        """Names of the modules: vqvae, then the priors by level."""
         return ("vqvae", *(f"prior_level_{level}" for level in range(self.vqvae.levels)))
 
     @cached_property
     def vqvae(self) -> VQVAEConfig:
+        """Shape of the VQ-VAE."""
         return read_shape(VQVAEConfig, self._config["vqvae"])
 
     @cached_property
@@ -107,10 +113,12 @@ class ModelFolder:
 
     @property
     def width(self) -> int:
+        """Clips sampled at a time, unless another width is requested."""
         return self._config["sampling"]["width"]
 
     @property
     def total_seconds(self) -> float:
+        """Length of the piece that a clip is taken for an excerpt of, unless it is given."""
         return self._config["sampling"]["total_seconds"]
 
     @property
@@ -131,7 +139,7 @@ class ModelFolder:
 
     @property
     def notice(self) -> str | None:
-        """What the licence wants said with everything that the model makes."""
+        """The notice that the licence requires with everything that the model makes."""
         return self._config.get("licence", {}).get("notice")
 
     @cached_property
@@ -147,6 +155,7 @@ class ModelFolder:
 
     @cached_property
     def artists(self) -> tuple[str, ...]:
+        """The artists that the model knows by name."""
         if "labels" not in self._config:
             return tuple(self._config["artists"])
         return tuple(known_names(self._ids[self.labels_version]["artists"]))
@@ -180,18 +189,19 @@ class ModelFolder:
         most = self.priors[-1].max_genres
         if len(words) > most:
             raise UsageError(f"the style {name!r} has {len(words)} words, and {self.name} takes at most {most}.")
-        place = self.path / self._config["labels"][self.labels_version]["genres"]
+        listed_in = self.path / self._config["labels"][self.labels_version]["genres"]
         genres = known_names(self._ids[self.labels_version]["genres"])
-        return " ".join(find_name("style", name, genres, place, word) for word in words)
+        return " ".join(find_name("style", name, genres, listed_in, word) for word in words)
 
     def artist(self, name: str) -> str:
         """The artist `name` as this model writes it. Raises `UsageError` naming the nearest for an unknown one."""
         if "labels" not in self._config:
             return find_name("artist", name, self.artists, None)
-        place = self.path / self._config["labels"][self.labels_version]["artists"]
-        return find_name("artist", name, self.artists, place, normalise_name(name, self.labels_version))
+        listed_in = self.path / self._config["labels"][self.labels_version]["artists"]
+        return find_name("artist", name, self.artists, listed_in, normalise_name(name, self.labels_version))
 
     def labeller(self, level: int) -> Labeller:
+        """The labeller of a level's prior."""
         prior = self.priors[level]
         timed = prior.conditioner is None
         version: Version = "v3" if prior.labels_version == "v3" else "v2"
@@ -223,10 +233,11 @@ class ModelFolder:
         return self.path / f"{self.file(module)}.safetensors"
 
     def file(self, module: str) -> str:
-        """A module's place below the folder, without the suffix."""
+        """A module's path below the folder, without the suffix."""
         return self._config.get("files", {}).get(module, module)
 
     def load_vqvae(self) -> VQVAE:
+        """The VQ-VAE with its weights. Raises `ModelError` where they are missing."""
         return load_module(lambda: VQVAE(self.vqvae), self._tensors("vqvae"))
 
     def load_prior(self, level: int, dtype: torch.dtype = torch.float32) -> Prior:
@@ -245,7 +256,7 @@ class ModelFolder:
         return read_tensors(path, read_header(path))
 
     def check(self, module: str) -> None:
-        """Raises `ModelError` unless the weights are there, have the module's shapes and were kept as this module's:
+        """Raises `ModelError` unless the weights exist, have the module's shapes and were stored as this module's:
         upsamplers of two levels have the same shapes. Values are not looked at (see `inventory.verify`)."""
         path = self.weights(module)
         again = f"harness models pull {self.name}" if self.name else "Restore the folder, or install the package again"
@@ -262,9 +273,9 @@ class ModelFolder:
             ) from error
         if wrong := differences(header.tensors, self.manifest(module)):
             raise ModelError(f"{path} does not hold the weights that the configuration describes: {wrong}. {again}.")
-        kept_as = header.metadata.get("module", self.file(module))
-        if kept_as != self.file(module):
-            raise ModelError(f"{path} holds {kept_as}: {self.file(module)} was expected. Delete it, then {again}.")
+        stored_as = header.metadata.get("module", self.file(module))
+        if stored_as != self.file(module):
+            raise ModelError(f"{path} holds {stored_as}: {self.file(module)} was expected. Delete it, then {again}.")
 
     @cached_property
     def sha256(self) -> str:

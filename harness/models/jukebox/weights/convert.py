@@ -5,7 +5,7 @@ which knows tensors and plain containers and refuses the rest; only with the use
 would. Two containers exist:
 
 - zip (torch ≥ 1.6): mapped into memory, so that a tensor is read from the disk when it is written out;
-- legacy: the numbers follow the pickle without a table, and the file is read whole. Every tensor is let go once it is
+- legacy: the numbers follow the pickle without a table, and the file is read whole. Every tensor is released once it is
   written: at the peak the memory holds the file once.
 
 Keys, shapes and what the checkpoint says of itself are compared with the configuration before anything is written.
@@ -39,7 +39,7 @@ class PickleRefused(ModelError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a checkpoint is expected to be: its place among the released files, the layout of its module, and
+    """What a checkpoint is expected to be: its name among the released files, the layout of its module, and
     hyper-parameters that must be these where the checkpoint has them."""
 
     file: str
@@ -48,10 +48,21 @@ class Wanted:
 
 
 def convert(source: Path, target: Path, wanted: Wanted, trust_pickle: bool = False, stage: Stage | None = None) -> Pin:
-    """Write the weights of the checkpoint `source` to `target`, in the types that they have there and tied ones once.
+    """Convert a checkpoint to safetensors: every tensor in its own type, tied ones once.
 
-    `stage` is told the megabytes written. Raises `ModelError` when the file is damaged or holds another module,
-    `PickleRefused` when it holds Python objects; nothing is written then.
+    Args:
+        source: the checkpoint.
+        target: the file to write, whole or not at all.
+        wanted: what the checkpoint is expected to be.
+        trust_pickle: load files that can run any program.
+        stage: advances by megabytes written.
+
+    Returns:
+        The checksum of what was written.
+
+    Raises:
+        ModelError: a file that is damaged or holds another module; nothing is written.
+        PickleRefused: a file that holds Python objects.
     """
     hps, state = _read(source, trust_pickle)
     _check_hps(source, hps, wanted)
@@ -65,10 +76,10 @@ def convert(source: Path, target: Path, wanted: Wanted, trust_pickle: bool = Fal
         held = [key for key in (first, *others) if key in state]
         if not all(torch.equal(state[held[0]], state[key]) for key in held[1:]):
             raise ModelError(f"{source} is not the checkpoint {wanted.file}: {' and '.join(held)} differ in it.")
-        kept = state[held[0]]
+        tensor = state[held[0]]
         for key in held:
             del state[key]
-        state[first] = kept
+        state[first] = tensor
     order = layout({key: Spec(tuple(state[key].shape), state[key].dtype) for key in wanted.manifest.unique})
     sha256 = write_tensors(target, order, _drain(state, order, stage or NO_STAGE), {"module": wanted.file})
     return Pin(sha256, target.stat().st_size)
@@ -90,7 +101,7 @@ def _read(source: Path, trust_pickle: bool) -> tuple[Mapping[str, Any], dict[str
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         held = f"{', '.join(map(str, list(content)[:5]))}" if isinstance(content, Mapping) else type(content).__name__
         raise ModelError(
-            f"{source} holds {held}: a checkpoint of OpenAI's Jukebox was expected, which keeps its weights under "
+            f"{source} holds {held}: a checkpoint of OpenAI's Jukebox was expected, which stores its weights under "
             "'model'. Conversions for other programs name their tensors differently and cannot be read."
         )
     hps = content.get("hps")
@@ -105,7 +116,7 @@ def _load(source: Path, trust_pickle: bool) -> Any:
         found = "is a web page" if page else f"begins with {head[:8]!r}"
         raise ModelError(f"{source} {found}: a checkpoint of torch.save was expected. Nothing was read of it.")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of torch's to whoever wrote the file
+        with warnings.catch_warnings(action="ignore"):  # torch's, meant for the author of the file
             return torch.load(
                 source, map_location="cpu", weights_only=not trust_pickle, mmap=head.startswith(ZIP_MAGIC) or None
             )
@@ -114,7 +125,7 @@ def _load(source: Path, trust_pickle: bool) -> Any:
         what = f"its pickle names {named[1]}" if named else "its pickle is not a plain one of torch.save"
         raise PickleRefused(
             f"{source} holds more than numbers: {what}, and loading that can run any program. It was not loaded. Fetch "
-            "the file from a place you trust; if you trust this one with everything on this machine, pull again with "
+            "the file from a source you trust; if you trust this one with everything on this machine, pull again with "
             "--trust-pickle."
         ) from error
     except (ImportError, AttributeError) as error:
@@ -135,6 +146,6 @@ def _check_hps(source: Path, hps: Mapping[str, Any], wanted: Wanted) -> None:
         if name in hps and hps[name] != expected:
             raise ModelError(
                 f"{source} says of itself that its {name} is {hps[name]!r}: {expected!r} was expected of "
-                f"{wanted.file}. Both upsamplers have the same shapes, and one in the other's place would make noise. "
+                f"{wanted.file}. Both upsamplers have the same shapes, and one loaded as the other would make noise. "
                 "Put each file where it belongs and pull again."
             )

@@ -1,7 +1,7 @@
-"""Large files over HTTP, going on where the last try stopped.
+"""Large files over HTTP, resumed where the last try stopped.
 
 What has arrived lies in `NAME.part`, and beside it in `NAME.json` where it comes from and how the server named that
-version (ETag, Last-Modified, length). The next try asks for the rest of that very version (`Range` with `If-Range`).
+version (ETag, Last-Modified, length). The next try requests the rest of that very version (`Range` with `If-Range`).
 A server that has another one by now, or knows no ranges, sends the whole and the file is begun anew. The file gets its
 name when it has the announced length.
 """
@@ -12,7 +12,6 @@ import json
 import os
 import re
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from http.client import HTTPException
@@ -21,7 +20,8 @@ from typing import Any
 
 from harness.core.errors import ModelError
 from harness.core.progress import Progress
-from metrics.io.files import write_bytes
+from metrics.io.files import owned, write_bytes
+from metrics.io.web import Credentials, open_url, without_user_info
 
 BLOCK = 1 << 20  # bytes
 SILENCE_SECONDS = 60.0
@@ -49,16 +49,26 @@ class Version:
 
 
 def download(url: str, target: Path, check_size: Callable[[int], None], progress: Progress) -> Path:
-    """The file at `url` as `target`, which may be there already from that address.
+    """Fetch a file, resuming where the last try stopped.
 
-    `check_size` is told the announced length before anything is fetched, and raises when it cannot be right. Raises
-    `NotServed` when there is nothing to be had, `ModelError` when the connection ends early (what has arrived is kept)
-    or a web page comes instead of a file.
+    Args:
+        url: the address.
+        target: where the file goes; it may exist already from that address.
+        check_size: called with the announced length in bytes before anything is fetched; raises where that is wrong.
+        progress: shows the bytes that arrive.
+
+    Returns:
+        `target`.
+
+    Raises:
+        NotServed: the server has no such file.
+        ModelError: the connection ends early (what has arrived stays), or a web page comes instead of a file.
     """
+    shown = without_user_info(url)
     part, note = target.with_name(target.name + ".part"), target.with_name(target.name + ".json")
     target.parent.mkdir(parents=True, exist_ok=True)
     begun = _read_note(note)
-    if begun is None or begun.url != url:
+    if begun is None or begun.url != shown:
         discard(target)
         begun = None
     elif target.exists():
@@ -68,11 +78,11 @@ def download(url: str, target: Path, check_size: Callable[[int], None], progress
         with _open(url, begun, have) as response:
             if "html" in response.headers.get_content_type():
                 raise ModelError(
-                    f"{url} is a web page, perhaps one to sign in or of an error: a checkpoint was expected. Open it "
+                    f"{shown} is a web page, perhaps one to sign in or of an error: a checkpoint was expected. Open it "
                     "in a browser to see what it says, and give the address of the files themselves with --from."
                 )
             if begun is None or response.status != 206:
-                begun, have = _version(url, response), 0
+                begun, have = _version(shown, response), 0
                 part.unlink(missing_ok=True)
             if begun.bytes is not None:
                 check_size(begun.bytes)
@@ -89,20 +99,21 @@ def discard(target: Path) -> None:
 
 def _open(url: str, begun: Version | None, have: int) -> Any:
     """The response with what comes after the first `have` bytes of `begun` (status 206), or with the whole file."""
+    shown = without_user_info(url)
     headers = {"User-Agent": "music-harness", "Accept-Encoding": "identity"}
     if begun is not None and have and begun.bytes is not None:
         headers["Range"] = f"bytes={have}-"
         if begun.validator:
             headers["If-Range"] = begun.validator
     try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=SILENCE_SECONDS)
+        response = open_url(url, headers, SILENCE_SECONDS, Credentials())
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and "Range" in headers:  # the server's file ends before what we have
             return _open(url, None, 0)
-        raise NotServed(f"{url} cannot be had: the server answers {error.code} ({error.reason}).") from error
+        raise NotServed(f"{shown} is not available: the server answers {error.code} ({error.reason}).") from error
     except (OSError, HTTPException, ValueError) as error:
-        raise NotServed(f"{url} cannot be reached ({getattr(error, 'reason', None) or error}).") from error
+        raise NotServed(f"{shown} cannot be reached ({getattr(error, 'reason', None) or error}).") from error
     if response.status == 206 and not _continues(response.headers.get("Content-Range", ""), begun, have):
         response.close()
         return _open(url, None, 0)
@@ -124,7 +135,7 @@ def _receive(response: Any, part: Path, have: int, version: Version, progress: P
     """Append the response to `part`, of which there are `have` bytes."""
     total, done = version.bytes, have
     title = f"{part.name.removesuffix('.part')} (MB)"
-    with part.open("ab") as file, progress.stage(title, round((total or 0) / 1e6)) as stage:
+    with open(part, "ab", opener=owned) as file, progress.stage(title, round((total or 0) / 1e6)) as stage:
         try:
             while True:
                 try:
@@ -146,8 +157,8 @@ def _receive(response: Any, part: Path, have: int, version: Version, progress: P
 def _ended(url: str, done: int, total: int | None, reason: str) -> ModelError:
     of = f"{done:,} of {total:,}" if total is not None else f"{done:,}"
     return ModelError(
-        f"the connection to {url} ended after {of} bytes ({reason}). What has arrived is kept: give the same command "
-        "again to go on from there."
+        f"the connection to {url} ended after {of} bytes ({reason}). What has arrived is stored: give the same command "
+        "again to resume."
     )
 
 

@@ -10,6 +10,7 @@ from harness.models.jukebox.network.config import ConditionerConfig, PriorConfig
 
 
 def vqvae_config(hps: Mapping[str, Any]) -> VQVAEConfig:
+    """The shape of a VQ-VAE from the original's hyper-parameters."""
     return VQVAEConfig(
         rate=hps["sr"],
         downs=tuple(hps["downs_t"]),

@@ -18,7 +18,7 @@ FAMILIES = (
     "encoders", "decoders", "bottleneck",
     "conditioner_blocks", "y_emb", "prime_prior", "prime_state_proj", "prime_state_ln", "prime_x_out", "prior",
 )  # fmt: skip
-"""The order in which the original's modules keep their parts; within a part ours have its order."""
+"""The order in which the original's modules store their parts; within a part ours have its order."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Manifest:
 
     @property
     def unique_bytes(self) -> int:
+        """Bytes of the tensors, those stored twice counted once."""
         return sum(spec.bytes for spec in self.unique.values())
 
     @property
@@ -81,8 +82,8 @@ def differences(found: Mapping[str, Spec], expected: Manifest) -> str | None:
         if key in expected.specs and spec.shape != expected.specs[key].shape
     ]
     types = [f"{key} is {spec.dtype}" for key, spec in found.items() if not spec.dtype.is_floating_point]
-    said = {"missing": missing, "unexpected": unexpected, "of another shape": shapes, "not floating-point": types}
-    parts = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in said.items() if keys]
+    problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes, "not floating-point": types}
+    parts = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
     return "; ".join(parts) or None
 
 

@@ -17,11 +17,14 @@ from metrics.io.weights import file_sha256
 
 @dataclass(frozen=True)
 class Pin:
+    """Checksum and size of a file."""
+
     sha256: str
     bytes: int
 
     @classmethod
     def of(cls, path: Path) -> Pin:
+        """Of the file at `path`."""
         return cls(file_sha256(path), path.stat().st_size)
 
 
@@ -33,9 +36,11 @@ class Pins:
 
     @property
     def path(self) -> Path:
+        """The file that holds them."""
         return self.folder / "pins.json"
 
     def read(self) -> dict[str, Pin]:
+        """All pins by file name; empty where none are stored."""
         try:
             return {name: Pin(**pin) for name, pin in json.loads(self.path.read_text("utf-8")).items()}
         except FileNotFoundError:
@@ -47,15 +52,17 @@ class Pins:
             ) from error
 
     def get(self, name: str) -> Pin | None:
+        """The pin of a file, None for one that was never pinned."""
         return self.read().get(name)
 
     def add(self, found: dict[str, Pin]) -> None:
-        kept = {name: asdict(pin) for name, pin in sorted((self.read() | found).items())}
-        write_bytes(self.path, json.dumps(kept, indent=1).encode())
+        """Store the pins of these files."""
+        pinned = {name: asdict(pin) for name, pin in sorted((self.read() | found).items())}
+        write_bytes(self.path, json.dumps(pinned, indent=1).encode())
 
     def check(self, name: str, found: Pin, source: str) -> None:
         """Raises `ModelError` when `found` is not what is pinned under `name`, or is pinned under another name: two
-        modules of one shape would load in each other's place."""
+        modules of one shape would load as each other."""
         pins = self.read()
         pinned = pins.get(name)
         if pinned is not None and pinned != found:
@@ -68,5 +75,5 @@ class Pins:
         if twins:
             raise ModelError(
                 f"{source} has the bytes of {twins[0]} (SHA-256 {found.sha256}): {name} was expected, which is another "
-                "file. One of the two stands in the wrong place: put it right there and pull again."
+                "file. One of the two has the wrong name: correct that and pull again."
             )

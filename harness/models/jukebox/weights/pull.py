@@ -1,31 +1,34 @@
-"""Bring a released model to the user's cache: fetched, recognised, converted, and what was fetched removed again.
+"""Bring a released model to the user's cache: fetched, compared with its checksum, converted, the download removed.
 
 The files come from where they were published, from a mirror, or from a folder (a mounted disk, the cache of the
 original code). The lists of artists and genres belong to the original repository and come from the user's copy of it.
-A pull that was stopped goes on where it was, and one of two pulls at once waits for nothing: it says so and ends.
+An interrupted pull resumes where it stopped; a second pull at the same time ends at once with an error.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import ModelError
 from harness.core.progress import Progress, Quiet
+from harness.models.files import Pulled, PullOptions
 from harness.models.jukebox.conditioning.labels import read_ids
 from harness.models.jukebox.weights.checkpoint import ModelFolder
 from harness.models.jukebox.weights.convert import PickleRefused, Wanted, convert
 from harness.models.jukebox.weights.download import NotServed, discard, download
+from harness.models.jukebox.weights.inventory import pullable
 from harness.models.jukebox.weights.pins import Pin, Pins
 from metrics.io.files import write_bytes
+from metrics.io.web import without_user_info
 
 PUBLISHED = "https://openaipublic.azureedge.net/jukebox/models"
 REPOSITORY = "https://github.com/openai/jukebox"
 IDS_IN_REPOSITORY = "jukebox/data/ids"
 
-MARGIN = 100_000_000  # bytes left on the disk for everybody else
+MARGIN = 100_000_000  # bytes left free on the disk
 
 
 @dataclass(frozen=True)
@@ -38,24 +41,32 @@ class Options:
     trust_pickle: bool = False
 
     @property
+    def shown(self) -> str:
+        """The source without a user and a password."""
+        return self.source if self.folder else without_user_info(self.source)
+
+    @property
     def folder(self) -> Path | None:
         """The source where it is a folder."""
         return None if self.source.startswith(("http://", "https://")) else Path(self.source).expanduser()
 
 
-@dataclass
-class Pulled:
-    """What a pull did, by the names of the files."""
+def pull_released(name: str, options: PullOptions, progress: Progress) -> Pulled:
+    """Bring what is missing of the released model `name`.
 
-    fetched: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
+    Raises:
+        UsageError: a model that is not pulled.
+        ModelError: as `pull` does.
+    """
+    chosen = Options(options.source or PUBLISHED, options.ids, options.trust_pickle)
+    return pull(pullable(name), chosen, progress)
 
 
 def pull(folder: ModelFolder, options: Options | None = None, progress: Progress | None = None) -> Pulled:
-    """Bring what is missing of a model; does nothing when all is there.
+    """Bring what is missing of a model; does nothing when nothing is missing.
 
-    Raises `ModelError` for a file that is not to be had, damaged, of another shape or not the one that was pinned, for
-    missing label lists and for a disk that is too small. Whatever is complete by then is kept.
+    Raises `ModelError` for a file that is not available, damaged, of another shape or not the one that was pinned, for
+    missing label lists and for a disk that is too small. Whatever is complete by then stays.
     """
     from filelock import FileLock, Timeout
 
@@ -94,7 +105,7 @@ def _pull(folder: ModelFolder, options: Options, progress: Progress) -> Pulled:
 
 
 def is_here(folder: ModelFolder, module: str) -> bool:
-    """Whether the weights of a module are there and fit its shapes."""
+    """Whether the weights of a module exist and fit its shapes."""
     try:
         folder.check(module)
     except ModelError:
@@ -127,13 +138,13 @@ def _pull_module(folder: ModelFolder, module: str, options: Options, progress: P
         pinned = pins.get(name)
         if pinned is not None and pinned.bytes != size:
             raise ModelError(
-                f"{options.source} has {name} with {size:,} bytes: the one fetched before had {pinned.bytes:,}. "
+                f"{options.shown} has {name} with {size:,} bytes: the one fetched before had {pinned.bytes:,}. "
                 "Nothing was fetched. Use the source of the first one with --from; or, if you trust this one, delete "
                 f"the entry {name!r} from {pins.path} and pull again."
             )
         if size < manifest.unique_bytes:
             raise ModelError(
-                f"{options.source} has {name} with {size:,} bytes: the weights alone have {manifest.unique_bytes:,}. "
+                f"{options.shown} has {name} with {size:,} bytes: the weights alone have {manifest.unique_bytes:,}. "
                 "It is cut short or another file. Use another source with --from."
             )
 
@@ -147,7 +158,7 @@ def _pull_module(folder: ModelFolder, module: str, options: Options, progress: P
             )
         pins.add({name: found, f"{file}.safetensors": weights})
     except PickleRefused:
-        raise  # the download is kept: the user may come to trust it
+        raise  # the download stays: the user may decide to trust it
     except ModelError:
         if options.folder is None:
             discard(brought)
@@ -172,7 +183,7 @@ def _obtain(
     except NotServed as error:
         gone = " It is where the files were published, and may be gone for good." if options.source == PUBLISHED else ""
         raise ModelError(
-            f"{error}{gone} Name a mirror, or a folder that holds {name} (the original code keeps its files in "
+            f"{error}{gone} Name a mirror, or a folder that holds {name} (the original code stores its files in "
             f"~/.cache/jukebox/models): harness models pull {folder.name} --from URL or DIR."
         ) from error
 
@@ -208,7 +219,7 @@ def _find_id_list(folder: ModelFolder, name: str, options: Options, progress: Pr
             return download(url, _downloads(folder) / "ids" / name, lambda size: None, progress)
         except NotServed:
             pass
-    looked = options.ids or options.source
+    looked = options.ids or options.shown
     raise ModelError(
         f"the label list {name} is not in {looked}. It says which artist or genre has which number, and belongs to the "
         f"original repository, in {IDS_IN_REPOSITORY}/: git clone {REPOSITORY}, then harness models pull {folder.name} "

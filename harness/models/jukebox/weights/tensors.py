@@ -44,6 +44,7 @@ class Spec:
 
     @property
     def bytes(self) -> int:
+        """Size of the tensor in the file."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -57,7 +58,20 @@ class Header:
 
 
 def write_tensors(path: Path, specs: Mapping[str, Spec], tensors: Iterable[Tensor], metadata: Mapping[str, str]) -> str:
-    """Write `tensors`, which come in the order of `layout(specs)`, atomically: the SHA-256 of the file, in hex."""
+    """Write a safetensors file, whole or not at all.
+
+    Args:
+        path: the file.
+        specs: shape and type by key, in the order of `layout`.
+        tensors: in the same order; each is used once and may be released after.
+        metadata: for the header.
+
+    Returns:
+        The SHA-256 of the file, in hex.
+
+    Raises:
+        ValueError: a tensor that differs from its spec.
+    """
     table: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
     for key, spec in specs.items():
@@ -102,7 +116,7 @@ def read_header(path: Path) -> Header:
             for key, entry in ordered:
                 spec = Spec(tuple(entry["shape"]), DTYPES[entry["dtype"]])
                 if entry["data_offsets"] != [end, end + spec.bytes]:
-                    raise ValueError(f"the place of {key} is not that of its shape")
+                    raise ValueError(f"the offsets of {key} do not fit its shape")
                 specs[key], end = spec, end + spec.bytes
             if size != 8 + length + end:
                 raise ValueError(f"it has {size:,} bytes and announces {8 + length + end:,}")
@@ -114,7 +128,7 @@ def read_header(path: Path) -> Header:
 
 
 def read_tensors(path: Path, header: Header) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in the order of the file, each read when it is asked for."""
+    """Every tensor in the order of the file, each read at its turn."""
     with path.open("rb", buffering=0) as file:
         file.seek(header.start)
         for key, spec in header.tensors.items():
@@ -156,9 +170,15 @@ def load_module(
     dtype: torch.dtype = torch.float32,
     products: Callable[[M], Collection[str]] = lambda module: (),
 ) -> M:
-    """A module with these weights, for inference: in float32, and in `dtype` those that it names as its `products`. It
-    takes memory once: it is built without any, and each tensor is converted as it comes. Tied parameters may come under
-    any or all of their names; the keys and shapes have been checked."""
+    """A module with these weights, for inference. It takes memory once: it is built without any, and each tensor is
+    converted as it comes.
+
+    Args:
+        build: makes the module.
+        tensors: keys, and tensors of the module's shapes; tied parameters under any or all of their names.
+        dtype: of the tensors that `products` names; the others are float32.
+        products: gives the keys of the tensors that the module multiplies with.
+    """
     with without_memory():
         module = build()
     names = tied_names(module)

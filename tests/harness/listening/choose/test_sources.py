@@ -67,7 +67,7 @@ def test_clips_of_a_run_are_matched_by_its_units_though_the_prompts_were_changed
     clips = read_source("heat", tmp_path).clips
     assert [clip.item for clip in clips] == 2 * [("00", 0), ("01", 0), ("00", 1)]
     assert {clip.prompt for clip in clips} == {"calm cold", "calm hot"}
-    assert (clips[0].model, clips[0].seed, clips[1].figures) == ("toy", str(2**62), {"fit": 0.25})
+    assert (clips[0].model, clips[0].seed, clips[1].scores) == ("toy", str(2**62), {"fit": 0.25})
 
 
 def test_where_the_model_varies_each_clip_has_its_own(tmp_path: Path) -> None:
@@ -104,5 +104,5 @@ def test_a_folder_without_sub_folders_is_one_condition(tmp_path: Path) -> None:
 
 def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
     leave_run(tmp_path, "heat-aaaaaaaaaaaa")
-    with pytest.raises(UsageError, match=r"Did you mean 'heat'.*harness run heatt"):
+    with pytest.raises(UsageError, match=r"'heat'.*harness run heatt"):
         read_source("heatt", tmp_path)

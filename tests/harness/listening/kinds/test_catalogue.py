@@ -3,7 +3,7 @@
 import pytest
 
 from harness.core.errors import UsageError
-from harness.listening.kinds.catalogue import LANGUAGES, Kind, find_kind, kinds
+from harness.listening.kinds.catalogue import LANGUAGES, StudyKind, find_kind, kinds
 
 
 def test_there_are_the_seven_kinds():
@@ -11,7 +11,7 @@ def test_there_are_the_seven_kinds():
 
 
 @pytest.mark.parametrize("kind", kinds().values(), ids=kinds())
-def test_a_kind_is_whole_and_speaks_every_language(kind: Kind):
+def test_a_kind_is_whole_and_speaks_every_language(kind: StudyKind):
     assert kind.layout in ("single", "pair", "page")
     assert 0 < kind.seconds[0] < kind.seconds[1]
     assert set(kind.question) == set(LANGUAGES)

@@ -60,20 +60,20 @@ def test_the_key_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "named"),
     [
         (lambda text: text.replace("role", "rolle"), "no column 'role'"),
-        (lambda text: text.replace(",test,", ",boss,"), "the role 'boss' is none of"),
+        (lambda text: text.replace(",test,", ",boss,"), "boss"),
         (lambda text: text.replace("-3.2500", "loud"), "loud"),
         (lambda text: text.replace(",3,", ",three,"), "three"),
-        (lambda text: text.rstrip("\n") + ",more\n", "another number of cells"),
+        (lambda text: text.rstrip("\n") + ",more\n", "cells"),
         (lambda text: text + '"open', "unexpected end of data"),
     ],
 )
-def test_a_damaged_key_says_what_is_wrong(tmp_path: Path, change, said: str) -> None:
+def test_a_damaged_key_says_what_is_wrong(tmp_path: Path, change, named: str) -> None:
     path = write_key(tmp_path, [ROW])
     path.write_text(change(path.read_text("utf-8")), "utf-8")
-    with pytest.raises(HarnessError, match=f"{said}.*Make the stimuli again"):
+    with pytest.raises(HarnessError, match=f"key.csv.*{named}"):
         read_key(tmp_path)
 
 
@@ -93,5 +93,5 @@ def test_a_secret_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
 def test_another_secret_than_the_studys_is_refused(tmp_path: Path) -> None:
     keep_secret(tmp_path / "one")
     keep_secret(tmp_path / "two")
-    with pytest.raises(UsageError, match="is not the secret that"):
+    with pytest.raises(UsageError, match="--secret"):
         keep_secret(tmp_path / "one", tmp_path / "two/PRIVATE/secret")

@@ -6,7 +6,7 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.listening.kinds.catalogue import LANGUAGES, kinds
-from harness.listening.package import export_all
+from harness.listening.package.exports import export_all
 from tests.harness.listening.hand_made import study
 
 WITHOUT_WEBMUSHRA = {"ab", "abx", "ideation"}
@@ -45,8 +45,10 @@ def test_every_sound_that_a_format_names_is_one_of_the_set(kind, tmp_path):
 @pytest.mark.parametrize("kind", kinds())
 def test_listeners_are_told_of_traps_where_there_may_be_any(kind, tmp_path):
     export_all(study(kind), tmp_path, "en")
-    told = ["beeps" in path.read_text("utf-8") for path in tmp_path.rglob("L01.*") if path.suffix in (".yaml", ".json")]
-    assert set(told) == {"trap" in kinds()[kind].attention}
+    explained = [
+        "beeps" in path.read_text("utf-8") for path in tmp_path.rglob("L01.*") if path.suffix in (".yaml", ".json")
+    ]
+    assert set(explained) == {"trap" in kinds()[kind].attention}
 
 
 def test_thirteen_conditions_leave_out_webmushra_and_nothing_else(tmp_path):

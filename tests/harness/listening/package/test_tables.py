@@ -30,7 +30,7 @@ def test_rows_are_the_list_in_its_order(kind):
 
 def test_each_list_has_an_address_for_one_participant():
     rows = read(table_files(study("acr", listeners=3), "en")["prolific.csv"])
-    asked = [parse_qs(urlsplit(row["external_url"]).query) for row in rows]
-    assert [query["list"] for query in asked] == [["L01"], ["L02"], ["L03"]]
-    assert asked[0]["PROLIFIC_PID"] == ["{{%PROLIFIC_PID%}}"]
+    queries = [parse_qs(urlsplit(row["external_url"]).query) for row in rows]
+    assert [query["list"] for query in queries] == [["L01"], ["L02"], ["L03"]]
+    assert queries[0]["PROLIFIC_PID"] == ["{{%PROLIFIC_PID%}}"]
     assert {row["total_allocation"] for row in rows} == {"1"}

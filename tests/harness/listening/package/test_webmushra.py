@@ -64,13 +64,13 @@ def test_texts_are_quoted_so_that_no_reader_takes_one_for_something_else():
 
 @pytest.mark.parametrize("kind", ["ab", "abx", "ideation"])
 def test_what_it_cannot_ask_is_refused_with_what_to_use(kind):
-    with pytest.raises(PlatformError, match=f"{kind}: .* Use the jsPsych"):
+    with pytest.raises(PlatformError, match=f"{kind}: .*jsPsych"):
         webmushra_files(study(kind), "en")
 
 
 @pytest.mark.parametrize("kind", ["multi", "mushra"])
 def test_thirteen_conditions_are_refused(kind):
-    with pytest.raises(PlatformError, match="13 conditions, and at most 12"):
+    with pytest.raises(PlatformError, match="13 conditions"):
         webmushra_files(study(kind, conditions=13), "en")
 
 

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.models.jukebox.decoding.alignment import align
+from harness.models.jukebox.decoding.alignment import AttentionHead, align
 from harness.models.jukebox.golden.case import Folder, song_labels
 from harness.models.jukebox.golden.modules import combined_loss
 from harness.models.jukebox.network.prior import Prior
@@ -214,7 +214,9 @@ def _write_whole(path: Path) -> None:
         vectors[f"ancestral.window_starts_level_{level}"] = torch.tensor(starts)
         vectors[f"ancestral.window_y_level_{level}"] = torch.stack([whole.y(level, start) for start in starts])
     case = whole.cases[1]
-    weights = align(case.prior, case.labeller, whole.labels[1], top, 6, TOP["alignment_layer"], TOP["alignment_head"])
+    weights = align(
+        case.prior, case.labeller, whole.labels[1], top, 6, AttentionHead(TOP["alignment_layer"], TOP["alignment_head"])
+    )
     vectors |= {f"ancestral.alignment_{row}": torch.from_numpy(each) for row, each in enumerate(weights)}
     codes = None
     for step, (start, end) in enumerate(((0, 20), (5, 29))):

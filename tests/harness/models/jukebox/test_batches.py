@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.models.jukebox.decoding.sampling import sample_level
+from harness.models.jukebox.decoding.sampling import LevelBatch, sample_level
 from harness.models.jukebox.golden import Folder, find_cases
 from harness.models.jukebox.golden.case import song_labels
 from harness.models.jukebox.golden.orchestration import Pieces
@@ -22,11 +22,13 @@ FOLDER = Folder(GOLDEN)
 def sample(pieces: Pieces, level: int, rows: list[int], above: Tensor | None, total: int) -> Tensor:
     """Codes (rows, total) of a level, a batch of these rows of the case."""
     labels_at = pieces.labels_at(level)
-    return sample_level(
-        pieces.prior(level), lambda start: labels_at(start)[rows], None if above is None else above[rows],
-        torch.zeros(len(rows), 0, dtype=torch.long), torch.zeros(len(rows), total, dtype=torch.float64),
-        pieces.sampling(level), pieces.hop(level),
-    )  # fmt: skip
+    batch = LevelBatch(
+        labels_at=lambda start: labels_at(start)[rows],
+        above=None if above is None else above[rows],
+        codes=torch.zeros(len(rows), 0, dtype=torch.long),
+        uniforms=torch.zeros(len(rows), total, dtype=torch.float64),
+    )
+    return sample_level(pieces.prior(level), batch, pieces.sampling(level), pieces.hop(level))
 
 
 def levels(name: str) -> list[tuple[int, int]]:
@@ -97,11 +99,13 @@ def test_each_row_of_a_sampling_has_its_own_labels_in_every_window(name: str):
 
     def greedy(rows: list[int]) -> Tensor:
         told = [units[row] for row in rows]
-        return sample_level(
-            prior, lambda start: torch.from_numpy(np.stack([case.labeller.window(song, start) for song in told])), None,
-            torch.zeros(len(rows), 0, dtype=torch.long), torch.zeros(len(rows), n_ctx + 9, dtype=torch.float64),
-            pieces.sampling(pieces.top), 3,
-        )  # fmt: skip
+        batch = LevelBatch(
+            lambda start: torch.from_numpy(np.stack([case.labeller.window(song, start) for song in told])),
+            above=None,
+            codes=torch.zeros(len(rows), 0, dtype=torch.long),
+            uniforms=torch.zeros(len(rows), n_ctx + 9, dtype=torch.float64),
+        )
+        return sample_level(prior, batch, pieces.sampling(pieces.top), 3)
 
     together = greedy(list(range(len(units))))
     for row in range(len(units)):

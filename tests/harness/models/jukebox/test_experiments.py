@@ -40,7 +40,9 @@ def reference(model, tmp_path_factory) -> Path:
 def settings(model, reference, tmp_path, monkeypatch) -> RunSettings:
     monkeypatch.setattr("harness.models.registry.load_model", lambda name: model)
     monkeypatch.setattr("harness.sampling.rates.rates_file", lambda: tmp_path / "rates.json")
-    return RunSettings("tiny", 4, SECONDS, 0, STYLES, str(reference), "toy", tmp_path)
+    return RunSettings(
+        "tiny", 4, SECONDS, prompts=STYLES, references=(str(reference),), embedders=("toy",), results=tmp_path
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,20 +13,21 @@ from hypothesis import strategies as st
 
 from harness.core.errors import AudioError, UsageError
 from harness.models.jukebox import encoding
+from harness.models.jukebox.decoding.incremental import begin_window
 from harness.models.jukebox.decoding.sampling import window_starts
 from harness.models.jukebox.likelihood import (
-    LevelLikelihood,
-    Place,
+    encode_clip,
     likelihood,
     likelihoods,
-    read_piece,
     window_nats,
 )
 from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.weights.hparams import prior_config
+from harness.models.likelihood import LevelLikelihood, LikelihoodRequest
 from harness.prompts.prompt import Prompt
 from tests.harness.models.jukebox.tiny import tiny_model
 
+LOUDNESS_AS_IT_IS = LikelihoodRequest(lufs=None)
 PRIORS = ("prior_1b_lyrics", "prior_5b", "prior_5b_lyrics", "upsampler_level_1", "upsampler_level_0")
 
 
@@ -89,7 +90,7 @@ def test_over_windows_every_code_costs_what_sampling_would_have_charged(case, pr
         end = start + config.n_ctx
         upper = None if above is None else torch.from_numpy(above[start // ratio : -(-end // ratio)]).unsqueeze(0)
         labels = torch.from_numpy(labels_at(start)).unsqueeze(0)
-        decoding = prior.decoding(labels, upper)
+        decoding = begin_window(prior, labels, upper)
         window = torch.from_numpy(codes[start:end]).unsqueeze(0)
         logits = decoding.prime(prior.sequence_prompt(window[:, : len(expected) - start], labels))
         for code in codes[len(expected) : end]:
@@ -124,7 +125,7 @@ def test_all_levels_of_audio_are_scored_and_add_up(model):
 
 
 def test_a_level_is_that_of_its_prior_given_the_codes_above_and_the_labels(model):
-    piece = read_piece(model, sound(), 1000, Prompt(style="loud", artist="ada"), Place(2.0, 30.0))
+    piece = encode_clip(model, sound(), 1000, LikelihoodRequest(Prompt(style="loud", artist="ada"), 2.0, 30.0))
     found = likelihoods(model, [piece])[0]
     genre, artist = model.labellers[0].genres["loud"], model.labellers[0].artists["ada"]
     for level, hop in ((0, 8), (1, 16), (2, 8)):
@@ -144,7 +145,7 @@ def test_what_a_piece_costs_does_not_depend_on_its_neighbours(model):
     sounds = [sound(1.0, seed=1), sound(0.7, seed=2), sound(1.0, seed=3)]
     seen: list[tuple[int, int]] = []
     together = likelihoods(
-        model, [read_piece(model, x, 1000) for x in sounds], lambda done, total: seen.append((done, total))
+        model, [encode_clip(model, x, 1000) for x in sounds], lambda done, total: seen.append((done, total))
     )
     for x, found in zip(sounds, together, strict=True):
         assert found.as_dict() == likelihood(model, x, 1000).as_dict()
@@ -159,14 +160,14 @@ def test_each_prior_is_used_once_for_all_pieces_from_the_top_down(model, monkeyp
         return prior(level)
 
     monkeypatch.setattr(model, "prior", asked_for)
-    likelihoods(model, [read_piece(model, sound(1.0, seed=seed), 1000) for seed in range(3)])
+    likelihoods(model, [encode_clip(model, sound(1.0, seed=seed), 1000) for seed in range(3)])
     assert asked == [2, 1, 0]
 
 
 def test_loudness_and_rate_do_not_count_unless_they_are_asked_to(model):
     x, twice = sound(), 2 * sound()
     assert likelihood(model, x, 1000).nats == pytest.approx(likelihood(model, twice, 1000).nats, rel=1e-3)
-    assert likelihood(model, x, 1000, lufs=None).nats != likelihood(model, twice, 1000, lufs=None).nats
+    assert likelihood(model, x, 1000, LOUDNESS_AS_IT_IS).nats != likelihood(model, twice, 1000, LOUDNESS_AS_IT_IS).nats
     assert likelihood(model, sound(3.0, 4000), 4000).seconds == pytest.approx(2.976)
 
 
@@ -189,7 +190,7 @@ def test_surprise_shows_where_it_is():
 
 def test_everything_goes_into_json_with_where_it_came_from(model):
     prompt = Prompt(style="calm")
-    read = json.loads(json.dumps(likelihood(model, sound(), 1000, prompt).as_dict()))
+    read = json.loads(json.dumps(likelihood(model, sound(), 1000, LikelihoodRequest(prompt)).as_dict()))
     assert read["provenance"]["model"]["weights_sha256"] == model.folder.sha256
     assert read["provenance"]["labels"]["style"] == "calm"
     assert read["provenance"]["read_as"]["total_seconds"] == 20.0
@@ -203,23 +204,23 @@ def test_a_piece_is_as_long_as_its_audio_at_least(model):
 
 
 @pytest.mark.parametrize(
-    ("audio", "options", "error", "said"),
+    ("audio", "request_", "error", "said"),
     [
-        (np.zeros(2000, np.float32), {}, AudioError, "silent"),
-        (np.full(2000, np.nan, np.float32), {}, AudioError, "NaN"),
-        (sound(61.0), {}, UsageError, "60"),
-        (sound(), {"prompt": Prompt(style="clam")}, UsageError, "calm"),
-        (sound(), {"place": Place(0.0, 99.0)}, UsageError, "99"),
+        (np.zeros(2000, np.float32), None, AudioError, "silent"),
+        (np.full(2000, np.nan, np.float32), None, AudioError, "NaN"),
+        (sound(61.0), None, UsageError, "60"),
+        (sound(), LikelihoodRequest(Prompt(style="clam")), UsageError, "calm"),
+        (sound(), LikelihoodRequest(total_seconds=99.0), UsageError, "99"),
     ],
 )
-def test_what_cannot_be_scored_is_said(model, audio, options, error, said):
+def test_what_cannot_be_scored_is_said(model, audio, request_, error, said):
     with pytest.raises(error, match=said):
-        likelihood(model, audio, 1000, **options)
+        likelihood(model, audio, 1000, request_)
 
 
 def test_a_prompt_with_a_sound_file_and_an_impossible_place_are_refused(model, tmp_path):
     with pytest.raises(UsageError, match="only says its labels"):
-        likelihood(model, sound(), 1000, Prompt(audio=tmp_path / "a.wav"))
+        likelihood(model, sound(), 1000, LikelihoodRequest(Prompt(audio=tmp_path / "a.wav")))
     for wrong in ((-1.0, None), (math.nan, None), (0.0, 0.0), (0.0, math.inf)):
         with pytest.raises(UsageError):
-            Place(*wrong)
+            LikelihoodRequest(None, *wrong)

@@ -14,8 +14,9 @@ from torch import Tensor
 from harness.core.errors import UsageError
 from harness.models.base import Sampling
 from harness.models.jukebox.conditioning.labels import Labeller, genre_words, read_ids
-from harness.models.jukebox.decoding.alignment import align
-from harness.models.jukebox.decoding.sampling import sample_level, truncate, window_starts
+from harness.models.jukebox.decoding.alignment import AttentionHead, align
+from harness.models.jukebox.decoding.incremental import begin_window
+from harness.models.jukebox.decoding.sampling import LevelBatch, sample_level, truncate, window_starts
 from harness.models.jukebox.golden import Folder
 from harness.models.jukebox.golden.case import Case, song_labels
 from harness.models.jukebox.network.config import PriorConfig
@@ -45,7 +46,7 @@ def sample(case: Case, total: int, codes: Tensor = NOTHING, sampling: Sampling =
     units = song_labels(case.labeller, case.values["metas_a"])
     labels_at = lambda start: torch.from_numpy(np.stack([case.labeller.window(s, start) for s in units]))  # noqa: E731
     above = torch.zeros(2, total, dtype=torch.long) if case.prior.config.conditioner else None
-    return sample_level(case.prior, labels_at, above, codes, uniforms(total), sampling, hop)
+    return sample_level(case.prior, LevelBatch(labels_at, above, codes, uniforms(total)), sampling, hop)
 
 
 # Not copied
@@ -67,7 +68,7 @@ def test_what_the_caller_passed_is_left_alone():
     y, above, prompt, numbers = case.vectors["y_a"], case.codes("z_cond"), case.codes("z")[:, :5], uniforms(40)
     before = [tensor.clone() for tensor in (y, above, prompt, numbers)]
     sampling = Sampling(temperature=0.9, top_k=8)
-    runs = [sample_level(case.prior, lambda _: y, above, prompt, numbers, sampling, 16) for _ in range(2)]
+    runs = [sample_level(case.prior, LevelBatch(lambda _: y, above, prompt, numbers), sampling, 16) for _ in range(2)]
     assert torch.equal(*runs)
     assert all(map(torch.equal, before, (y, above, prompt, numbers)))
     with pytest.raises(FrozenInstanceError):
@@ -139,7 +140,7 @@ def test_a_lyric_pick_becomes_code_0():
     y = case.vectors["ancestral.window_y_level_2"][0]
     after = []
     for token in (int(picks[lyric][0]), n_vocab):
-        decoding = prior.decoding(y)
+        decoding = begin_window(prior, y)
         decoding.prime(prior.sequence_prompt(NOTHING, y))
         after.append(decoding.feed(torch.full((2,), token)).clone())
     assert (after[0] - after[1]).abs().max() > 0.1
@@ -212,7 +213,7 @@ def test_the_last_window_moves_back():
 def test_short_lyrics_hide_an_offset_past_the_end():
     labeller = FOLDER.case("prior_5b_lyrics").labeller
     assert labeller.label("", "", "hm", total_length=500, offset=600).y[1] == 600
-    with pytest.raises(UsageError, match="lyrics have a place only before its end"):
+    with pytest.raises(UsageError, match="lyrics have a position only before its end"):
         labeller.label("", "", "hm " * 20, total_length=500, offset=600)
 
 
@@ -238,7 +239,7 @@ def test_alignment_of_overlapping_windows_may_exceed_1():
     case = FOLDER.case("orchestration_5b_lyrics")
     top = FOLDER.case(case.hparams["modules"]["level_2"])
     units = song_labels(top.labeller, case.values["metas"])
-    weights = align(top.prior, top.labeller, units, case.codes("ancestral.codes_level_2"), 3, 18, 1)
+    weights = align(top.prior, top.labeller, units, case.codes("ancestral.codes_level_2"), 3, AttentionHead(18, 1))
     expected = [case.vectors[f"ancestral.alignment_{row}"] for row in (0, 1)]
     for ours, theirs in zip(weights, expected, strict=True):
         assert ours.sum(1).max() == pytest.approx(theirs.sum(1).max().item(), abs=1e-4)

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.models.base import Clip, Conditioning, Progress, Sampling
+from harness.models.base import Clip, Conditioning, Sampling, SamplingProgress
 from harness.models.toy import ToyModel
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import Plan, make_plan
+from harness.planning.settings import ExperimentSettings
 from harness.prompts.prompt import Prompt
 from harness.store.clips import Store
 
@@ -25,7 +26,8 @@ EXPERIMENT = Experiment("t", (Condition("cold", Sampling(0.5)), Condition("warm"
 def toy_plan(clips: int = 8, seconds: float = 0.25) -> Plan:
     """`clips` of each of two conditions, over the four styles of the toy."""
     model = ToyModel()
-    return make_plan(EXPERIMENT, model, [Prompt(style=style) for style in model.styles], clips, seconds, 0)
+    prompts = tuple(Prompt(style=style) for style in model.styles)
+    return make_plan(EXPERIMENT, model, ExperimentSettings(clips=clips, seconds=seconds, prompts=prompts))
 
 
 def sounds(store: Store) -> dict[str, tuple[bytes, ...]]:
@@ -50,7 +52,7 @@ class Faulty(ToyModel):
         conditionings: Sequence[Conditioning],
         seeds: Sequence[int],
         sampling: Sampling | None = None,
-        progress: Progress | None = None,
+        progress: SamplingProgress | None = None,
         unfinished: Sequence[Path] | None = None,
     ) -> list[Clip]:
         log(self.folder, seeds)

@@ -15,6 +15,7 @@ from harness.core.errors import ModelError, UsageError
 from harness.core.progress import Quiet
 from harness.models.toy import ToyModel
 from harness.planning.plan import Plan, make_plan
+from harness.planning.settings import ExperimentSettings
 from harness.prompts.prompt import Prompt
 from harness.sampling.loop import Execution, Sampled, sample_missing
 from harness.store.clips import Store
@@ -86,8 +87,8 @@ def test_nodes_without_the_store_send_their_clips_to_the_driver(fault, cluster, 
 def with_audio_prompt(folder: Path) -> Plan:
     """A plan one of whose prompts is a sound file, which the driver alone can read."""
     audio = OnEachNode(make_folder(folder / "prompts", 1) / "00.wav")
-    prompts = [Prompt(style="toy-bell"), Prompt(audio=audio, prompt_seconds=0.25)]
-    return make_plan(EXPERIMENT, ToyModel(), prompts, 8, 0.5, 0)
+    prompts = (Prompt(style="toy-bell"), Prompt(audio=audio, prompt_seconds=0.25))
+    return make_plan(EXPERIMENT, ToyModel(), ExperimentSettings(clips=8, seconds=0.5, prompts=prompts))
 
 
 def records(store: Store) -> dict[str, object]:

@@ -7,13 +7,9 @@ from where the user has them. Both are under a noncommercial licence.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from harness.models.jukebox.weights.checkpoint import ModelFolder
 from metrics.io.weights import cache_dir
-
-if TYPE_CHECKING:
-    from harness.models.jukebox.model import JukeboxModel
 
 NAMES = ("jukebox:1b_lyrics", "jukebox:5b", "jukebox:5b_lyrics")
 
@@ -24,24 +20,3 @@ def released(name: str, path: Path | None = None) -> ModelFolder:
     """The released model `name` with its weights below `path`, by default the user's cache; all three share it."""
     config = CONFIGS / f"{name.removeprefix('jukebox:')}.toml"
     return ModelFolder(path or cache_dir() / "models" / "jukebox", config)
-
-
-def load_1b_lyrics(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
-    return _load("jukebox:1b_lyrics", width=width, dtype=dtype, device=device)
-
-
-def load_5b(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
-    return _load("jukebox:5b", width=width, dtype=dtype, device=device)
-
-
-def load_5b_lyrics(*, width: int | None = None, dtype: str | None = None, device: str | None = None) -> JukeboxModel:
-    return _load("jukebox:5b_lyrics", width=width, dtype=dtype, device=device)
-
-
-def _load(name: str, **options: Any) -> JukeboxModel:
-    from harness.models.jukebox.model import JukeboxModel
-
-    folder = released(name)
-    for module in reversed(folder.modules):  # what is missing is said before gigabytes are read
-        folder.check(module)
-    return JukeboxModel(name, folder, **options)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,9 +11,18 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from harness.models.base import Sampling
-from harness.models.jukebox.decoding.sampling import ENGINE_VERSION, draw, sample_level, truncate, window_starts
+from harness.models.jukebox.decoding.sampling import (
+    ENGINE_VERSION,
+    LevelBatch,
+    draw,
+    sample_level,
+    truncate,
+    window_starts,
+)
 from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.weights.hparams import prior_config
+from harness.models.registry import load_model
+from harness.prompts.prompt import Prompt
 
 GREEDY = Sampling(temperature=1.0, top_k=1)
 
@@ -75,7 +85,8 @@ def test_greedy_codes_over_windows_equal_teacher_forcing_step_by_step(prior_and_
     prompt = case.vectors["z"][:, :prompted].long()
     labels = lambda start: torch.cat([y[:, :1], y[:, 1:2] + start * prior.config.hop, y[:, 2:]], 1)  # noqa: E731
 
-    ours = sample_level(prior, labels, above, prompt, torch.zeros(2, total, dtype=torch.float64), GREEDY, hop)
+    level = LevelBatch(labels, above, prompt, torch.zeros(2, total, dtype=torch.float64))
+    ours = sample_level(prior, level, GREEDY, hop)
 
     codes = prompt
     for start in window_starts(total, n_ctx, hop):
@@ -98,6 +109,29 @@ def test_the_engine_version_changes_with_the_codes(golden):
     generator = torch.Generator().manual_seed(0)
     uniforms = torch.rand(2, 60, generator=generator, dtype=torch.float64)
     nothing = torch.zeros(2, 0, dtype=torch.long)
-    codes = sample_level(prior.eval(), lambda start: case.vectors["y_a"], None, nothing, uniforms, Sampling(), 12)
+    level = LevelBatch(lambda start: case.vectors["y_a"], None, nothing, uniforms)
+    codes = sample_level(prior.eval(), level, Sampling(), 12)
     digest = hashlib.sha256(codes.numpy().tobytes()).hexdigest()[:16]
     assert (ENGINE_VERSION, digest) == (2, "0f197b19dccf8d63")
+
+
+CLIPS = [  # sampling, hash of the codes, RMS of each half second
+    (Sampling(), "2dfcb37b3f5a57ea", [0.04078852, 0.04833304, 0.03709984, 0.02934248]),
+    (
+        Sampling(temperature=0.9, top_k=50, top_p=0.95, window=256, chunk=64),
+        "4e77b465fa298812",
+        [0.01465108, 0.00558696, 0.00631175, 0.00118917],
+    ),
+    (Sampling(upsampling="parallel:2"), "9b10c02b59591185", [0.04321908, 0.05217952, 0.03711347, 0.02934248]),
+]
+
+
+@pytest.mark.parametrize(("sampling", "digest", "rms"), CLIPS, ids=["exact", "truncated", "parallel"])
+def test_the_engine_version_changes_with_a_clip_of_the_embedded_model(sampling, digest, rms):
+    """From labels to sound: codes are equal to the last one, samples as near as processors allow."""
+    model = load_model("jukebox:mini", device="cpu", dtype="float32")
+    [clip] = model.sample([model.encode(Prompt(style=model.styles[0]), 2.0)], [3], sampling)
+    codes = b"".join(clip.codes[level].astype("<i8").tobytes() for level in sorted(clip.codes))
+    assert (ENGINE_VERSION, hashlib.sha256(codes).hexdigest()[:16]) == (2, digest)
+    halves = clip.audio.reshape(4, -1)  # of a second
+    assert np.sqrt(np.mean(np.square(halves, dtype=np.float64), axis=1)) == pytest.approx(rms, rel=1e-3)

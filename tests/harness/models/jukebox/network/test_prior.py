@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from harness.models.jukebox.decoding.incremental import begin_window
 from harness.models.jukebox.network.config import PriorConfig
 from harness.models.jukebox.network.prior import Prior, time_bins
 from harness.models.jukebox.weights.hparams import prior_config
@@ -60,7 +61,7 @@ def test_cached_decoding_equals_teacher_forcing(case, prior, primed, chunk, grap
     z, y, z_cond = inputs(case, "a")
     expected = case.vectors["preds_a"]
     prior.graph = graph  # on a CPU nothing is captured: the step that a graph would hold runs as it is
-    decoding = prior.decoding(y, z_cond, chunk)
+    decoding = begin_window(prior, y, z_cond, chunk)
     tokens = prior.sequence_prompt(z, y)
     begin = tokens.shape[1] - z.shape[1] + primed
     logits = [decoding.prime(tokens[:, :begin])]
@@ -72,7 +73,7 @@ def test_cached_decoding_equals_teacher_forcing(case, prior, primed, chunk, grap
 @torch.inference_mode()
 def test_cached_logits_equal_the_originals(case, prior, labels):
     z, y, z_cond = inputs(case, labels)
-    decoding = prior.decoding(y, z_cond)
+    decoding = begin_window(prior, y, z_cond)
     tokens = prior.sequence_prompt(z, y)
     seen = {0: decoding.prime(tokens[:, :0])}
     seen |= {position + 1: decoding.feed(tokens[:, position]) for position in range(tokens.shape[1] - 1)}
@@ -99,7 +100,7 @@ def test_time_bins_equal_the_originals_to_the_last_position(golden):
 
 def stepped(prior, z, y, z_cond, primed):
     """Logits of every music code from `primed` on, one token after another."""
-    decoding = prior.decoding(y, z_cond)
+    decoding = begin_window(prior, y, z_cond)
     tokens = prior.sequence_prompt(z, y)
     begin = tokens.shape[1] - z.shape[1] + primed
     logits = [decoding.prime(tokens[:, :begin])]

@@ -9,7 +9,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.models.jukebox.train.evaluate import OF_TRACKS, Sets, by_style, conditioning, distances
-from harness.models.jukebox.train.report import confusion_figure, kept_likelihood, markdown, ratios, write_report
+from harness.models.jukebox.train.report import confusion_figure, markdown, ratios, stored_likelihood, write_report
 from metrics.api.score import EmbeddingSet
 
 STYLES, DIM, FRAMES = ("calm", "fast", "loud"), 24, 4
@@ -87,9 +87,9 @@ def test_the_report_holds_the_figures_and_two_tables_of_them(sets, tmp_path):
     assert "| real | 24, 24 | ~" in text
     assert f"~ real, round trip: {found['real']['fad16'].why}." in text
     assert ratios(found)["samples / white noise"] < 1
-    assert kept_likelihood(tmp_path, figures["model"]) == figures["likelihood"]
+    assert stored_likelihood(tmp_path, figures["model"]) == figures["likelihood"]
     for folder, weights in ((tmp_path, "cd"), (tmp_path / "none", "ab")):
         with pytest.raises(HarnessError, match="no bits per code of these weights"):
-            kept_likelihood(folder, {"weights_sha256": weights})
+            stored_likelihood(folder, {"weights_sha256": weights})
     assert {path.name for path in tmp_path.iterdir()} == {"quality.json", "quality.md", "confusion.png"}
     assert len(confusion_figure(figures["conditioning"]).axes) == 3

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
 
 from harness.corpora import Track
 from harness.models.jukebox.network.vqvae import VQVAE
-from harness.models.jukebox.train import loop
 from harness.models.jukebox.train.codec import LevelCodec
 from harness.models.jukebox.train.codes import CodedTrack, coded_tracks, encode_track
 from harness.models.jukebox.train.data import Recordings
-from harness.models.jukebox.train.loop import Schedule, Trainer
+from harness.models.jukebox.train.loop import Job, Schedule, Trainer
 from harness.models.jukebox.train.losses import spectral_distance
 from harness.models.jukebox.train.prior import Windows, mean_bits, train_prior
 from harness.models.jukebox.weights.checkpoint import ModelFolder
@@ -26,19 +27,12 @@ def folder(tmp_path):
     return ModelFolder(tmp_path)
 
 
-@pytest.fixture
-def quiet_log(monkeypatch):
-    """Figures go to a list, not to MLflow, whose first database takes seconds."""
-    from contextlib import contextmanager
-
-    seen: list[dict[str, float]] = []
+class Log(list):
+    """What a training logs, in order."""
 
     @contextmanager
-    def log(name, params, results):
-        yield lambda figures, step: seen.append(figures)
-
-    monkeypatch.setattr(loop, "training_log", log)
-    return seen
+    def __call__(self, name, settings):
+        yield lambda values, step: self.append(values)
 
 
 def track(style, artist="ada"):
@@ -106,20 +100,21 @@ def test_labels_are_left_out_now_and_then(folder):
 
 
 @pytest.mark.parametrize("level", [0, 1])
-def test_a_prior_learns_a_repeating_pattern(folder, tmp_path, quiet_log, level):
+def test_a_prior_learns_a_repeating_pattern(folder, tmp_path, level):
     tracks = [coded([3, 1, 4, 1, 5, 9, 2, 6])]
     schedule = Schedule(steps=200, batch=4, rate=2e-2, warmup=5, every=50)
-    prior = train_prior(folder, level, schedule, tracks, tracks, tmp_path)
+    log = Log()
+    prior = train_prior(folder, level, Job(schedule, tmp_path, log), tracks, tracks)
     assert mean_bits(prior.eval(), Windows(folder, level, tracks).grid(8)) < 1.0  # of 5 without learning
-    assert quiet_log[-1]["valid/bits"] < quiet_log[0]["train/loss"]
+    assert log[-1]["valid/bits"] < log[0]["train/loss"]
 
 
-def test_a_resumed_training_ends_with_the_same_weights(folder, tmp_path, quiet_log):
+def test_a_resumed_training_ends_with_the_same_weights(folder, tmp_path):
     tracks = [coded([3, 1, 4, 1, 5, 9, 2, 6]), coded([2, 7], "loud")]
     schedule = Schedule(steps=6, batch=2, rate=1e-2, warmup=2, every=3)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    whole = train_prior(folder, 1, schedule, tracks, tracks, tmp_path / "a")
+    whole = train_prior(folder, 1, Job(schedule, tmp_path / "a", Log()), tracks, tracks)
 
     windows_at = Windows.pick
 
@@ -135,17 +130,17 @@ def test_a_resumed_training_ends_with_the_same_weights(folder, tmp_path, quiet_l
     Windows.pick = killed
     try:
         with pytest.raises(Killed):
-            train_prior(folder, 1, schedule, tracks, tracks, tmp_path / "b")
+            train_prior(folder, 1, Job(schedule, tmp_path / "b", Log()), tracks, tracks)
     finally:
         Windows.pick = windows_at
-    resumed = train_prior(folder, 1, schedule, tracks, tracks, tmp_path / "b")
+    resumed = train_prior(folder, 1, Job(schedule, tmp_path / "b", Log()), tracks, tracks)
     for (name, one), two in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(one, two), name
 
 
-def test_the_best_weights_are_kept_not_the_last(tmp_path, quiet_log):
+def test_the_best_weights_are_kept_not_the_last(tmp_path):
     module, losses = torch.nn.Linear(1, 1), iter([3.0, 1.0, 2.0])
-    trainer = Trainer("part", module, Schedule(steps=3, batch=1, rate=0.1, every=1), tmp_path)
+    trainer = Trainer("part", module, Job(Schedule(steps=3, batch=1, rate=0.1, every=1), tmp_path, Log()))
     trainer.run(lambda _: (module(torch.ones(1, 1)).sum(), {}), lambda: {"loss": next(losses)})
     assert torch.load(trainer.best_path, weights_only=True)["step"] == 2
     assert torch.load(trainer.path, weights_only=True)["step"] == 3

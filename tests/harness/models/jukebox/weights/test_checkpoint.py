@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from harness.core.errors import ModelError, UsageError
-from harness.models.jukebox.model import MINI
-from harness.models.jukebox.weights.checkpoint import ModelFolder
+from harness.models.jukebox.weights.checkpoint import MINI, ModelFolder
 from harness.models.jukebox.weights.pull import Options, pull
 from tests.harness.models.jukebox.weights.released.conftest import CONFIG, IDS, make_folder, releases
 

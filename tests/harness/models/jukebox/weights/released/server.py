@@ -15,6 +15,7 @@ class Server:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.requests: list[tuple[str, str | None, int]] = []
+        self.told: set[str | None] = set()  # what requests had as their Authorization
         self.ranges = True  # whether parts can be asked for
         self.etags = True
         self.stop_after: int | None = None  # bytes of a body after which the connection is closed
@@ -46,6 +47,7 @@ class Server:
     def answer(self, to: BaseHTTPRequestHandler) -> None:
         file = self.root / to.path.lstrip("/")
         wanted = to.headers.get("Range")
+        self.told.add(to.headers.get("Authorization"))
         if self.page is not None:
             return self.send(to, 200, self.page.encode(), {"Content-Type": "text/html; charset=utf-8"})
         if not file.is_file():

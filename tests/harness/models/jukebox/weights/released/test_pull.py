@@ -63,6 +63,19 @@ def test_a_whole_model_arrives_and_a_second_pull_asks_for_nothing(folder, server
     assert len(server.requests) == before
 
 
+def test_a_password_in_the_address_goes_to_its_server_and_into_no_file_or_message(folder, server):
+    source = server.url.replace("http://", "http://me:s3cret@")
+    server.stop_after = 100
+    with pytest.raises(ModelError, match="ended after") as ended:
+        pull(folder, Options(source))
+    assert server.told == {"Basic bWU6czNjcmV0"}
+    assert not [path for path in folder.path.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+    server.close()
+    with pytest.raises(ModelError, match="cannot be") as gone:
+        pull(folder, Options(source))
+    assert "s3cret" not in f"{ended.value} {gone.value}"
+
+
 @pytest.mark.parametrize("zipped", [False, True], ids=["legacy", "zip"])
 def test_a_folder_is_read_where_it_is(folder, releases, zipped):
     pull(folder, Options(str(releases[zipped])))

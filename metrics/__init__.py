@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from metrics.api.catalogue import available, metric
+    from metrics.api.replicates import Replicates
     from metrics.api.score import EmbeddingSet, Score
-    from metrics.compare.comparison import contrast, holm, paired_difference, paired_permutation_test
+    from metrics.compare.comparison import contrast, paired_permutation_test
+    from metrics.compare.difference import Difference, difference_of, paired_difference, paired_fad
     from metrics.compare.equality import equality_test
+    from metrics.compare.family import family, holm
     from metrics.embeddings import load_embedder
     from metrics.embeddings.base import embed_clip
     from metrics.reference.sets import load_reference
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
         text_audio_similarity,
     )
     from metrics.sets.diversity import cosine_diversity, vendi
-    from metrics.sets.frechet import fad, paired_fad
+    from metrics.sets.frechet import fad
     from metrics.sets.frechet_variants import fad_infinity, fad_per_song
     from metrics.sets.gaussians import frechet_distance
     from metrics.sets.kernel import kad, kid
@@ -49,7 +52,9 @@ if TYPE_CHECKING:
 __all__ = [
     "AudioSet",
     "CopyIndex",
+    "Difference",
     "EmbeddingSet",
+    "Replicates",
     "Score",
     "TextAudioPairs",
     "available",
@@ -58,11 +63,13 @@ __all__ = [
     "contrast",
     "copied_share",
     "cosine_diversity",
+    "difference_of",
     "embed_clip",
     "equality_test",
     "fad",
     "fad_infinity",
     "fad_per_song",
+    "family",
     "frechet_distance",
     "holm",
     "kad",
@@ -93,7 +100,9 @@ __all__ = [
 _HOMES = {
     "AudioSet": "metrics.waves.clips",
     "CopyIndex": "metrics.waves.copies",
+    "Difference": "metrics.compare.difference",
     "EmbeddingSet": "metrics.api.score",
+    "Replicates": "metrics.api.replicates",
     "Score": "metrics.api.score",
     "TextAudioPairs": "metrics.sets.adherence",
     "available": "metrics.api.catalogue",
@@ -102,13 +111,15 @@ _HOMES = {
     "contrast": "metrics.compare.comparison",
     "copied_share": "metrics.waves.copies",
     "cosine_diversity": "metrics.sets.diversity",
+    "difference_of": "metrics.compare.difference",
     "embed_clip": "metrics.embeddings.base",
     "equality_test": "metrics.compare.equality",
     "fad": "metrics.sets.frechet",
     "fad_infinity": "metrics.sets.frechet_variants",
     "fad_per_song": "metrics.sets.frechet_variants",
+    "family": "metrics.compare.family",
     "frechet_distance": "metrics.sets.gaussians",
-    "holm": "metrics.compare.comparison",
+    "holm": "metrics.compare.family",
     "kad": "metrics.sets.kernel",
     "kid": "metrics.sets.kernel",
     "label_accuracy": "metrics.sets.adherence",
@@ -119,8 +130,8 @@ _HOMES = {
     "measure_structure": "metrics.waves.structure",
     "metric": "metrics.api.catalogue",
     "neighbour_percentile": "metrics.sets.novelty",
-    "paired_difference": "metrics.compare.comparison",
-    "paired_fad": "metrics.sets.frechet",
+    "paired_difference": "metrics.compare.difference",
+    "paired_fad": "metrics.compare.difference",
     "paired_permutation_test": "metrics.compare.comparison",
     "prdc": "metrics.sets.manifold",
     "prompt_similarity": "metrics.sets.similarity",

@@ -1,4 +1,4 @@
-"""`harness score`: figures of sound files that are there already, whatever made them."""
+"""`harness score`: scores of sound files that exist already, whatever made them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import DEFAULT_MODEL, Quiet
+from harness.cli.options import DEFAULT_MODEL, Quiet, Results
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from harness.core.progress import Progress
     from harness.models.likelihood import LikelihoodRequest
+    from harness.running.folder import Report
     from harness.scoring.likelihood import Scored
 
 PER = {"nats_per_token": ("nats/token", 3), "bits_per_token": ("bits/token", 3), "bits_per_second": ("bits/s", 0)}
-"""Heading and decimals of each figure that files of different lengths can be compared by."""
+"""Heading and decimals of each value that files of different lengths can be compared by."""
 
-FIGURES, PAIRS, LABELS, OUTPUT = (
-    "What is measured", "Two folders", "With --likelihood: what the model is told", "What is printed",
+MEASURED, SETS, LABELS, OUTPUT = (
+    "What is measured", "Which conditions", "With --likelihood: the labels of the model", "What is printed",
 )  # fmt: skip
 
 
@@ -32,38 +34,57 @@ class OnError(StrEnum):
     STOP = "stop"
 
 
+class Rows(StrEnum):
+    """Of what the scores are given besides."""
+
+    STYLE = "style"
+    PROMPT = "prompt"
+
+
 def score(
     paths: Annotated[
-        list[Path], typer.Argument(help="Sound files, and folders that are searched for them.", show_default=False)
-    ],
+        list[Path] | None,
+        typer.Argument(help="Folders, each a condition, and sound files, together one more.", show_default=False),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=SETS,
+            help="A CSV file with a column file, and any of condition, prompt, text, style, index, seed, "
+            "prompt_seconds; a run's clips.csv is one.",
+        ),
+    ] = None,
     reference: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--reference",
             "-r",
-            rich_help_panel=FIGURES,
-            help="Real music to measure against: a name of 'harness reference list', or a folder of sound files.",
+            rich_help_panel=MEASURED,
+            help="Real music to measure against: a name of 'harness reference list', or a folder; one per embedder.",
+            show_default="heldout, where a metric needs one",
         ),
     ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            rich_help_panel=FIGURES,
-            help="A name of 'harness metrics', or a figure of single files such as loudness or tempo; repeatable.",
-            show_default="fad16, fad, kad, precision, recall, density, coverage, vendi, diversity",
+            rich_help_panel=MEASURED,
+            help="A name of 'harness metrics'; repeat for more.",
+            show_default="fad16, kad, vendi, diversity, style_similarity, and adherence to prompts",
         ),
     ] = None,
     embedder: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            rich_help_panel=FIGURES, help="What makes embeddings.", show_default="the reference's; else musicnn"
+            rich_help_panel=MEASURED,
+            help="What makes embeddings; repeat for more, whose scores are named kad@NAME.",
+            show_default="the reference's; else musicnn",
         ),
     ] = None,
     excerpt_seconds: Annotated[
         float | None,
         typer.Option(
             min=0.4,
-            rich_help_panel=FIGURES,
+            rich_help_panel=MEASURED,
             help="Cut both sides into excerpts of this length.",
             show_default="the reference's; else whole files",
         ),
@@ -71,24 +92,27 @@ def score(
     pair_by: Annotated[
         str | None,
         typer.Option(
-            rich_help_panel=PAIRS,
+            rich_help_panel=SETS,
             metavar="name|CSV",
-            help="Compare two folders in pairs: of equal names, or by a table with columns a,b[,prompt][,stratum].",
+            help="Compare folders in pairs: of equal names, or by a table with columns a,b[,prompt][,stratum].",
         ),
     ] = None,
     together: Annotated[
-        bool, typer.Option("--together", rich_help_panel=PAIRS, help="Several folders are one set.")
+        bool, typer.Option("--together", rich_help_panel=SETS, help="Several folders are one condition.")
     ] = False,
-    permutations: Annotated[
-        int, typer.Option(min=99, rich_help_panel=PAIRS, help="Relabellings of each test, above 12 pairs.")
-    ] = 999,
-    seed: Annotated[int, typer.Option(min=0, rich_help_panel=PAIRS, help="Relabellings are drawn by it.")] = 0,
     likelihood: Annotated[
-        bool, typer.Option("--likelihood", rich_help_panel=FIGURES, help="How likely each file is under a model.")
+        bool, typer.Option("--likelihood", rich_help_panel=MEASURED, help="How likely each file is under a model.")
     ] = False,
     model: Annotated[
-        str, typer.Option("--model", "-m", rich_help_panel=LABELS, help="The model, a Jukebox.")
-    ] = DEFAULT_MODEL,
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            rich_help_panel=LABELS,
+            help="The model, a Jukebox.",
+            show_default=f"the run's; else {DEFAULT_MODEL}",
+        ),
+    ] = None,
     as_it_is: Annotated[
         bool, typer.Option("--as-it-is", rich_help_panel=LABELS, help="Leave the loudness; else it is −23 LUFS.")
     ] = False,
@@ -104,92 +128,135 @@ def score(
         float | None,
         typer.Option(rich_help_panel=LABELS, help="Length of that piece.", show_default="as the model samples"),
     ] = None,
+    rows: Annotated[
+        Rows | None, typer.Option(rich_help_panel=OUTPUT, help="The scores of each style, or of each prompt, as well.")
+    ] = None,
     json: Annotated[
-        bool, typer.Option("--json", rich_help_panel=OUTPUT, help="JSON, with the provenance of every figure.")
+        bool, typer.Option("--json", rich_help_panel=OUTPUT, help="JSON, with the provenance of every score.")
     ] = False,
     csv: Annotated[
         Path | None, typer.Option(rich_help_panel=OUTPUT, help="A CSV file to write, a row for each file.")
     ] = None,
+    mlflow: Annotated[
+        bool, typer.Option("--mlflow", rich_help_panel=OUTPUT, help="Log to MLflow, as a run would be.")
+    ] = False,
+    results: Results = Path("results"),
     on_error: Annotated[
         OnError, typer.Option(rich_help_panel=OUTPUT, help="After a file that cannot be read.")
     ] = OnError.CONTINUE,
     quiet: Quiet = False,
 ) -> None:
-    """Measure any folder of sound files, from any system, against real music; or compare two folders in pairs.
+    """Measure folders of sound files from any system, against real music and against each other.
 
-    Both sides go through one preprocessing: a reference by name brings its own, a folder is embedded as the files are.
-    Sub-folders are styles. What was measured or embedded before, by content, is not again.
-    --csv has a row for each file, --json everything with its provenance. The exit code is 1 if a file was not read.
+    Each folder is a condition, its sub-folders are styles. Both sides go through one preprocessing. What was measured
+    before, by content, is not measured again. --csv has a row for each file, --json everything with its provenance.
+    The exit code is 1 if a file was not read.
 
     [bold]Examples[/bold]
 
-    harness score clips/ --reference heldout --csv files.csv
+    harness score clips/ --csv files.csv
 
     harness score clips/ --reference ~/music/jazz --metric kad --metric recall --embedder clap:laion/clap-htsat-unfused
 
-    harness score system-a/ system-b/ --reference heldout --pair-by name
+    harness score system-a/ system-b/ system-c/ --pair-by name
+
+    harness score --manifest results/runs/temperature-1a2b3c/clips.csv
 
     harness score one.wav two.flac --likelihood --style metal --csv likelihood.csv
     """
-    from harness.core.errors import UsageError
     from harness.core.progress import progress_for
-    from harness.scoring.likelihood import as_csv, as_dict, as_json, rows
-    from metrics.io.files import write_bytes
 
-    measured = reference is not None or bool(metric) or pair_by is not None
-    if not measured and not likelihood:
-        raise UsageError(
-            "nothing to measure was named. There is --reference, real music to measure against: "
-            f"harness score {paths[0]} --reference heldout. There is --likelihood, how likely each file is under a "
-            f"model: harness score {paths[0]} --likelihood"
-        )
+    paths = paths or []
+    measured = bool(reference or metric or embedder or manifest or pair_by) or not likelihood
     if csv is not None:
         check_csv(csv)
     stop, progress = on_error is OnError.STOP, progress_for(quiet)
-    report, scored = None, []
     if likelihood:
         labels = {"style": style, "artist": artist, "lyrics": lyrics}
         request = request_of(labels, offset_seconds, total_seconds, as_it_is)
+    report = None
     if measured:
-        from harness.running.folder import Asked, measure_files
+        from harness.running.folder import FolderRequest, score_folders
 
-        asked = Asked(
-            tuple(paths), reference, tuple(metric or ()), embedder, excerpt_seconds, pair_by, together, stop,
-            permutations, seed,
+        report = score_folders(
+            FolderRequest(
+                tuple(paths), manifest, tuple(metric or ()), tuple(embedder or ()), tuple(reference or ()),
+                excerpt_seconds, pair_by, together, stop, model or "", rows.value if rows else "",
+            ),
+            progress,
         )  # fmt: skip
-        report = measure_files(asked, progress)
-    if likelihood:
-        from harness.core.sound_files import sound_files
-        from harness.scoring.likelihood import load_scorer, score_files
+    scored = _likelihoods(model or DEFAULT_MODEL, paths, report, request, stop, progress) if likelihood else []
+    _show(report, scored, csv, json)
+    if mlflow and report is not None:
+        _log(report, results, json)
+    _leave(report, scored)
 
-        scored = score_files(load_scorer(model), sound_files(paths).files, request, stop, progress)
+
+def _likelihoods(
+    model: str, paths: Sequence[Path], report: Report | None, request: LikelihoodRequest, stop: bool, progress: Progress
+) -> list[Scored]:
+    """The likelihood of each file that was measured, or of those named."""
+    from harness.core.sound_files import sound_files
+    from harness.scoring.likelihood import load_scorer, score_files
+
     if report is None:
-        table, text = as_csv(scored), as_json(scored)
+        listing = sound_files(list(paths))
+        files = listing.files
     else:
-        totals = {row["file"]: row for row in rows(scored) if row.get("level") == "all"}
-        of_files = {
-            file: {name: row[name] for name in ("nats_per_token", "bits_per_second")} for file, row in totals.items()
-        }
-        table = report.as_csv(of_files)
-        text = report.as_json(**({"likelihood": as_dict(scored)} if likelihood else {}))
+        files = [clip.path for one in report.conditions for clip in one.clips.clips]
+    return score_files(load_scorer(model), files, request, stop, progress)
+
+
+def _show(report: Report | None, scored: Sequence[Scored], csv: Path | None, json: bool) -> None:
+    """Write the table of files, and print tables or JSON."""
+    from harness.scoring.likelihood import as_csv, as_dict, as_json
+    from harness.scoring.likelihood import rows as likelihood_rows
+    from metrics.io.files import write_bytes
+
     if csv is not None:
+        if report is None:
+            table = as_csv(scored)
+        else:
+            totals = {row["file"]: row for row in likelihood_rows(scored) if row.get("level") == "all"}
+            table = report.as_csv(
+                {
+                    file: {name: row[name] for name in ("nats_per_token", "bits_per_second")}
+                    for file, row in totals.items()
+                }
+            )
         write_bytes(csv, table.encode())
     if json:
-        typer.echo(text.rstrip("\n"))
-    else:
-        if report is not None:
-            from harness.cli.tables.score import print_report
+        more = {"likelihood": as_dict(scored)} if scored else {}
+        typer.echo((as_json(scored) if report is None else report.as_json(**more)).rstrip("\n"))
+        return
+    if report is not None:
+        from harness.cli.tables.score import print_report
 
-            print_report(report)
-        if any(one.likelihood for one in scored):
-            print_table(likelihood_table(scored))
+        print_report(report)
+    if any(one.likelihood for one in scored):
+        print_table(likelihood_table(scored))
+
+
+def _log(report: Report, results: Path, json: bool) -> None:
+    from harness.reporting.mlflow import log_files_or_postpone
+
+    logged, problem = log_files_or_postpone(report.as_run(), results)
+    if logged is None:
+        typer.echo(problem, err=True)
+        return
+    state = "logged to" if logged.new else "already in"
+    typer.echo(f"MLflow   {state} experiment {logged.experiment!r} of {logged.uri}", err=json)
+
+
+def _leave(report: Report | None, scored: Sequence[Scored]) -> None:
+    """Say which files could not be read, and exit with 1, or with 2 where none could."""
     failed = {str(one.path): one.error for one in scored if one.error} | (report.failed if report else {})
     for error in failed.values():
         typer.echo(f"Left out: {error}", err=True)
     if failed:
-        files = len(scored) if report is None else sum(1 for _ in report.rows())
-        typer.echo(f"{len(failed)} of {files} files could not be scored.", err=True)
-        raise typer.Exit(2 if len(failed) == files else 1)
+        count = len(scored) if report is None else report.count
+        typer.echo(f"{len(failed)} of {count} files could not be scored.", err=True)
+        raise typer.Exit(2 if len(failed) == count else 1)
 
 
 def check_csv(path: Path) -> None:

@@ -91,8 +91,8 @@ def every_sound_file(paths: Sequence[Path]) -> tuple[Path, ...]:
         named = [f"{shown(path)}: {reason}" for path, reason in list(listing.passed_over.items())[:MOST_NAMED]]
         more = [f"and {len(listing.passed_over) - MOST_NAMED} more"] if len(listing.passed_over) > MOST_NAMED else []
         raise UsageError(
-            f"{len(listing.passed_over)} sound files cannot be taken: {'; '.join([*named, *more])}. Make them readable, "
-            "or remove them."
+            f"{len(listing.passed_over)} sound files cannot be taken: {'; '.join([*named, *more])}. "
+            "Make them readable, or remove them."
         )
     return listing.files
 

@@ -54,7 +54,7 @@ def check_primary(name: str) -> None:
     """Raise `UsageError` unless the catalogue has this metric and conditions can be compared in it."""
     from metrics.api.catalogue import metric
 
-    row = metric(name)
+    row = metric(name.partition("@")[0])
     if row.compare_by or row.gives != "score":
         instead = f": compare conditions by {row.compare_by!r}" if row.compare_by else ""
         raise UsageError(f"{name!r} cannot be the primary metric, for it has no difference between conditions{instead}")
@@ -65,4 +65,4 @@ def check_metrics(names: Iterable[str]) -> None:
     from metrics.api.catalogue import metric
 
     for name in names:
-        metric(name)
+        metric(name.partition("@")[0])

@@ -104,12 +104,21 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class StudyFile:
+    """The file that declares an experiment: its name and its content, as they are left with a run."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Experiment:
     """Conditions to compare, with what is claimed fixed in advance.
 
     `unit`, `primary`, `contrast`, `family` and `margin` are its `Claims`. `stage` is "confirmatory" when a pair that
     was chosen by its results is tested again on fresh seeds. `source` is the SHA-256 of the file that declares it,
-    empty for installed ones. Raises `UsageError` without conditions, or when two of them are the same.
+    empty for installed ones, and `study` that file. Raises `UsageError` without conditions, or when two of them are the
+    same.
     """
 
     name: str
@@ -123,6 +132,7 @@ class Experiment:
     stage: Stage = "declared"
     source: str = ""
     margin: float | None = None
+    study: StudyFile | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
@@ -184,7 +194,7 @@ class Declaration:
 
     `settings` are fields of `ExperimentSettings` that the file sets, by name, and its prompts, which may be the name of
     a prompt set; the command line goes before them. `listening` is how listeners judge its clips, where that is
-    declared. Raises `UsageError` for settings that do not exist or are out of range.
+    declared; `study` the file. Raises `UsageError` for settings that do not exist or are out of range.
     """
 
     function: Callable[..., Sequence[Condition]]
@@ -193,6 +203,7 @@ class Declaration:
     source: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     listening: Listening | None = None
+    study: StudyFile | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", declared_settings(self.settings))
@@ -227,7 +238,7 @@ class Declaration:
     def __call__(self, *args: Any, **kwargs: Any) -> Experiment:
         conditions = tuple(self.function(*args, **kwargs))
         return Experiment(
-            self.name, conditions, self.varies, self.question, source=self.source, **vars(self.claims)
+            self.name, conditions, self.varies, self.question, source=self.source, study=self.study, **vars(self.claims)
         )  # fmt: skip
 
 

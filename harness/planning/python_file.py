@@ -23,7 +23,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError, UsageError
 from harness.core.foreign import Stopped
-from harness.planning.experiment import Condition, Declaration
+from harness.planning.experiment import Condition, Declaration, StudyFile
 
 SUFFIXES = (".py", ".yaml", ".yml")
 
@@ -72,7 +72,8 @@ def read_experiments(path: Path) -> dict[str, Declaration]:
     found: dict[str, Declaration] = {}
     for value in vars(module).values():
         if isinstance(value, Declaration) and getattr(value.function, "__module__", "") == module.__name__:
-            found[value.name] = replace(value, function=_guarded(value.function, path), source=sha256)
+            function, study = _guarded(value.function, path), StudyFile(path.name, content)
+            found[value.name] = replace(value, function=function, source=sha256, study=study)
     if not found:
         raise UsageError(
             f"{path} declares no experiment: a function under @experiment(varies=…) was expected, with "

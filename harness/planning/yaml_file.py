@@ -39,7 +39,7 @@ from harness.core.settings import problem
 from harness.core.yaml_document import Document, decoded, read_content, read_yaml
 from harness.planning import sweeps
 from harness.planning.claims import Claims
-from harness.planning.experiment import Condition, Declaration
+from harness.planning.experiment import Condition, Declaration, StudyFile
 from harness.planning.study import KEYS, OPTIONS, Study, known_entries
 
 __all__ = ["KEYS", "read_study"]
@@ -58,7 +58,7 @@ def read_study(path: Path) -> Declaration:
         mistakes.refuse(None, "", f"the study is empty: {', '.join(KEYS)} were expected.")
     study = _validated(document, path, mistakes)
     declaration = _declaration(study, path.stem, ", ".join(_varied(document)))
-    return replace(declaration, source=hashlib.sha256(content).hexdigest())
+    return replace(declaration, source=hashlib.sha256(content).hexdigest(), study=StudyFile(path.name, content))
 
 
 def _validated(document: Document, path: Path, mistakes: Mistakes) -> Any:

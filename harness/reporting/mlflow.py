@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from metrics.io.files import abandoned, temporary_mark
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+SYNC = "run 'harness sync'"
 REACHED_SECONDS, LOCK_SECONDS = 10.0, 600.0
 
 
@@ -91,12 +93,14 @@ def connection(results: Path, experiment: str) -> Iterator[tuple[MlflowClient, s
         )
 
 
-def log_run(folder: Path, results: Path, run_id: str | None = None) -> Logged:
+def log_run(folder: Path, results: Path, run_id: str | None = None, resume: str = SYNC) -> Logged:
     """Show the run in `folder` in MLflow, once. `run_id` names a run of MLflow to use as the parent.
 
-    Raises `TrackingError` when MLflow refuses, and `StoreError` for a folder that cannot be read.
+    Raises `TrackingError` when MLflow refuses, with `resume` as the next step, and `StoreError` for a folder that
+    cannot be read.
     """
     run, uri = read_run(folder), tracking_uri(results)
+    lost = "" if resume != SYNC else f"Nothing is lost: the results are in {folder}. "
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or run.experiment["name"]
     with quiet_mlflow():  # its settings are read at the import
         from mlflow.exceptions import MlflowException
@@ -110,8 +114,7 @@ def log_run(folder: Path, results: Path, run_id: str | None = None) -> Logged:
     except (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError) as error:
         reason = redacted((str(error).strip() or type(error).__name__).split("\n")[0], uri)
         raise TrackingError(
-            f"MLflow at {redacted(uri, uri)} could not be written ({reason}). Nothing is lost: the results are in "
-            f"{folder}. {_remedy(results)}, then run 'harness sync'."
+            f"MLflow at {redacted(uri, uri)} could not be written ({reason}). {lost}{_remedy(results)}, then {resume}."
         ) from error
 
 
@@ -146,6 +149,18 @@ def log_run_or_postpone(folder: Path, results: Path, run_id: str | None = None) 
         return log_run(folder, results, run_id), ""
     except HarnessError as error:
         return None, str(error)
+
+
+def log_files_or_postpone(files: Mapping[str, bytes], results: Path) -> tuple[Logged | None, str]:
+    """Show what `harness score` found, given as the files of a run's folder, or say why it could not be shown."""
+    with tempfile.TemporaryDirectory(prefix="harness-score-") as name:
+        folder = Path(name)
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        try:
+            return log_run(folder, results, os.environ.get("MLFLOW_RUN_ID"), "run the command again"), ""
+        except HarnessError as error:
+            return None, str(error)
 
 
 def _check_reached(uri: str) -> None:

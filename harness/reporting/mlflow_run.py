@@ -99,6 +99,7 @@ class RunWriter:
         tables = {"clips.json": self.run.table(name), "failures.json": _columns(failures)}
         tables = {file: table for file, table in tables.items() if table}
         tags = {"mlflow.parentRunId": parent, **model_tags(self.run.model(name)), **failure_tags(failures)}
+        tags |= unreliable_tags(condition["scores"])
         if tables:
             tags[TABLES] = json.dumps([{"path": file, "type": "table"} for file in tables])
         run_id = self._open(identity, name, run_id, tags)
@@ -124,8 +125,7 @@ class RunWriter:
         """What concerns all conditions: the configuration, the differences, the files of the folder."""
         metrics: dict[str, float] = {"failures": len(self.run.failures)}
         for difference in self.run.result["differences"]:
-            name = difference_name(difference)
-            metrics |= {**score_values(name, difference["score"]), f"{name}.p": difference["p"]}
+            metrics |= difference_values(difference)
         params = {**self._params(), "conditions": len(self.run.result["conditions"])}
         self._batch(run_id, metrics, params, failure_tags(self.run.failures))
         self._system(run_id)
@@ -240,11 +240,34 @@ def failure_tags(failures: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def score_values(name: str, score: Mapping[str, Any]) -> dict[str, float]:
-    """A score as MLflow metrics: `name`, `name.se`, `name.n`, and `name.low`, `name.high` where it has an interval."""
-    values = {name: score["value"], f"{name}.n": float(score["n_units"]), f"{name}.se": score["stderr"]}
+    """A score as MLflow metrics: `name`, `name.se`, `name.n`, `name.low` and `name.high` where it has an interval, and
+    `name.reliable`, 0 for one that is not. The @ of `kad@clap`, which MLflow's names cannot have, becomes a slash."""
+    name = metric_name(name)
+    values = {name: score["value"], f"{name}.n": float(score["n"]), f"{name}.se": score["stderr"]}
+    values[f"{name}.reliable"] = float(score["reliable"])
     if score["interval"] is not None:
         values[f"{name}.low"], values[f"{name}.high"] = score["interval"]
     return values
+
+
+def difference_values(difference: Mapping[str, Any]) -> dict[str, float]:
+    """A difference as MLflow metrics: as a score, with `.p` of one test and, over a family, `.p_adjusted`,
+    `.family_low` and `.family_high`."""
+    name = difference_name(difference)
+    values = score_values(name, difference)
+    values |= {f"{name}.{key}": difference[key] for key in ("p", "p_adjusted") if difference[key] is not None}
+    if difference["family_interval"] is not None:
+        values[f"{name}.family_low"], values[f"{name}.family_high"] = difference["family_interval"]
+    return values
+
+
+def unreliable_tags(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """
+    >>> unreliable_tags({"fad": {"reliable": False}, "kad": {"reliable": True}})
+    {'harness.unreliable': 'fad'}
+    """
+    names = [name for name, score in scores.items() if not score["reliable"]]
+    return {"harness.unreliable": ", ".join(names)} if names else {}
 
 
 def difference_name(difference: Mapping[str, Any]) -> str:
@@ -253,11 +276,12 @@ def difference_name(difference: Mapping[str, Any]) -> str:
 
 
 def metric_name(name: str) -> str:
+    """A name in the characters that MLflow takes; the first @ becomes a slash, so that `kad/clap` is split there again.
+
+    >>> metric_name("fad16 (temperature=0.7)"), metric_name("kad@clap")
+    ('fad16 -temperature:0.7-', 'kad/clap')
     """
-    >>> metric_name("fad16 (temperature=0.7)")
-    'fad16 -temperature:0.7-'
-    """
-    return re.sub(r"[^\w\-. :/]", "-", name.replace("=", ":"), flags=re.ASCII)[:250]
+    return re.sub(r"[^\w\-. :/]", "-", name.replace("@", "/", 1).replace("=", ":"), flags=re.ASCII)[:250]
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

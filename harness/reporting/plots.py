@@ -21,7 +21,12 @@ TITLES = {
     "diversity": "Diversity, 1 − mean cosine",
     "style_similarity": "Similarity to the style's centroid",
     "prompt_similarity": "Similarity to the audio prompt",
+    "kad": "Kernel distance",
+    "tag_text_similarity": "Similarity of tags and text",
+    "text_audio_similarity": "Similarity to the text",
 }
+MOST_PANELS = 8
+"""Beside the primary metric's; of more metrics the first are drawn."""
 
 
 def scores_figure(outcome: Outcome) -> Figure | None:
@@ -31,26 +36,32 @@ def scores_figure(outcome: Outcome) -> Figure | None:
     """
     from matplotlib.figure import Figure
 
-    measured = [name for name in TITLES if any(name in result.scores for result in outcome.conditions)]
+    measured = list(dict.fromkeys(name for result in outcome.conditions for name in result.scores))
     if not measured:
         return None
     primary = outcome.experiment.primary if outcome.experiment.primary in measured else measured[0]
-    others = [name for name in measured if name != primary]
+    others = [name for name in measured if name != primary][:MOST_PANELS]
     columns = -(-len(others) // 2)
     figure = Figure(figsize=(5.2 + 2.9 * columns, 4.6), dpi=150, layout="constrained")
     grid = figure.add_gridspec(2, 2 + columns, width_ratios=[1, 1, *[1.1] * columns])
     _panel(figure.add_subplot(grid[:, :2]), outcome, primary, ACCENT, large=True)
     for n, name in enumerate(others):
         _panel(figure.add_subplot(grid[n % 2, 2 + n // 2]), outcome, name, SECOND, large=False)
-    reference, model = outcome.settings.get("reference"), outcome.fingerprint.get("name")
+    reference, model = outcome.settings.get("reference", "no reference"), outcome.fingerprint.get("name")
     seconds, clips = outcome.settings["seconds"], min(len(result.clips) for result in outcome.conditions)
     unreliable = any(not score.reliable for result in outcome.conditions for score in result.scores.values())
-    doubt = "; open markers: too few clips to be reliable" if unreliable else ""
+    doubt = "; open markers: not reliable, see the notes" if unreliable else ""
     figure.suptitle(
         f"{model} against {reference}: {clips} clips of {seconds:g} s per condition, 95 % intervals{doubt}",
         fontsize=10, color=INK, x=0.012, ha="left",
     )  # fmt: skip
     return figure
+
+
+def title(name: str) -> str:
+    """What a score's panel is headed with."""
+    metric, _, embedder = name.partition("@")
+    return TITLES.get(metric, metric) + (f" @{embedder}" if embedder else "")
 
 
 def _panel(axes: Axes, outcome: Outcome, metric: str, colour: str, large: bool) -> None:
@@ -79,7 +90,7 @@ def _panel(axes: Axes, outcome: Outcome, metric: str, colour: str, large: bool) 
         results[0].scores[metric].direction, ""
     )
     axes.set_title(
-        TITLES[metric], loc="left", fontsize=10.5 if large else 9, color=INK, fontweight="bold" if large else "normal"
+        title(metric), loc="left", fontsize=10.5 if large else 9, color=INK, fontweight="bold" if large else "normal"
     )
     if direction:
         axes.set_ylabel(direction, fontsize=8, color="#6b7885")

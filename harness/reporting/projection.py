@@ -3,9 +3,14 @@
 The folder `<results>/runs/<experiment>-<id>/` is a projection of the store, made again from it byte for byte:
 
     result.json                     everything below as data
-    clips.csv                       one row per clip: condition, prompt, seed, hash, path
+    replicates.json                 every score without each fold of its units, for later comparisons; result.json has
+                                    its hash
+    scores.csv                      one row per score, with its error and whether it is reliable
+    clips.csv                       one row per clip: condition, prompt, what the model understood of it, seed, values,
+                                    hash, path; a manifest for 'harness score --manifest'
     clips/<condition>/<clip>.flac   links into the store, with names a person can read
     scores.png                      the scores along what varies
+    NAME.yaml, NAME.py              the file that declares the experiment, where one does
     failures.json                   why clips are missing, a row each; only where some are
     system.json                     what the machine did when the clips were sampled; only where it was asked for
 
@@ -28,7 +33,7 @@ from harness.core.png import write_png
 from harness.planning.plan import ClipRequest
 from harness.reporting.plots import scores_figure
 from harness.reporting.system import Look
-from harness.scoring.results import Outcome
+from harness.scoring.results import REPLICATES, Outcome, file_name
 from harness.store.clips import Store, explained
 from harness.store.listing import TABLE, plan_file, read_rows
 from metrics.io.files import temporary_mark, write_bytes
@@ -83,6 +88,10 @@ def _project(outcome: Outcome) -> None:
     figure_path = outcome.folder / "scores.png"
     rows = [row for result in outcome.conditions for row in outcome.clip_rows(result)]
     _renew(outcome.folder / TABLE, _table(rows))
+    _renew(outcome.folder / "scores.csv", _table(outcome.score_rows()))
+    if study := outcome.experiment.study:
+        name = Path(study.name)
+        _renew(outcome.folder / f"{file_name(name.stem)}{name.suffix}", study.content)
     for condition in outcome.conditions:
         folder = outcome.clips_folder(condition.condition)
         for clip in condition.clips:
@@ -97,6 +106,7 @@ def _project(outcome: Outcome) -> None:
         figure = scores_figure(outcome)
         if figure is not None:
             write_png(figure, figure_path)
+    _renew(outcome.folder / REPLICATES, outcome.replicates)
     if not same:
         write_bytes(path, result)
 

@@ -14,7 +14,18 @@ from harness.models.base import Sampling
 from harness.store.listing import read_rows
 from metrics.api.registry import unknown_name
 
-TEXT = ("condition", "prompt", "seed", "clip", "audio_sha256", "path")
+TEXT = (
+    "condition",
+    "prompt",
+    "text",
+    "style",
+    "understood_style",
+    "understood_by",
+    "seed",
+    "clip",
+    "audio_sha256",
+    "path",
+)
 """Columns of the table of clips that are text even where they look like a number."""
 
 
@@ -86,7 +97,7 @@ def read_run(folder: Path) -> RunFolder:
             raise ValueError(f"its id is {result['id']!r:.40}")
         for condition in (*result["conditions"], *result["experiment"]["conditions"], result["experiment"]):
             str(condition["name"])
-        _renew(result)
+        result = _renewed(result)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
     failures = _read_list(folder / "failures.json", lambda failure: failure["condition"] + failure["error"])
@@ -94,12 +105,28 @@ def read_run(folder: Path) -> RunFolder:
     return RunFolder(folder, result, [_typed(row) for row in read_rows(folder)], failures, looks)
 
 
-def _renew(result: dict[str, Any]) -> None:
-    """Give the result of an earlier version today's names: in schema 1 units were called songs."""
-    if result.get("schema") == 1:
-        for one in (*result["conditions"], *result["differences"]):
-            for score in one["scores"].values() if "scores" in one else [one["score"]]:
-                score["n_units"] = score.pop("n_songs")
+def _renewed(result: dict[str, Any]) -> dict[str, Any]:
+    """The result of an earlier version under today's names; differences then had one p, adjusted by Holm's method."""
+    conditions = [
+        condition | {"scores": {name: _score(score) for name, score in condition.get("scores", {}).items()}}
+        for condition in result["conditions"]
+    ]
+    return result | {"conditions": conditions, "differences": [_difference(one) for one in result["differences"]]}
+
+
+def _difference(one: dict[str, Any]) -> dict[str, Any]:
+    if "score" not in one:
+        return one
+    same = {name: one[name] for name in ("metric", "first", "second", "significant")}
+    return _score(one["score"]) | same | {"p": None, "p_adjusted": one["p"], "family_interval": None}
+
+
+def _score(score: dict[str, Any]) -> dict[str, Any]:
+    """In schema 1 units were called songs, and what makes a score unreliable stood in its note."""
+    if "n" in score:
+        return score
+    units = score["n_songs"] if "n_songs" in score else score["n_units"]
+    return score | {"n": units, "why": "" if score["reliable"] else score["note"]}
 
 
 def _read_list(path: Path, check: Callable[[Any], object]) -> list[Any]:

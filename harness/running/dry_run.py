@@ -12,7 +12,8 @@ from harness.planning.plan import ClipRequest, Plan
 from harness.running.by_model import Share, shares_of, whole
 from harness.running.settings import RunSettings
 from harness.sampling.rates import Rate, known_rate, tokens
-from harness.scoring.score import Measures
+from harness.scoring.measures import Measures
+from harness.scoring.score import check_measurable
 from harness.store.clips import Store
 
 SAMPLE_BYTES, TOKEN_BYTES, RECORD_BYTES = 2, 4, 8192
@@ -94,7 +95,7 @@ def preview(experiment: Experiment, settings: RunSettings) -> Preview:
 
     check_primary(experiment.primary)
     check_metrics(settings.metrics)
-    Measures.load(settings.embedders[0], settings.references[0])
+    check_measurable(experiment.primary, Measures.load(settings.embedders, settings.references))
     shares = shares_of(experiment, settings)
     plan = whole(experiment, shares)
     missing = set(Store(settings.results_folder / "store").missing(request.id for request in plan.requests))

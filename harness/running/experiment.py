@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, ModelError, SamplingError, UsageError
+from harness.core.errors import HarnessError, SamplingError, UsageError
 from harness.core.identity import digest
 from harness.core.progress import Progress, Quiet
 from harness.core.settings import counted
@@ -30,12 +30,12 @@ from harness.running.settings import RunSettings
 from harness.sampling.loop import Sampled, sample_missing
 from harness.sampling.rates import measured_rate
 from harness.scoring.cache import user_cache
-from harness.scoring.clips import clip_set, prompt_labels
-from harness.scoring.frames import embed_clips
-from harness.scoring.results import ClipResult, ConditionResult, Outcome
-from harness.scoring.score import Measures, Row, differences, measure, per_clip, understood_styles
-from harness.store.clips import Store, explained
-from metrics.api.score import EmbeddingSet
+from harness.scoring.clips import ClipSet, clip_set, prompt_labels
+from harness.scoring.differences import Family, compare
+from harness.scoring.measures import Measures
+from harness.scoring.results import ClipResult, ConditionResult, Outcome, understood_note
+from harness.scoring.score import ConditionScores, check_measurable, choose, default_metrics, score
+from harness.store.clips import Store, StoredClip, explained
 from metrics.io.files import abandoned
 
 
@@ -60,7 +60,8 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     settings, progress = settings or RunSettings(), progress or Quiet()
     check_primary(experiment.primary)
     check_metrics(settings.metrics)
-    measures = Measures.load(settings.embedders[0], settings.references[0])
+    measures = replace(Measures.load(settings.embedders, settings.references, progress=progress), model=settings.model)
+    check_measurable(experiment.primary, measures)
     shares = shares_of(experiment, settings)
     asked = _Asked(whole(experiment, shares), fingerprint_of(shares), settings, measures)
     store = Store(settings.results_folder / "store")
@@ -107,6 +108,7 @@ def _sweep(results: Path) -> None:
         for pattern in ("planned/.*.part", "runs/*/.*.part", "runs/*/clips/*/.*.part"):
             for left in abandoned(results.glob(pattern)):
                 left.unlink(missing_ok=True)
+    user_cache().sweep()
 
 
 def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) -> Outcome:
@@ -114,37 +116,32 @@ def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) ->
     requests = [request for request in plan.requests if store.has(request.id)]
     if not requests:
         raise _nothing(settings, sampled)
-    stored = [store.get(request.id) for request in requests]
-    labels, cache = prompt_labels(plan.prompts), user_cache()
-    again = settings.execution.reuse == "always-rerun"
-    clips = [
-        replace(clip, unit=request.id)
-        for request, clip in zip(requests, clip_set("", requests, stored, labels).clips, strict=True)
-    ]
-    found = embed_clips(clips, measures.recipe, cache, progress, again)
-    if found.failed:
-        raise ModelError(next(iter(found.failed.values())))
-    embedded = [found.embedded[request.id] for request in requests]
-    rows: dict[str, list[Row]] = {condition.name: [] for condition in plan.experiment.conditions}
-    for row in zip(requests, stored, embedded, strict=True):
-        rows[row[0].condition.name].append(row)
-    conditions: list[ConditionResult] = []
-    sets: dict[str, EmbeddingSet] = {}
-    understood = understood_styles(row for mine in rows.values() for row in mine)
-    with progress.stage("measuring", len(plan.experiment.conditions)) as stage:
-        for done, condition in enumerate(plan.experiment.conditions, start=1):
-            if mine := rows[condition.name]:
-                sets[condition.name] = measures.embedding_set(mine, understood)
-                conditions.append(_measured(condition, sets[condition.name], mine, measures))
-            stage.advance(done, condition.name)
+    stored = {request.id: store.get(request.id) for request in requests}
+    rows = {
+        condition.name: [one for one in requests if one.condition == condition]
+        for condition in plan.experiment.conditions
+    }
+    sets = _clip_sets(plan, rows, stored)
+    names = choose(metrics_of(plan.experiment, settings, sets), measures)
+    cache = user_cache()
+    scored = [score(one, names, measures, cache, progress) for one in sets]
+    if cache.note:
+        progress.note(cache.note)
+    compared = compare(scored, Family.of_experiment(plan.experiment), progress)
+    by_name = {condition.name: condition for condition in plan.experiment.conditions}
     return Outcome(
         asked.digest(requests),
         plan.experiment,
         asked.described["settings"],
         asked.fingerprint,
-        tuple(conditions),
-        differences(plan.experiment, sets, measures),
-        (*measures.notes(min(request.seconds for request in plan.requests)), *_lacking(plan, rows)),
+        tuple(_result(by_name[one.name], one, rows[one.name], stored) for one in scored),
+        compared.differences,
+        (
+            *measures.notes([request.seconds for request in requests]),
+            *_lacking(plan, rows),
+            *understood_note([clip for one in sets for clip in one.clips]),
+            *compared.notes,
+        ),
         asked.folder,
         sampled.clips,
         sampled.failures,
@@ -152,14 +149,41 @@ def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) ->
     )
 
 
-def _measured(condition: Condition, clips: EmbeddingSet, rows: Sequence[Row], measures: Measures) -> ConditionResult:
-    scores, unmeasured = measure(clips, rows, measures)
-    values = per_clip(clips, rows, measures)
-    results = tuple(ClipResult(request, clip, frames.silent, values[request.unit]) for request, clip, frames in rows)
-    return ConditionResult(condition, scores, unmeasured, results)
+def metrics_of(experiment: Experiment, settings: RunSettings, sets: Sequence[ClipSet]) -> tuple[str, ...]:
+    """The names of what a run measures: the primary metric first, then those chosen, or the default set."""
+    return tuple(dict.fromkeys((experiment.primary, *(settings.metrics or default_metrics(sets)))))
 
 
-def _lacking(plan: Plan, rows: Mapping[str, Sequence[Row]]) -> list[str]:
+def _clip_sets(
+    plan: Plan, rows: Mapping[str, Sequence[ClipRequest]], stored: Mapping[str, StoredClip]
+) -> list[ClipSet]:
+    """The conditions of which clips are stored, as sets."""
+    labels = prompt_labels(plan.prompts)
+    found = (
+        (request.unit, stored[request.id].record["conditioning"].get("style"))
+        for mine in rows.values()
+        for request in mine
+    )
+    understood = {unit: style for unit, style in found if style}
+    return [
+        clip_set(name, mine, [stored[request.id] for request in mine], labels, understood)
+        for name, mine in rows.items()
+        if mine
+    ]
+
+
+def _result(
+    condition: Condition, scored: ConditionScores, requests: Sequence[ClipRequest], stored: Mapping[str, StoredClip]
+) -> ConditionResult:
+    silent = scored.material.silent()
+    clips = tuple(
+        ClipResult(request, stored[request.id], clip, clip.unit in silent, scored.values[clip.unit])
+        for request, clip in zip(requests, scored.clips.clips, strict=True)
+    )
+    return ConditionResult(condition, scored.scores, scored.unmeasured, clips, scored.order)
+
+
+def _lacking(plan: Plan, rows: Mapping[str, Sequence[ClipRequest]]) -> list[str]:
     """One note for each condition of which clips are not there: its figures are of the others only."""
     wanted = Counter(request.condition.name for request in plan.requests)
     return [

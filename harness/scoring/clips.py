@@ -58,6 +58,10 @@ class Clip:
         return self.style or self.prompt
 
 
+ALIKE = ("the same content as another", "the same file as another", "the same folder as another")
+"""Reasons, without the name of the other."""
+
+
 @dataclass(frozen=True)
 class ClipSet:
     """The clips of one condition, in order.
@@ -66,7 +70,8 @@ class ClipSet:
         name: of the condition.
         clips: at most one per `unit`.
         paired: whether unit ids mean the same in other sets (prompt and index, `--pair-by`, or a run).
-        left_out: what could not be taken, path → reason. A command that leaves out something ends with exit code 1.
+        left_out: what could not be taken, path → reason, which names the path. A command that leaves out something
+            ends with exit code 1.
         skipped: what was not meant, or counts already, path → reason.
     """
 
@@ -80,6 +85,19 @@ class ClipSet:
         """The stratum of each clip: its style, else its prompt. None where no clip has one."""
         found = [clip.stratum for clip in self.clips]
         return found if any(found) else None
+
+    def notes(self) -> tuple[str, ...]:
+        """What was skipped, a line for each reason, for whoever reads the scores."""
+        by_reason: dict[str, list[str]] = {}
+        for path, reason in self.skipped.items():
+            kind = next((kind for kind in ALIKE if reason.startswith(kind.removesuffix("another"))), reason)
+            by_reason.setdefault(kind, []).append(path)
+        return tuple(
+            f"{self.name}: skipped {len(paths)} {'path' if len(paths) == 1 else 'paths'} ({reason}): "
+            + ", ".join(paths[:3])
+            + (", …" if len(paths) > 3 else "")
+            for reason, paths in by_reason.items()
+        )
 
     def only(self, units: Collection[str]) -> ClipSet:
         """The set with those clips only."""
@@ -176,10 +194,12 @@ def folder_sets(
     ]
     if pair_by is not None:
         return pair_sets(sets, folders, loose, pair_by)
+    sets = [_distinct(one) for one in sets]
     if loose:
-        name = shown(loose[0].name) if len(loose) == 1 else f"{len(loose)} files"
-        sets.append(_from_listing(name, sound_files(loose), [], False, progress))
-    return [_distinct(one) for one in sets]
+        some = _distinct(_from_listing("", sound_files(loose), [], False, progress))
+        count = len(some.clips) + len(some.left_out)
+        sets.append(replace(some, name=shown(loose[0].name) if count == 1 else f"{count} files"))
+    return sets
 
 
 def distinguishing(folders: Sequence[Path]) -> list[str]:
@@ -228,7 +248,7 @@ def _from_listing(
 ) -> ClipSet:
     """The files of a listing as a set; units are relative to the folder where they are `inside` one."""
     sha, failed = hashed(listing.files, progress)
-    left_out = {shown(path): reason for path, reason in listing.passed_over.items()} | failed
+    left_out = {shown(path): f"{shown(path)}: {reason}" for path, reason in listing.passed_over.items()} | failed
     clips = []
     for path in sha:
         within = next((path.relative_to(folder) for folder in folders if path.is_relative_to(folder)), None)

@@ -1,142 +1,154 @@
-"""What two folders of paired files differ in: each chosen metric's difference, its error, and a test.
+"""Differences between conditions in any metric: paired where their clips share units, independent otherwise.
 
-The chosen metrics are one family: their p-values, each of a paired permutation test, are adjusted by Holm's method, so
-that the chance that any of them is called significant where nothing differs is 5 %. Choose fewer, and each is tested
-more sharply; to choose after having seen the figures is to test nothing.
+A difference follows from the replicates of two scores (`metrics.difference_of`), so that a run, a folder and a later
+comparison of their results give the same one. What was declared together is one family, adjusted together; everything
+else is exploratory, with the p-value and the interval of one test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
 
-from harness.core.errors import DegenerateInput, UsageError
-from harness.core.progress import Progress
-from harness.scoring.measuring import Measured, figure_of, provenance, value_of
-from harness.scoring.score import SIGNIFICANCE
-from harness.scoring.sound_sets import SoundFile
-from metrics.api.catalogue import Metric
-from metrics.api.score import EmbeddingSet, Score
-from metrics.compare.comparison import holm, paired_difference
-from metrics.compare.permuted import Relabelled
-from metrics.stats.permutation import ALL_FLIPS, PERMUTATIONS, PermutationTest, sign_flip_test
-from metrics.waves.clips import mean_score
+from harness.core.errors import DegenerateInput, HarnessError, UsageError
+from harness.core.progress import Progress, Quiet
+from harness.scoring.measures import split_name
+from harness.scoring.results import Comparison, Label
+from harness.scoring.score import ConditionScores, measured_again
+from metrics.api.catalogue import metric
+from metrics.api.score import Score
+from metrics.compare.difference import Difference, difference_of
+from metrics.compare.family import family
+
+if TYPE_CHECKING:
+    from harness.planning.experiment import Experiment
+
+MOST_EXPLORATORY = 400
+"""Of more differences than these in the metrics that decide nothing, none is listed: nobody would read them."""
 
 
 @dataclass(frozen=True)
-class SetDifference:
-    """The second set − the first in one metric. `p` is the permutation test's, `adjusted` by Holm over the family of
-    `family` metrics, `relabellings` the number tried, itself included: p cannot be below 1 over it.
+class Family:
+    """What is tested together.
+
+    Attributes:
+        contrasts: the pairs of conditions that are compared, by name, the second less the first.
+        primary: the one metric that decides; empty where all metrics were declared together.
+        adjusted: whether p-values and intervals are adjusted for the number of differences.
+        stage: what may be claimed of the declared differences.
     """
 
-    metric: str
-    score: Score
-    p: float
-    adjusted: float
-    family: int
-    relabellings: int
+    contrasts: tuple[tuple[str, str], ...]
+    primary: str = ""
+    adjusted: bool = True
+    stage: Label = "declared"
 
-    @property
-    def significant(self) -> bool:
-        return self.adjusted < SIGNIFICANCE
+    @classmethod
+    def of_experiment(cls, experiment: Experiment) -> Family:
+        """The contrasts that an experiment declares in its primary metric."""
+        pairs = tuple((first.name, second.name) for first, second in experiment.contrasts())
+        return cls(pairs, experiment.primary, experiment.family == "all contrasts", experiment.stage)
 
-    def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "score": self.score.as_dict(), "significant": self.significant}
+    @classmethod
+    def of_every_pair(cls, names: Sequence[str]) -> Family:
+        """Every pair of conditions in every metric chosen."""
+        return cls(tuple(combinations(names, 2)))
 
 
-def differences(
-    chosen: Sequence[Metric],
-    first: Measured,
-    second: Measured,
-    reference: EmbeddingSet | None,
-    progress: Progress,
-    *,
-    prompts: Mapping[str, str] | None = None,
-    permutations: int = PERMUTATIONS,
-    seed: int = 0,
-) -> tuple[list[SetDifference], dict[str, str]]:
-    """The differences that have a value, in the order chosen, and for the others the reason.
+@dataclass(frozen=True)
+class Compared:
+    """The differences that have a value, the declared ones first, and for the others the reason by metric."""
 
-    Raises `UsageError`, naming the parts, unless number and ids of clips, embedder, preprocessing and reference agree.
+    differences: tuple[Comparison, ...] = ()
+    undefined: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def compare(conditions: Sequence[ConditionScores], declared: Family, progress: Progress | None = None) -> Compared:
+    """All differences of some conditions in the metrics that were measured of them.
+
+    Args:
+        conditions: by whose names the contrasts are; contrasts of others are left out.
+        declared: what is tested together. Without a primary metric, all metrics over all contrasts.
+        progress: where the work is shown.
     """
-    check_alike(first, second)
-    conditions = None
-    if any("embedding" in row.needs for row in chosen):
-        conditions = Relabelled(first.sounds.embedded(), second.sounds.embedded(), reference, prompts)
-    found: list[tuple[str, Score, PermutationTest]] = []
-    unmeasured: dict[str, str] = {}
-    relabellings = 2**first.clips if first.clips <= ALL_FLIPS else permutations + 1
-    with progress.stage("permutation tests", len(chosen)) as stage:
-        for done, row in enumerate(chosen):
-            called = iter(range(1, 2 * relabellings + 1))
-
-            def advance(done: int = done, called: Any = called, name: str = row.name) -> None:
-                stage.advance(done + next(called) / (2 * relabellings), name)
-
-            try:
-                if figure_of(row) is not None or conditions is None:
-                    score, test = _of_figure(row, first.sounds.whole, second.sounds.whole, permutations, seed)
+    by_name = {one.name: one for one in conditions}
+    contrasts = [pair for pair in declared.contrasts if pair[0] in by_name and pair[1] in by_name]
+    metrics = list(dict.fromkeys(name for one in conditions for name in one.order))
+    deciding = [name for name in metrics if not declared.primary or name == declared.primary]
+    others = [name for name in metrics if name not in deciding]
+    notes: tuple[str, ...] = ()
+    if len(contrasts) * len(others) > MOST_EXPLORATORY:
+        notes = (f"differences in {', '.join(others)} are not listed: there are {len(contrasts) * len(others)}",)
+        others = []
+    found: list[Comparison] = []
+    undefined: dict[tuple[str, str], None] = {}
+    with (progress or Quiet()).stage("comparing", len(contrasts)) as stage:
+        for done, (first, second) in enumerate(contrasts, start=1):
+            for name in (*deciding, *others):
+                label: Label = declared.stage if name in deciding else "exploratory"
+                try:
+                    one = difference(by_name[first], by_name[second], name)
+                except HarnessError as error:
+                    undefined[name, str(error)] = None
                 else:
-                    score = _paired(row, conditions)
-                    test = conditions.test(row, permutations=permutations, seed=seed, advance=advance)
-            except (DegenerateInput, UsageError) as error:
-                unmeasured[row.name] = str(error)
-            else:
-                about = provenance(first.settings, seed) | {"relabellings": test.relabellings}
-                found.append((row.name, replace(score, provenance=score.provenance | about), test))
-            stage.advance(done + 1, row.name)
-    adjusted = holm([test.p for _, _, test in found])
-    return [
-        SetDifference(name, score, test.p, p, len(found), test.relabellings)
-        for (name, score, test), p in zip(found, adjusted, strict=True)
-    ], unmeasured
+                    found.append(Comparison(name, first, second, one, label))
+            stage.advance(done)
+    order = {name: n for n, name in enumerate((*deciding, *others))}
+    found.sort(key=lambda one: order[one.metric])
+    tested = [one for one in found if one.label != "exploratory"]
+    groups = [tested] if declared.adjusted else [[one] for one in tested]
+    adjusted = [
+        replace(one, difference=difference)
+        for group in groups
+        for one, difference in zip(group, family([one.difference for one in group]), strict=True)
+    ]
+    rest = [one for one in found if one.label == "exploratory"]
+    return Compared((*adjusted, *rest), tuple(undefined), notes)
 
 
-def check_alike(first: Measured, second: Measured) -> None:
-    """Raise `UsageError` unless two sets may be compared in pairs; the message names every part that differs."""
-    parts = {
-        "number of clips": (first.clips, second.clips),
-        **{
-            part: (first.settings.get(part), second.settings.get(part))
-            for part in ("embedder", "preprocessing", "excerpt_seconds", "reference", "reference_hash")
-        },
-    }
-    wrong = [f"{part} is {_short(a)} against {_short(b)}" for part, (a, b) in parts.items() if a != b]
-    ids = [{file.clip.id for file in side.sounds.whole} for side in (first, second)]
-    if not wrong and ids[0] != ids[1]:
-        wrong = [f"{len(ids[0] ^ ids[1])} clips are in one only, such as {min(ids[0] ^ ids[1])!r}"]
-    if wrong:
-        raise UsageError(
-            f"{first.sounds.name} and {second.sounds.name} are not compared: {'; '.join(wrong)}. "
-            "Measure both in one way, with a pair of clips for each unit."
-        )
+def difference(first: ConditionScores, second: ConditionScores, name: str) -> Difference:
+    """`second` − `first` in one metric.
+
+    Paired where both sets' units mean the same: of clips that only one of them has (the other could not be made, or
+    read) neither counts. Independent otherwise.
+
+    Args:
+        first: the condition that the other is compared with.
+        second: the other.
+        name: of the score, such as `kad@clap`.
+
+    Raises:
+        DegenerateInput: where the metric has no value for one of them, with the reason.
+        UsageError: where the two were measured differently: the message names the parts.
+    """
+    if instead := metric(split_name(name)[0]).compare_by:
+        raise UsageError(f"conditions are not compared by {name}, but by {instead}.")
+    before, after = _score(first, name), _score(second, name)
+    if not (first.clips.paired and second.clips.paired):
+        return replace(difference_of(before, after, paired=False), metric=name)
+    if _units(before) != _units(after):
+        both = _shared(first, second, before, after)
+        if both and len(both) < max(len(first.clips.clips), len(second.clips.clips)):
+            before, after = (measured_again(one, name, both) for one in (first, second))
+    return replace(difference_of(before, after), metric=name)
 
 
-def _paired(row: Metric, conditions: Relabelled) -> Score:
-    options = {"prompts": conditions.prompts} if conditions.prompts is not None and "prompt" in row.needs else {}
-    return paired_difference(row.name, conditions.first, conditions.second, conditions.reference, **options)
+def _score(one: ConditionScores, name: str) -> Score:
+    if name in one.scores:
+        return one.scores[name]
+    raise DegenerateInput(one.unmeasured.get(name, f"{name} was not measured of {one.name}."))
 
 
-def _of_figure(
-    row: Metric, first: Sequence[SoundFile], second: Sequence[SoundFile], permutations: int, seed: int
-) -> tuple[Score, PermutationTest]:
-    """The mean of a figure's differences over the pairs in which both files have it."""
-    before = {file.clip.id: value_of(row, file) for file in first}
-    values: list[float | None] = []
-    for file in second:
-        then, now = before[file.clip.id], value_of(row, file)
-        values.append(None if then is None or now is None else now - then)
-    styles = [file.clip.style for file in second]
-    score = mean_score(
-        f"{row.name} difference", values, [file.clip.id for file in second], unit=row.unit,
-        direction=row.direction, strata=styles if any(styles) else None, note="mean over pairs",
-        provenance={"paired": True},
-    )  # fmt: skip
-    test = sign_flip_test([value for value in values if value is not None], permutations=permutations, seed=seed)
-    return score, test
+def _units(score: Score) -> frozenset[str]:
+    part = None if score.replicates is None else score.replicates.part("evaluated")
+    return frozenset() if part is None else frozenset(map(str, (*part.units, *part.without_value)))
 
 
-def _short(value: Any) -> str:
-    said = repr(value)
-    return said if len(said) <= 60 else said[:57] + "…"
+def _shared(first: ConditionScores, second: ConditionScores, before: Score, after: Score) -> frozenset[str]:
+    """The units of the clips that both have, and that the metric saw where it is one of clips."""
+    both = frozenset(clip.unit for clip in first.clips.clips) & {clip.unit for clip in second.clips.clips}
+    seen = _units(before) & _units(after)
+    return both & seen if seen <= both else both

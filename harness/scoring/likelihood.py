@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.csv_table import write_table
-from harness.core.errors import HarnessError
+from harness.core.errors import DegenerateInput, HarnessError
 from harness.core.progress import Progress
 from harness.models.likelihood import LevelLikelihood, Likelihood, LikelihoodDoor, LikelihoodRequest
 from harness.models.registry import family_door
+from harness.prompts.prompt import Prompt
 from metrics.api.catalogue import CATALOGUE, metric
 from metrics.api.score import Score
 from metrics.sets.likelihood import Likelihoods
-from metrics.stats.resampling import FEWEST_UNITS
+from metrics.stats.folds import FEWEST_UNITS
 
 if TYPE_CHECKING:
     from harness.models.base import Model
+    from harness.scoring.material import Material
 
 COLUMNS: tuple[str, ...] = (
     "file", "seconds", "level", "codes", "nats", "nats_per_token", "bits_per_token", "bits_per_second", "error",
@@ -79,6 +81,36 @@ def score_files(
             )
         scores = dict(zip(encoded, found, strict=True))
     return [Scored(file, scores.get(file), errors.get(file)) for file in files]
+
+
+def likelihoods_of(material: Material) -> Likelihoods:
+    """One condition's clips under the model of its measures, each with its own style, without their audio prompts.
+
+    Raises `DegenerateInput` where no model was named, and `UsageError` for one that gives no likelihoods.
+    """
+    from metrics.io.audio import load
+
+    if not material.measures.model:
+        raise DegenerateInput("no model was named under which clips would be likely: give --model.")
+    model = load_scorer(material.measures.model)
+    door: LikelihoodDoor = family_door(model.name, "likelihood")
+    clips, encoded = material.clips.clips, []
+    for clip in clips:
+        audio, rate = load(clip.path)
+        prompt = Prompt(style=clip.style) if clip.style in model.styles else None
+        request = LikelihoodRequest(prompt, offset_seconds=clip.prompt_seconds)
+        encoded.append(door.encode_clip(model, audio[round(clip.prompt_seconds * rate) :], rate, request))
+    with material.progress.stage("likelihoods", len(encoded)) as stage:
+        found = door.likelihoods(model, encoded, lambda done, total: stage.advance(len(encoded) * done / total))
+    strata = material.strata()
+    return Likelihoods(
+        nats=[one.nats for one in found],
+        codes=[one.codes for one in found],
+        seconds=[one.seconds for one in found],
+        units=[clip.unit for clip in clips],
+        strata=None if strata is None else [strata[clip.unit] for clip in clips],
+        provenance=_common([one.provenance for one in found]),
+    )
 
 
 def rows(scored: Sequence[Scored]) -> Iterator[dict[str, Any]]:

@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.csv_table import as_written
 from harness.core.errors import UsageError
 from harness.core.progress import Progress
 from harness.core.sound_files import shown, sound_files
@@ -90,13 +91,13 @@ def _sets(
         try:
             left_out |= sound_files([path]).passed_over
         except UsageError:
-            left_out[path] = f"there is no {shown(path)}"
+            left_out[path] = "there is no such file"
         else:
             if path.is_dir():
-                left_out[path] = f"{shown(path)} is a folder: a sound file was expected"
+                left_out[path] = "it is a folder, and a sound file was expected"
     readable = dict.fromkeys(row.path for row in rows if row.path not in left_out)
     sha, failed = hashed(readable, progress)
-    reasons = {shown(path): reason for path, reason in left_out.items()} | failed
+    reasons = {shown(path): f"{shown(path)}: {reason}" for path, reason in left_out.items()} | failed
     sets = []
     for condition in dict.fromkeys(row.condition for row in rows):
         mine = [(row, unit) for row, unit in zip(rows, units, strict=True) if row.condition == condition]
@@ -160,7 +161,7 @@ def _row(
     before = len(mistakes)
     if None in row:
         mistakes.append(f"line {line}: more cells than columns: quote a cell that holds a separator")
-    cells = {name: str(row.get(name) or "").strip() for name in (*COLUMNS, OLD_FILE)}
+    cells = {name: as_written(str(row.get(name) or "")).strip() for name in (*COLUMNS, OLD_FILE)}
     file = cells[FILE] or cells[OLD_FILE]
     if not file:
         mistakes.append(f"line {line}: no file is named in the column {FILE!r}")

@@ -69,7 +69,7 @@ def _paired(one: ClipSet, side: int, rows: Sequence[_Together], whole: set[str],
         if row is None:
             skipped[shown(clip.path)] = f"no row of {shown(by)} names it"
         elif row.unit not in whole:
-            left_out[shown(clip.path)] = "its counterpart in another folder could not be read"
+            left_out[shown(clip.path)] = f"{shown(clip.path)}: its counterpart in another folder could not be read"
         else:
             style = row.stratum or clip.style
             kept[row.unit] = replace(clip, unit=row.unit, prompt=row.prompt, style=style)

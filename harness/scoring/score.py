@@ -1,215 +1,225 @@
-"""Scores of a condition, and paired differences between conditions, from the metrics of `metrics`.
+"""Any metrics of the catalogue for the clips of one condition: `score(clip_set, metrics, measures)`.
 
-Clips are the sampling units, the styles they were asked for strata. Both sides go through the preprocessing that the
-reference set was made with, and the metrics refuse sets that were made differently. A metric that has no value for
-these clips (one clip, no audio prompt, a style that the reference lacks) is listed with the reason instead: what was
-measured is not lost with it.
+Clips of a run and files of a folder go through here alike, and give the same scores. What a metric needs comes from the
+clips (`harness.scoring.material`); one that has no value for these clips (one clip, no audio prompt, a style that the
+reference lacks, no weights) is listed with the reason, and takes no other with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from harness.core.errors import HarnessError, UsageError
+from harness.core.progress import Progress, Quiet
+from harness.scoring.cache import ContentCache, user_cache
+from harness.scoring.calls import joint_space, measure, spaces_of, value_of
+from harness.scoring.clips import ClipSet
+from harness.scoring.material import Material
+from harness.scoring.measures import Measures, Space, split_name
+from metrics.api.catalogue import Metric, metric
+from metrics.api.score import Score
+from metrics.sets.frechet_variants import fad_per_song
+from metrics.sets.novelty import nearest_songs, neighbour_percentiles
+from metrics.sets.similarity import centroid_similarities, prompt_similarities
 
-from harness.core.errors import DegenerateInput, UsageError
-from harness.core.identity import digest
-from harness.planning.experiment import Experiment
-from harness.planning.plan import ClipRequest
-from harness.scoring.frames import Embedded, Recipe
-from harness.scoring.results import Difference
-from harness.store.clips import StoredClip
-from metrics.api.score import EmbeddingSet, Score, check_comparable
-from metrics.compare.comparison import family_p_values, paired_difference
-from metrics.embeddings import load_embedder
-from metrics.io.audio import Preprocessing
-from metrics.reference.sets import load_reference
-from metrics.sets.diversity import cosine_diversity, vendi
-from metrics.sets.frechet import fad, headline_components
-from metrics.sets.similarity import (
-    centroid_similarities,
-    centroid_similarity,
-    prompt_similarities,
-    prompt_similarity,
-)
-from metrics.stats.resampling import p_value
-
-SIGNIFICANCE = 0.05
-
-Row = tuple[ClipRequest, StoredClip, Embedded]
-"""A clip as it was asked for, as it is stored, and as it sounds to the embedder."""
+DEFAULTS: tuple[str, ...] = ("fad16", "kad", "vendi", "diversity", "style_similarity")
+"""Measured where no metric is named, in a run and in a folder. Prompts add to them: see `default_metrics`."""
 
 
 @dataclass(frozen=True)
-class Measures:
-    """What clips are measured against, and how they are embedded for it."""
+class ConditionScores:
+    """What was measured of one condition: `scores` by name (`kad@clap` in a further embedder's space), the reasons for
+    those without a value, and what single clips have, by unit and name. `order` is that in which they were named."""
 
-    reference: EmbeddingSet
-    reference_name: str
-    recipe: Recipe
-    embedder_name: str
+    clips: ClipSet
+    scores: dict[str, Score]
+    unmeasured: dict[str, str]
+    values: dict[str, dict[str, Any]]
+    material: Material = field(repr=False, compare=False)
+    order: tuple[str, ...] = ()
 
-    @classmethod
-    def load(cls, embedder: str, reference: str) -> Measures:
-        """By name. Raises `UsageError` for unknown names, or a reference that was made with another embedder."""
-        music = load_reference(reference)
-        loaded = load_embedder(embedder)
-        made = music.provenance.get("preprocessing", {})
-        preprocessing = Preprocessing(**{key: made[key] for key in ("rate", "lufs", "seconds") if key in made})
-        recipe = Recipe(loaded, preprocessing, music.provenance.get("excerpt_seconds"))
-        try:
-            check_comparable(recipe.provenance(), music.provenance)
-        except UsageError as error:
-            raise UsageError(
-                f"the reference {reference!r} does not fit the embedder {embedder!r}: {error} "
-                "Name another with --embedder or --reference."
-            ) from error
-        return cls(music, Path(reference).stem, recipe, embedder)
+    @property
+    def name(self) -> str:
+        return self.clips.name
 
-    def described(self) -> dict[str, Any]:
-        """Names and hashes, for the record of a run."""
-        music = self.reference
-        return {
-            "embedder": self.embedder_name,
-            "embedder_hash": digest(self.recipe.provenance()),
-            "reference": self.reference_name,
-            "reference_hash": digest([music.provenance, music.units.tolist(), music.frames.tobytes().hex()]),
-        }
+    @property
+    def n_clips(self) -> int:
+        return len(self.clips.clips)
 
-    def notes(self, seconds: float) -> tuple[str, ...]:
-        """What a reader of the figures should know about clips of this length, in s."""
-        length = self.recipe.excerpt_seconds
-        if length is None or seconds >= length:
-            return ()
-        return (
-            f"clips of {seconds:g} s are measured against excerpts of {length:g} s: the same length on both sides is "
-            f"fairer (--seconds {length:g})",
+
+def default_metrics(sets: Sequence[ClipSet]) -> tuple[str, ...]:
+    """What is measured where no metric is named: adherence to words and to audio prompts where the clips have some.
+
+    The cosine of texts and clips in a joint space only where CLAP's weights are at hand; that with musicnn's tags
+    always.
+    """
+    clips = [clip for one in sets for clip in one.clips]
+    names = list(DEFAULTS)
+    if any(clip.prompt_seconds for clip in clips):
+        names.append("prompt_similarity")
+    if any(clip.text for clip in clips):
+        names.append("tag_text_similarity")
+        with suppress(HarnessError):
+            joint_space()
+            names.append("text_audio_similarity")
+    return tuple(names)
+
+
+def choose(names: Sequence[str], measures: Measures) -> tuple[str, ...]:
+    """The metrics' names, each once. Raises `UsageError` for an unknown metric, with the nearest known, and for one in
+    the space of an embedder that was not named."""
+    known = [space.name for space in measures.spaces]
+    for name in names:
+        wanted, embedder = split_name(name)
+        metric(wanted)
+        if embedder and embedder not in known:
+            raise UsageError(f"the metric {name!r} is in the space of {embedder!r}: give --embedder {embedder}.")
+    return tuple(dict.fromkeys(names))
+
+
+def check_measurable(name: str, measures: Measures) -> None:
+    """Raise `UsageError` for a deciding metric that has no reference where it needs one: before anything is sampled."""
+    wanted, embedder = split_name(name)
+    row = metric(wanted)
+    choose([name], measures)
+    space = next((one for one in measures.spaces if one.name == embedder), measures.first)
+    if row.needs & {"reference", "known"} and "embedding" in row.needs and space.reference is None:
+        raise UsageError(f"the primary metric {name!r} needs a reference for {space.name!r}: {space.lacking}")
+
+
+def score(
+    clips: ClipSet,
+    metrics: Sequence[str],
+    measures: Measures,
+    cache: ContentCache | None = None,
+    progress: Progress | None = None,
+) -> ConditionScores:
+    """Measure these metrics of one condition, each in every space it can be measured in.
+
+    Args:
+        clips: the condition's clips, from the store or from files.
+        metrics: names of the catalogue; `kad@clap` is measured in that space only.
+        measures: the embedders and their references.
+        cache: of what was measured of single files; the user's unless given.
+        progress: where stages are shown.
+
+    Raises:
+        UsageError: for an unknown metric, or sets that were made differently.
+    """
+    material = Material(clips, measures, cache or user_cache(), progress or Quiet())
+    return score_material(material, choose(metrics, measures))
+
+
+def score_material(material: Material, metrics: Sequence[str], named: str = "") -> ConditionScores:
+    """`score` of material that is there; `named` renames the set."""
+    clips = replace(material.clips, name=named or material.clips.name)
+    scores: dict[str, Score] = {}
+    unmeasured: dict[str, str] = {}
+    values: dict[str, dict[str, Any]] = {clip.unit: {} for clip in clips.clips}
+    order: dict[str, None] = {}
+    for chosen in metrics:
+        for name, row, space in _targets(chosen, material.measures, unmeasured) or [(chosen, None, None)]:
+            if name in order:
+                continue
+            order[name] = None
+            if row is None or space is None:
+                continue
+            try:
+                scores[name] = _attributed(measure(row, material, space), name, space)
+            except HarnessError as error:
+                unmeasured[name] = str(error)
+            with suppress(HarnessError):
+                for unit, value in per_clip(row, material, space).items():
+                    values[unit][name] = value
+    return ConditionScores(clips, scores, unmeasured, values, material, tuple(order))
+
+
+def measured_again(one: ConditionScores, name: str, units: Collection[str]) -> Score:
+    """One of a condition's scores, of those of its clips only. Raises `HarnessError` where it has no value."""
+    row = metric(split_name(name)[0])
+    space = next(space for known, space in spaces_of(row, one.material.measures) if known == name)
+    return _attributed(measure(row, one.material.only(units), space), name, space)
+
+
+def score_rows(one: ConditionScores, by: str) -> list[ConditionScores]:
+    """The same scores of the clips of each style, or of each prompt, as far as so few clips allow.
+
+    Raises `UsageError` where the clips have no styles or prompts.
+    """
+    groups: dict[str, list[str]] = {}
+    for clip in one.clips.clips:
+        groups.setdefault(clip.style if by == "style" else clip.prompt, []).append(clip.unit)
+    if set(groups) <= {""}:
+        raise UsageError(
+            f"the clips of {one.name} have no {by}: give a column {by} in --manifest, or leave out --rows."
         )
-
-    def embedding_set(self, clips: Sequence[Row], understood: Mapping[str, str]) -> EmbeddingSet:
-        """The clips of a condition as a set; a clip and its counterpart under another condition have the same id.
-
-        `understood` is what `understood_styles` has of all conditions.
-        """
-        units = [request.unit for request, _, _ in clips]
-        provenance = self.recipe.provenance()
-        if padded := [request.unit for request, _, embedded in clips if embedded.padded]:
-            provenance["padded"] = padded
-        styles = [style_of(request, stored, understood) for request, stored, _ in clips]
-        return EmbeddingSet.from_clips([embedded.frames for _, _, embedded in clips], units, provenance, styles)
-
-    def prompt_set(self, clips: Sequence[Row]) -> EmbeddingSet:
-        """The audio prompts that the clips continue, under the clips' ids."""
-        frames = [embedded.prompt for _, _, embedded in clips if embedded.prompt is not None]
-        return EmbeddingSet.from_clips(frames, [request.unit for request, _, _ in clips], self.recipe.provenance())
+    return [
+        score_material(one.material.only(units), [*one.scores, *one.unmeasured], named=label or f"no {by}")
+        for label, units in groups.items()
+    ]
 
 
-def understood_styles(clips: Iterable[Row]) -> dict[str, str]:
-    """The styles that clips were sampled in, by the ids that counterparts under other conditions share."""
-    found = ((request.unit, stored.record["conditioning"].get("style")) for request, stored, _ in clips)
-    return {unit: style for unit, style in found if style}
-
-
-def style_of(request: ClipRequest, clip: StoredClip, understood: Mapping[str, str]) -> str:
-    """The style a clip was asked for or that its text was understood as; without one, the prompt stands for it.
-
-    Where a condition takes the style or the text away, that of its counterpart is still what the clip is compared with.
-    """
-    listed = request.listed
-    return clip.record["conditioning"].get("style") or listed.style or understood.get(request.unit) or listed.label()
-
-
-def measure(
-    evaluated: EmbeddingSet, clips: Sequence[Row], measures: Measures
-) -> tuple[dict[str, Score], dict[str, str]]:
-    """Every metric of a condition: the scores, and for those without a value the reason.
-
-    "fad16" is the headline distance: in 16 components, or in as many as the reference says it should be seen in.
-    Similarity to the audio prompt is asked for only where every clip continues one.
-    """
-    reference = measures.reference
-    metrics: dict[str, Callable[[], Score]] = {
-        "fad16": lambda: fad(evaluated, reference, headline_components(reference)),
-        "fad": lambda: fad(evaluated, reference),
-        "vendi": lambda: vendi(evaluated, reference),
-        "diversity": lambda: cosine_diversity(evaluated, reference),
-        "style_similarity": lambda: centroid_similarity(evaluated, reference),
-    }
-    if _all_continue(clips):
-        metrics["prompt_similarity"] = lambda: prompt_similarity(evaluated, measures.prompt_set(clips), reference)
-    scores, unmeasured = {}, {}
-    for name, metric in metrics.items():
-        try:
-            scores[name] = metric()
-        except DegenerateInput as error:
-            unmeasured[name] = str(error)
-    return scores, unmeasured
-
-
-def per_clip(evaluated: EmbeddingSet, clips: Sequence[Row], measures: Measures) -> dict[str, dict[str, float]]:
-    """The similarities of single clips, by unit and name: where to begin to listen. Empty for those without a value."""
-    metrics: dict[str, Callable[[], dict[Any, float]]] = {
-        "style_similarity": lambda: centroid_similarities(evaluated, measures.reference),
-    }
-    if _all_continue(clips):
-        metrics["prompt_similarity"] = lambda: prompt_similarities(
-            evaluated, measures.prompt_set(clips), measures.reference
-        )
-    values: dict[str, dict[str, float]] = {request.unit: {} for request, _, _ in clips}
-    for name, metric in metrics.items():
-        with suppress(DegenerateInput):
-            for unit, value in metric().items():
-                values[unit][name] = value
-    return values
-
-
-def _all_continue(clips: Sequence[Row]) -> bool:
-    return all(embedded.prompt is not None for _, _, embedded in clips)
-
-
-def differences(experiment: Experiment, sets: Mapping[str, EmbeddingSet], measures: Measures) -> tuple[Difference, ...]:
-    """The declared contrasts in the primary metric, each from pairs of clips that share prompt and seed.
-
-    A clip without its counterpart (one of the two could not be made) is left out. None where the primary metric has no
-    value: the conditions say why.
-    """
-    contrasts = [pair for pair in experiment.contrasts() if all(condition.name in sets for condition in pair)]
-    options = {"components": headline_components(measures.reference)} if experiment.primary == "fad16" else {}
+def _targets(
+    chosen: str, measures: Measures, unmeasured: dict[str, str]
+) -> list[tuple[str, Metric | None, Space | None]]:
+    """A metric's scores by name, with their spaces; without any where no space can be had, and the reason is noted."""
+    wanted, embedder = split_name(chosen)
+    row = metric(wanted)
     try:
-        scores = [
-            paired_difference(
-                experiment.primary, *shared(sets[first.name], sets[second.name]), measures.reference, **options
-            )
-            for first, second in contrasts
-        ]
-    except DegenerateInput:
-        return ()
-    adjusted = family_p_values(scores) if experiment.family == "all contrasts" else [p_value(score) for score in scores]
-    return tuple(
-        Difference(experiment.primary, first.name, second.name, score, p, p < SIGNIFICANCE)
-        for (first, second), score, p in zip(contrasts, scores, adjusted, strict=True)
-    )
+        found = spaces_of(row, measures)
+    except HarnessError as error:
+        unmeasured[chosen] = str(error)
+        return []
+    return [(name, row, space) for name, space in found if not embedder or space.name == embedder]
 
 
-def shared(first: EmbeddingSet, second: EmbeddingSet) -> tuple[EmbeddingSet, EmbeddingSet]:
-    """Both sets without the clips that the other lacks. Raises `DegenerateInput` when they share none."""
-    both = np.intersect1d(first.units, second.units)
-    if not len(both):
-        raise DegenerateInput("the two conditions share no clip: at least one pair was expected.")
-    return _only(first, both), _only(second, both)
+def _attributed(found: Score, name: str, space: Space) -> Score:
+    about: dict[str, Any] = {"score": name}
+    if space.reference is not None:
+        about |= {"reference_name": space.reference_name, "reference_hash": space.reference_hash}
+    return replace(found, provenance=found.provenance | about)
 
 
-def _only(clips: EmbeddingSet, units: NDArray[Any]) -> EmbeddingSet:
-    kept = np.isin(clips.units, units)
-    if kept.all():
-        return clips
-    provenance = dict(clips.provenance)
-    if "padded" in provenance:
-        provenance["padded"] = [song for song in provenance["padded"] if song in set(units.tolist())]
-    strata = None if clips.strata is None else clips.strata[kept]
-    return EmbeddingSet(clips.frames[kept], clips.units[kept], provenance, strata)
+def per_clip(row: Metric, material: Material, space: Space) -> dict[str, Any]:
+    """What a metric says of single clips, by unit; empty for one that says nothing of them."""
+    figure = value_of(row)
+    if figure is not None:
+        measured = zip(material.clips.clips, material.signals(row.group), strict=True)
+        return {clip.unit: figure.of(found) for clip, found in measured if found is not None}
+    if row.name == "style_similarity":
+        return centroid_similarities(material.styled(space), material.reference(space))
+    if row.name == "prompt_similarity":
+        return prompt_similarities(*material.continued(space), space.reference)
+    if row.name == "neighbour_percentile":
+        return neighbour_percentiles(material.evaluated(space), material.reference(space))
+    if row.name == "fad_per_song":
+        return fad_per_song(material.evaluated(space), material.reference(space))
+    if row.name == "label_accuracy":
+        heard, _, units = material.predictions(space)
+        return dict(zip(units, heard, strict=True))
+    if row.name in ("text_audio_similarity", "tag_text_similarity"):
+        pairs = material.tag_pairs() if row.name == "tag_text_similarity" else material.text_pairs(space)
+        cosines, own = pairs.table()
+        clips = material.spoken(material.tagger() if row.name == "tag_text_similarity" else space)
+        return {clip.unit: float(cosines[n, own[n]]) for n, clip in enumerate(clips)}
+    return {}
+
+
+def nearest_music(material: Material, space: Space) -> dict[str, dict[str, Any]]:
+    """By unit: the clip's own Fréchet distance (`fad`), its nearest song of the reference and how near it is.
+
+    Empty where there is no reference, or none of its values is defined."""
+    found: dict[str, dict[str, Any]] = {clip.unit: {} for clip in material.clips.clips}
+    with suppress(HarnessError):
+        evaluated, music = material.evaluated(space), material.reference(space)
+        with suppress(HarnessError):
+            for unit, distance in fad_per_song(evaluated, music).items():
+                found[unit]["fad"] = distance
+        for unit, percentile in neighbour_percentiles(evaluated, music).items():
+            found[unit]["neighbour_percentile"] = percentile
+        for unit, (name, cosine) in nearest_songs(evaluated, music).items():
+            found[unit] |= {"nearest": str(name), "nearest_cosine": cosine}
+    return found

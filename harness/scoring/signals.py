@@ -3,29 +3,62 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from harness.core.sound_files import shown
 from harness.scoring.cache import ContentCache
-from metrics.io.audio import load
+from harness.scoring.clips import Clip
+from metrics.io.audio import Audio, load
 from metrics.waves import signal, structure
 from metrics.waves.signal import Signal, measure_signal_file
 from metrics.waves.structure import Structure, measure_structure
 
 T = TypeVar("T")
 
-
-def signal_of(path: Path, sha: str, cache: ContentCache) -> Signal:
-    """The signal of a file whose content has this SHA-256. Raises `AudioError` for one that cannot be read."""
-    return _kept(cache, {"signal": signal.VERSION, "audio": sha}, Signal, lambda: measure_signal_file(path))
+MOST_NAMED = 3
 
 
-def structure_of(path: Path, sha: str, cache: ContentCache) -> Structure:
+def signal_of(clip: Clip, cache: ContentCache) -> Signal:
+    """The signal of a clip without its audio prompt. Raises `AudioError` for a file that cannot be read."""
+    key = {"signal": signal.VERSION, **_key(clip)}
+    return _kept(cache, key, Signal, lambda: measure_signal_file(clip.path, clip.prompt_seconds))
+
+
+def structure_of(clip: Clip, cache: ContentCache) -> Structure:
     """The same of its structure, for which the whole file is held in memory."""
-    return _kept(
-        cache, {"structure": structure.VERSION, "audio": sha}, Structure, lambda: measure_structure(*load(path))
-    )
+    key = {"structure": structure.VERSION, **_key(clip)}
+    return _kept(cache, key, Structure, lambda: measure_structure(*_continuation(clip)))
+
+
+def odd_files(clips: Sequence[Clip], signals: Sequence[Signal | None]) -> list[str]:
+    """What is odd about clips and their files, a line for each kind, with the first files it is said of.
+
+    Args:
+        clips: of a set.
+        signals: of the same clips, in order; None for one that could not be read.
+    """
+    by_kind: dict[str, list[tuple[str, str]]] = {}
+    for clip, found in zip(clips, signals, strict=True):
+        for warning in () if found is None else found.warnings:
+            kind = re.sub(r"[-+]?\d[\d.,]*", "#", warning)
+            by_kind.setdefault(kind, []).append((shown(clip.path), warning))
+    lines = []
+    for (path, warning), *others in by_kind.values():
+        named = ", ".join(other for other, _ in others[:MOST_NAMED]) + (", …" if len(others) > MOST_NAMED else "")
+        alike = f" (and alike {len(others)} more of {len(clips)} files: {named})" if others else ""
+        lines.append(f"{path}: {warning}{alike}")
+    return lines
+
+
+def _key(clip: Clip) -> dict[str, Any]:
+    return {"audio": clip.sha256} | ({"prompt_seconds": clip.prompt_seconds} if clip.prompt_seconds else {})
+
+
+def _continuation(clip: Clip) -> tuple[Audio, int]:
+    audio, rate = load(clip.path)
+    return audio[round(clip.prompt_seconds * rate) :], rate
 
 
 def _kept(cache: ContentCache, key: dict[str, Any], kind: Callable[..., T], measure: Callable[[], Any]) -> T:

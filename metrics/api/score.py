@@ -1,11 +1,11 @@
-"""What everything here takes and gives: a set of embedded clips, and a score that says how sure it is."""
+"""What every metric takes and returns: a set of embedded clips, and a score that says how certain it is."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.api.errors import DegenerateInput, HarnessError, UsageError
+from metrics.api.replicates import Replicates
 from metrics.io.files import write_bytes
 
 Direction = Literal["lower", "higher", "none"]
@@ -27,14 +28,24 @@ REFUSED = "refused"
 
 @dataclass(frozen=True)
 class Score:
-    """One figure and everything needed to trust it.
+    """One metric of one set of clips, with everything needed to trust it.
 
-    `value` is the estimate (corrected for its bias where the metric has one: `note` says so) and `plain` the
-    uncorrected plug-in; `stderr` and the 95 % `interval` are for `value`. `n_units` counts the sampling units (clips,
-    tracks) of the evaluated set and `n_frames` its embedded frames. `direction` says which way is better, if either is.
-    `estimand` says what is estimated: the distance to this very reference, or to the population it is a sample of.
-    `reliable` is False where the sample is too small for the estimator; `note` then says how many units it would take.
-    `interval` is None where none would cover what it claims to: a value that ranks, at best.
+    Attributes:
+        name: The metric's name in the catalogue.
+        value: The estimate, corrected for its bias where the metric has a correction (`note` says so).
+        stderr: The standard error of `value`.
+        interval: The 95 % confidence interval of `value`; None where none would cover what it claims to.
+        n_units: The number of sampling units (clips, prompts, tracks) of the evaluated set.
+        n_frames: The number of its embedded frames.
+        unit: The unit of measure of `value`.
+        direction: Which way is better, if either is.
+        estimand: What is estimated: the distance to this very reference, or to the population it is a sample of.
+        reliable: False where the sample is too small for the estimator, or fails another of its conditions.
+        note: How the value was computed, in one line.
+        plain: The plug-in value, not corrected for bias.
+        provenance: How clips and reference were embedded, and the settings of the metric.
+        replicates: The value without each fold of units, by which scores are compared later; None without a jackknife.
+        why: Why the score is not reliable and what it would take, reasons separated by "; "; empty when it is.
     """
 
     name: str
@@ -50,28 +61,62 @@ class Score:
     note: str
     plain: float
     provenance: dict[str, Any] = field(default_factory=dict)
+    replicates: Replicates | None = field(default=None, repr=False)
+    why: str = ""
+
+    @property
+    def generalises_to(self) -> str:
+        """What the interval speaks about; see `generalises_to`."""
+        return generalises_to(self.estimand, self.provenance)
 
     def covers(self, truth: float) -> bool:
         """Whether the interval holds `truth`; False without an interval."""
         return self.interval is not None and self.interval[0] <= truth <= self.interval[1]
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, as JSON takes it."""
-        return asdict(self) | {"interval": None if self.interval is None else list(self.interval)}
+        """Everything but the replicates, as JSON takes it; `replicates.as_dict()` gives those."""
+        found = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "replicates"}
+        interval = None if self.interval is None else list(self.interval)
+        return found | {"interval": interval, "generalises_to": self.generalises_to}
 
     def __str__(self) -> str:
-        doubt = "" if self.reliable else " (unreliable)"
-        return f"{self.name} {self.value:.4g} ± {self.stderr:.2g}{doubt}"
+        mark = "" if self.reliable else " (unreliable)"
+        return f"{self.name} {self.value:.4g} ± {self.stderr:.2g}{mark}"
+
+
+def generalises_to(estimand: Estimand, provenance: Mapping[str, Any]) -> str:
+    """What a score's interval speaks about: which prompts, and which real music.
+
+    Where the sampling unit is the clip the prompts are these ones; where it is the prompt (provenance "sampling_unit")
+    they are a sample of prompts like them. The reference counts as a sample of its kind of music only where its own
+    sampling error is in the interval.
+
+    Args:
+        estimand: The score's.
+        provenance: The score's.
+
+    Returns:
+        Such as "these prompts; music like this reference"; the second part only where there is a reference.
+
+    >>> generalises_to("population", {"reference": {}}), generalises_to("population", {"sampling_unit": "prompt"})
+    ('these prompts; music like this reference', 'prompts like these')
+    """
+    prompts = "prompts like these" if provenance.get("sampling_unit") == "prompt" else "these prompts"
+    measured_against = {"reference", "known"} & provenance.keys()
+    if not measured_against and "centre" not in provenance:
+        return prompts
+    fixed = estimand == "fixed reference" or not measured_against
+    return f"{prompts}; {'this reference' if fixed else 'music like this reference'}"
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingSet:
-    """Embedded frames of some clips, and which clip, or song, each frame is of.
+    """Embedded frames of some clips, and which unit each frame is of.
 
-    `frames` (N, D), kept as float32; `songs` (N,) integer or string ids of the sampling unit (a clip for generated
+    `frames` (N, D), kept as float32; `units` (N,) integer or string ids of the sampling unit (a clip for generated
     music, a track for real music, of which several excerpts share the id); `strata` (N,) the style of each frame's
-    song, or None; `provenance` says how the frames were made, under "embedder" and "preprocessing" what a comparison
-    checks, and under "padded" the songs whose clip was shorter than one window. Raises `UsageError` for shapes that
+    unit, or None; `provenance` says how the frames were made, under "embedder" and "preprocessing" what a comparison
+    checks, and under "padded" the units whose clip was shorter than one window. Raises `UsageError` for shapes that
     do not fit and `DegenerateInput` for frames that are not finite.
     """
 
@@ -93,7 +138,7 @@ class EmbeddingSet:
         if not np.isfinite(frames).all():
             raise DegenerateInput("some frames are NaN or infinite: finite ones were expected. Leave their clips out.")
         if strata is not None and len(set(zip(units.tolist(), strata.tolist(), strict=True))) != len(np.unique(units)):
-            raise UsageError("a song has frames in two strata: each song belongs to one style.")
+            raise UsageError("a unit has frames in two strata: each unit belongs to one.")
         object.__setattr__(self, "frames", frames)
         object.__setattr__(self, "units", units)
         object.__setattr__(self, "strata", strata)
@@ -106,7 +151,7 @@ class EmbeddingSet:
         provenance: Mapping[str, Any],
         strata: Sequence[str] | None = None,
     ) -> EmbeddingSet:
-        """From the frames (n_i, D) of each clip, its song's id and, if given, its style."""
+        """From the frames (n_i, D) of each clip, its unit's id and, if given, its style."""
         if not clips or len(clips) != len(units) or (strata is not None and len(strata) != len(clips)):
             raise UsageError(
                 f"{len(clips)} clips came with {len(units)} units: at least one, and one each, was expected."
@@ -125,14 +170,14 @@ class EmbeddingSet:
         return len(np.unique(self.units))
 
     def means(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """The mean frame of each song: (ids (n,), float64 (n, D)), in the order of the sorted ids."""
+        """The mean frame of each unit: (ids (n,), float64 (n, D)), in the order of the sorted ids."""
         ids, inverse = np.unique(self.units, return_inverse=True)
         sums = np.zeros((len(ids), self.frames.shape[1]))
         np.add.at(sums, inverse, self.frames)
         return ids, sums / np.bincount(inverse)[:, None]
 
     def unit_strata(self) -> NDArray[np.str_] | None:
-        """The style of each song, in the order of the sorted ids; None without strata."""
+        """The style of each unit, in the order of the sorted ids; None without strata."""
         if self.strata is None:
             return None
         return self.strata[np.unique(self.units, return_index=True)[1]]

@@ -1,12 +1,12 @@
-"""Whether two sets of clips are told apart at all: a permutation test by song labels.
+"""Whether two sets of clips can be distinguished at all: a permutation test of unit labels.
 
 An interval that contains zero does not show that two sets are alike: at zero a Fréchet or kernel distance is degenerate
-and its error overstated. Here songs, whole with their frames, change sides at random; if both sides are draws from one
-law, the distance as labelled is one of those equally likely values. The test is exact at any number of songs and for
+and its error overstated. Here units, whole with their frames, change sides at random; if both sides are draws from one
+law, the distance as labelled is one of those equally likely values. The test is exact at any number of units and for
 any tails, as what a distance is measured by (components, bandwidth) is taken from both sides together, which no label
 changes. (In the components of the reference alone, which the labels choose, a set is told from its own kind too often.)
 
-Two conditions whose songs are paired are tested by `metrics.compare.comparison.paired_permutation_test`.
+Two conditions whose units are paired are tested by `metrics.compare.comparison.paired_permutation_test`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.sets.gaussians import Matrix, checked_rows
 from metrics.sets.kernel import median_distance
-from metrics.sets.mmd import Gaussian, song_sums
+from metrics.sets.mmd import Gaussian, unit_sums
 from metrics.sets.sides import check_sides
 from metrics.stats.permutation import PERMUTATIONS, share_reaching
 
 BATCH_BYTES = 1 << 26
-MOST_SONGS = 4000  # of both sides under "kad": the sums between each two of them are held at once (128 MB)
+MOST_UNITS = 4000  # of both sides under "kad": the sums between each two of them are held at once (128 MB)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class EqualityTest:
 
     `by` names the distance that was tested, `distance` is its plug-in value ("fad…") or unbiased one ("kad"), and
     `expected` its mean over permuted labels: what sets of these sizes show when nothing differs. A small p tells the
-    sets apart; a large one only that these songs do not. `n_units` and `n_reference` are those tested.
+    sets apart; a large one only that these units do not. `n_units` and `n_reference` are those tested.
     """
 
     p: float
@@ -58,7 +58,7 @@ class EqualityTest:
 
 
 class Statistic(Protocol):
-    """A distance between any two groups of songs, from sums that are made once."""
+    """A distance between any two groups of units, from sums that are made once."""
 
     def distances(self, sides: NDArray[np.bool_]) -> Matrix: ...
 
@@ -71,27 +71,43 @@ def equality_test(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> EqualityTest:
-    """Test by permuting song labels whether a set of clips and a reference are of one law.
+    """Test by permuting unit labels whether a set of clips and a reference are of one law.
 
-    `by` is the name of the distance: "fad16", or another number, in the first principal components of both sides
-    together and "fad" in every dimension, which see mean and covariance; "kad", with the median distance of both sides
-    as bandwidth, which sees any difference. Where both sides have strata, songs are exchanged within those that both
-    have (the others among themselves), so that a different mixture of styles is not what is found. p is
-    (1 + permutations at least as distant)/(1 + permutations). Of more than 4,000 songs under "kad" as many are drawn,
-    the same share of either side.
+    Where both sides have strata, units are exchanged within those that both have (the others among themselves), so that
+    a different mixture of styles is not what is found.
 
-    Raises `UsageError` when the sets were embedded differently or for another name, and `DegenerateInput` under "kad"
-    for a side of one song or sides without spread.
+    Args:
+        evaluated: The clips, (N, D) frames of n units.
+        reference: Real music, embedded alike.
+        by: The distance: "fad16", or another number, in the first principal components of both sides together and "fad"
+            in every dimension, which see mean and covariance; "kad", with the median distance of both sides as
+            bandwidth, which sees any difference.
+        permutations: How many.
+        seed: Of the permutations.
+
+    Returns:
+        The test; p is (1 + permutations at least as distant)/(1 + permutations). Of more than 4,000 units under "kad"
+        as many are drawn, the same share of either side.
+
+    Raises:
+        UsageError: The sets were embedded differently, or another name.
+        DegenerateInput: Under "kad", a side of one unit or sides without spread.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> equality_test(made, real, "fad2", permutations=99).p > 0.05
+    True
     """
     if not re.fullmatch(r"kad|fad\d*", by):
-        raise UsageError(f"a test by {by!r} was asked for: 'kad', 'fad' or 'fad16' (any number) was expected.")
+        raise UsageError(f"a test by {by!r} was requested: 'kad', 'fad' or 'fad16' (any number) was expected.")
     check_sides(reference, evaluated)
     if permutations < 1:
-        raise UsageError(f"{permutations} permutations were asked for: at least 1 was expected.")
+        raise UsageError(f"{permutations} permutations were requested: at least 1 was expected.")
     rng = np.random.default_rng(seed)
     about: dict[str, Any] = {}
     if by == "kad":
-        evaluated, reference = _at_most(MOST_SONGS, evaluated, reference, rng)
+        evaluated, reference = _at_most(MOST_UNITS, evaluated, reference, rng)
     units, labels, strata = _units(evaluated, reference)
     statistic: Statistic
     if by == "kad":
@@ -112,7 +128,7 @@ def equality_test(
         permutations=permutations,
         n_units=evaluated.n_units,
         n_reference=reference.n_units,
-        note="labels of songs were permuted" + (" within the styles that both sides have" if stratified else ""),
+        note="labels of units were permuted" + (" within the styles that both sides have" if stratified else ""),
         provenance={**evaluated.provenance, "reference": reference.provenance, "seed": seed},
         **about,
     )
@@ -121,7 +137,7 @@ def equality_test(
 def permuted_labels(
     labels: NDArray[np.bool_], strata: NDArray[np.intp], count: int, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """`count` random arrangements (count, songs) of the labels (songs,), each within the strata (songs,)."""
+    """`count` random arrangements (count, units) of the labels (units,), each within the strata (units,)."""
     sides = np.tile(labels, (count, 1))
     for stratum in np.unique(strata):
         there = np.flatnonzero(strata == stratum)
@@ -130,14 +146,14 @@ def permuted_labels(
 
 
 class Moments:
-    """Number, sum and products of each song's frames: enough for the distance between any two groups of songs."""
+    """Number, sum and products of each unit's frames: enough for the distance between any two groups of units."""
 
     def __init__(self, counts: Matrix, sums: Matrix, products: Matrix) -> None:
         self.counts, self.sums, self.products = counts, sums, products
 
     @classmethod
     def of(cls, rows: Matrix, units: NDArray[np.intp]) -> Moments:
-        """From rows (N, k), best with a mean near zero, and the number of each row's song, from 0 without gaps."""
+        """From rows (N, k), best with a mean near zero, and the number of each row's unit, from 0 without gaps."""
         order = np.argsort(units, kind="stable")
         counts = np.bincount(units)
         parts = np.split(rows[order], np.cumsum(counts)[:-1])
@@ -145,7 +161,7 @@ class Moments:
         return cls(counts.astype(np.float64), np.stack([part.sum(0) for part in parts]), products)
 
     def distances(self, sides: NDArray[np.bool_]) -> Matrix:
-        """Plug-in Fréchet distances between the songs that are True and the others, for each row of `sides` (B, S)."""
+        """Plug-in Fréchet distances between the units that are True and the others, for each row of `sides` (B, S)."""
         k = self.sums.shape[1]
         batch = max(1, BATCH_BYTES // (8 * 4 * k * k))
         return np.concatenate([self._distances(sides[at : at + batch]) for at in range(0, len(sides), batch)])
@@ -169,24 +185,24 @@ class Moments:
 
 
 class KernelSums:
-    """Sums of the Gaussian kernel between the frames of each two songs: enough for MMD² between any two groups."""
+    """Sums of the Gaussian kernel between the frames of each two units: enough for MMD² between any two groups."""
 
     def __init__(self, sums: Matrix, sizes: Matrix, bandwidth: float) -> None:
         self.sums, self.sizes, self.bandwidth = sums, sizes, bandwidth
 
     @classmethod
     def of(cls, rows: Matrix, units: NDArray[np.intp]) -> KernelSums:
-        """From rows (N, D) and the number of each row's song, from 0 without gaps; the bandwidth is their median
+        """From rows (N, D) and the number of each row's unit, from 0 without gaps; the bandwidth is their median
         distance."""
         order = np.argsort(units, kind="stable")
         rows, units = rows[order], units[order]
         bandwidth = median_distance(rows, units)
-        return cls(song_sums(Gaussian(bandwidth), rows, units), np.bincount(units).astype(np.float64), bandwidth)
+        return cls(unit_sums(Gaussian(bandwidth), rows, units), np.bincount(units).astype(np.float64), bandwidth)
 
     def distances(self, sides: NDArray[np.bool_]) -> Matrix:
-        """MMD² between the songs that are True and the others, for each row of `sides` (B, S)."""
+        """MMD² between the units that are True and the others, for each row of `sides` (B, S)."""
         if min(sides.sum(1).min(), (~sides).sum(1).min()) < 2:
-            raise DegenerateInput("1 song is on one side: a kernel distance takes at least 2 on either. Add clips.")
+            raise DegenerateInput("1 clip is on one side: a kernel distance takes at least 2 on either. Add clips.")
         first, sums, sizes = sides.T.astype(np.float64), self.sums, self.sizes
         within = np.sum(first * (sums @ first), axis=0)
         across = sums.sum(0) @ first - within
@@ -199,7 +215,7 @@ class KernelSums:
 def _at_most(
     most: int, evaluated: EmbeddingSet, reference: EmbeddingSet, rng: np.random.Generator
 ) -> tuple[EmbeddingSet, EmbeddingSet]:
-    """Both sides with as many of their songs, drawn without replacement, as come to `most` in the same shares."""
+    """Both sides with as many of their units, drawn without replacement, as add up to `most` in the same shares."""
     units = evaluated.n_units + reference.n_units
     if units <= most:
         return evaluated, reference
@@ -223,7 +239,7 @@ def _components_of_both(
     rows -= rows.mean(0)
     most = min(rows.shape[1], len(rows) - 1)
     if components is not None and not 1 <= components <= most:
-        raise UsageError(f"{components} components were asked for: 1 to {most} can be had from these sets.")
+        raise UsageError(f"{components} components were requested: these sets allow 1 to {most}.")
     if len(rows) <= rows.shape[1]:
         values, vectors = np.linalg.eigh(rows @ rows.T)
         scores = vectors[:, ::-1] * np.sqrt(np.maximum(values[::-1], 0))
@@ -237,7 +253,7 @@ def _components_of_both(
 def _units(
     evaluated: EmbeddingSet, reference: EmbeddingSet
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]]:
-    """The number of each frame's song (N,), which songs are of the evaluated set (S,), and each song's stratum (S,)."""
+    """The number of each frame's unit (N,), which units are of the evaluated set (S,), and each unit's stratum (S,)."""
     first, second = (np.unique(data.units, return_inverse=True)[1] for data in (evaluated, reference))
     units = np.concatenate([first, second + evaluated.n_units])
     labels = np.arange(evaluated.n_units + reference.n_units) < evaluated.n_units

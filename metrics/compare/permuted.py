@@ -1,7 +1,7 @@
-"""Metrics of two conditions for every relabelling of a permutation test, without their error bars.
+"""Metrics of two conditions for every permutation of a permutation test, without their error bars.
 
 A test calls a metric two thousand times. Here what does not depend on the labels (the reference's side, the kernel
-between each two clips, the centred means) is computed once, and a relabelling takes rows of it. The conditions stand
+between each two clips, the centred means) is computed once, and a permutation takes rows of it. The conditions stand
 one after the other, and a set is given as the numbers of its frames in that order.
 """
 
@@ -21,7 +21,7 @@ from metrics.sets.frechet import Space
 from metrics.sets.gaussians import Gaussian, subset_distances
 from metrics.sets.kernel import median_distance
 from metrics.sets.manifold import NAMES as MANIFOLD
-from metrics.sets.mmd import Cubic, song_sums
+from metrics.sets.mmd import Cubic, unit_sums
 from metrics.sets.mmd import Gaussian as GaussianKernel
 from metrics.stats.permutation import PERMUTATIONS, PermutationTest, swap_test
 
@@ -29,16 +29,16 @@ Rows = NDArray[np.intp]
 Statistic = Callable[[Rows], float]
 
 MOST_DISTANCES = 10**8
-"""Between frames, as held at once: 400 MB. With more, each relabelling measures its distances anew."""
+"""Between frames, as held at once: 400 MB. With more, each permutation measures its distances anew."""
 
 VENDI_ORDERS = {"vendi": 1.0, "vendi2": 2.0, "vendi_inf": np.inf}
 
 
-class Relabelled:
-    """Two sets of the same songs, frames of the first before those of the second, and what several metrics share.
+class Permuted:
+    """Two sets of the same units, frames of the first before those of the second, and what several metrics share.
 
     A `reference` counts for every metric that takes one, as in `metrics.compare.comparison.paired_difference`;
-    `prompts` maps songs to prompts for metrics that need them.
+    `prompts` maps units to prompts for metrics that need them.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class Relabelled:
         self.frames = np.concatenate([first.frames, second.frames])
         self.both = first.concat(second)
         later = np.arange(len(self.frames)) >= len(first.frames)
-        song = np.unique(self.both.units, return_inverse=True)[1]
-        self.clip = song + later * first.n_units
-        """Of each frame: its song in the first condition, or that number plus the number of songs in the second."""
+        unit = np.unique(self.both.units, return_inverse=True)[1]
+        self.clip = unit + later * first.n_units
+        """Of each frame: its unit in the first condition, or that number plus the number of units in the second."""
         self._neighbours: Neighbourhoods | None = None
 
     def test(
@@ -69,7 +69,7 @@ class Relabelled:
         """The paired permutation test of one metric (`metrics.stats.permutation.swap_test`), `options` being the
         metric's.
 
-        `advance` is called for each value that was had, two for every relabelling. Raises as the metric does.
+        `advance` is called after each evaluation; there are two for every permutation. Raises as the metric does.
         """
         statistic = self.statistic(row, **options)
 
@@ -85,10 +85,10 @@ class Relabelled:
 
     def statistic(self, row: Metric, **options: Any) -> Statistic:
         """Frame numbers → the plain value of a metric."""
-        told = {**row.options, **options}
-        if row.name in ("fad", "fad16") and told.keys() <= {"components"} and self.reference is not None:
-            return self._fad(told.get("components"), self.reference)
-        if told:
+        taken = {**row.options, **options}
+        if row.name in ("fad", "fad16") and taken.keys() <= {"components"} and self.reference is not None:
+            return self._fad(taken.get("components"), self.reference)
+        if taken:
             return self._whole(row, options)
         if row.name in ("kad", "kid") and self.reference is not None:
             return self._kernel(row.name, self.reference)
@@ -116,10 +116,10 @@ class Relabelled:
     def _kernel(self, name: str, reference: EmbeddingSet) -> Statistic:
         """MMD² from the kernel's sums over each two clips; the reference's own term is the same under all labels."""
         kernel = GaussianKernel(median_distance(reference.frames, reference.units)) if name == "kad" else Cubic()
-        song = np.unique(reference.units, return_inverse=True)[1]
-        code = np.concatenate([self.clip, song + 2 * self.first.n_units])
+        unit = np.unique(reference.units, return_inverse=True)[1]
+        code = np.concatenate([self.clip, unit + 2 * self.first.n_units])
         order = np.argsort(code, kind="stable")
-        sums = song_sums(kernel, np.concatenate([self.frames, reference.frames])[order], code[order])
+        sums = unit_sums(kernel, np.concatenate([self.frames, reference.frames])[order], code[order])
         sizes, clips, m = np.bincount(code).astype(float), 2 * self.first.n_units, len(reference.frames)
         across, real = sums[:clips, clips:].sum(axis=1), sizes[clips:]
         own = float(sums[clips:, clips:].sum() / (m**2 - np.sum(real**2)))

@@ -150,7 +150,7 @@ def _some(rows: Matrix, number: int = 1024) -> Matrix:
 
 
 def _spread(rows: Matrix) -> float:
-    """Over how many dimensions rows spread about 0, (Σλ)² / Σλ² of their variances λ, told from some of them."""
+    """Over how many dimensions rows spread about 0, (Σλ)² / Σλ² of their variances λ, estimated from some of them."""
     some = _some(rows, 256)
     products = some @ some.T
     lengths = np.diagonal(products)
@@ -159,7 +159,7 @@ def _spread(rows: Matrix) -> float:
 
 
 def _principal_axes(rows: Matrix) -> Matrix:
-    """The first of the principal axes (D, D / SHORT) of rows about 0, told from some of them."""
+    """The first of the principal axes (D, D / SHORT) of rows about 0, estimated from some of them."""
     some = _some(rows, 4096).astype(np.float64)
     return np.linalg.eigh(some.T @ some)[1][:, : -rows.shape[1] // SHORT - 1 : -1].astype(np.float32)
 

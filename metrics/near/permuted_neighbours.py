@@ -22,19 +22,19 @@ class Neighbourhoods:
     """Frames (n, D) of clips, with the number of its `clip` (n,) for each, against a reference of m frames.
 
     What is held is one matrix (n, m) of squared distances, in float32. Raises `DegenerateInput` for a reference with
-    fewer than k other songs about a frame.
+    fewer than k other units about a frame.
     """
 
     def __init__(self, frames: Matrix, clip: Rows, reference: EmbeddingSet, k: int = NEIGHBOURS) -> None:
         self.clip, self.k = clip, k
         order = np.argsort(reference.units, kind="stable")
-        real, song = reference.frames[order], np.unique(reference.units[order], return_inverse=True)[1]
+        real, unit = reference.frames[order], np.unique(reference.units[order], return_inverse=True)[1]
         self.squares = squared_distances(frames, real)
-        to_songs = least_by_group(squared_distances(real, real), song)
-        to_songs[np.arange(len(real)), song] = np.inf
-        inside = self.squares < kth(to_songs, k, "the reference")[None]
-        starts = np.flatnonzero(np.diff(song, prepend=-1))
-        self.songs_about = np.logical_or.reduceat(inside, starts, axis=1).sum(axis=1)
+        to_units = least_by_group(squared_distances(real, real), unit)
+        to_units[np.arange(len(real)), unit] = np.inf
+        inside = self.squares < kth(to_units, k, "the reference")[None]
+        starts = np.flatnonzero(np.diff(unit, prepend=-1))
+        self.units_about = np.logical_or.reduceat(inside, starts, axis=1).sum(axis=1)
         by_clip = np.argsort(clip, kind="stable")
         starts = np.flatnonzero(np.diff(clip[by_clip], prepend=-1))
         self.filled = np.logical_or.reduceat(inside[by_clip], starts, axis=0)  # (clips, m)
@@ -44,9 +44,9 @@ class Neighbourhoods:
         """One of the four, of the clips whose frames have these numbers. Raises `DegenerateInput` for the recall of too
         few clips."""
         if name == "precision":
-            return float((self.songs_about[rows] > 0).mean())
+            return float((self.units_about[rows] > 0).mean())
         if name == "density":
-            return float(self.songs_about[rows].mean() / self.k)
+            return float(self.units_about[rows].mean() / self.k)
         there, own = np.unique(self.clip[rows], return_inverse=True)
         if name == "coverage":
             return float(self.filled[there].any(axis=0).mean())
@@ -73,6 +73,6 @@ def kth(to_groups: Matrix, k: int, which: str) -> Matrix:
     """The k-th least of each row (n, groups), of which one, its own group, is infinite."""
     if to_groups.shape[1] <= k:
         raise DegenerateInput(
-            f"{which} holds {to_groups.shape[1]} songs: the {k}-th nearest other takes {k + 1}. Add songs."
+            f"{which} holds {to_groups.shape[1]} clips: the {k}-th nearest other takes {k + 1}. Add clips."
         )
     return np.partition(to_groups, k - 1, axis=1)[:, k - 1]

@@ -29,7 +29,7 @@ class Pairs(NamedTuple):
 
 
 class Search:
-    """Looks for near pairs between two clouds, or with `codes` between those rows of one that are of different songs.
+    """Looks for near pairs between two clouds, or with `codes` between those rows of one that are of different units.
 
     Tiles are of bounds, if the clouds have them, as long as these spare enough in half of the tiles.
     """
@@ -54,8 +54,8 @@ class Search:
         return self._within(self._x.left(rows) @ self._y.right(columns), rows, columns, *reaches)
 
     def first_look(self, rows: slice, shape: tuple[int, int], wanted: int, reach: Matrix) -> Pairs:
-        """Write into `reach` a bound on the squared distance of some rows to their `wanted`-th other song, from the
-        first rows of the cloud, whose `shape` is (draws, groups); no song is in two groups. Gives the pairs with them
+        """Write into `reach` a bound on the squared distance of some rows to their `wanted`-th other unit, from the
+        first rows of the cloud, whose `shape` is (draws, groups); no unit is in two groups. Gives the pairs with them
         that are within reach.
         """
         columns = slice(0, shape[0] * shape[1])
@@ -82,9 +82,9 @@ class Search:
         return x.tile(rows, y, columns), x.limit
 
     def _least(self, tile: Tile, rows: slice, shape: tuple[int, int], wanted: int) -> Tile:
-        """Of each row the `wanted`-th least of the groups; its own song is struck out, which takes one of them."""
+        """Of each row the `wanted`-th least of the groups; its own unit is struck out, which takes one of them."""
         assert self._codes is not None
-        strike_own_song(tile, self._codes[rows], self._codes[: tile.shape[1]])
+        strike_own_unit(tile, self._codes[rows], self._codes[: tile.shape[1]])
         kth = min(wanted, shape[1] - 1) - 1
         return np.partition(tile.reshape(len(tile), *shape).min(axis=1), kth, axis=1)[:, kth]
 
@@ -113,8 +113,8 @@ class Search:
         return found if self._codes is None else found.chosen(self._codes[found.rows] != self._codes[found.columns])
 
 
-def strike_own_song(tile: Tile, rows: Codes, columns: Codes) -> None:
-    """Write the largest value where row and column are of one song."""
+def strike_own_unit(tile: Tile, rows: Codes, columns: Codes) -> None:
+    """Write the largest value where row and column are of one unit."""
     if np.intersect1d(rows, columns).size:
         largest = np.inf if tile.dtype == np.float32 else np.iinfo(tile.dtype).max
         np.put(tile, np.flatnonzero(rows[:, None] == columns), largest)

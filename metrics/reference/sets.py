@@ -43,8 +43,19 @@ def reference_names() -> list[str]:
 def load_reference(name: str | os.PathLike[str]) -> EmbeddingSet:
     """The reference set of that name, or in that file.
 
-    A shipped set wins over one of the user's of the same name, so that a name means the same everywhere. Raises
-    `UsageError` for an unknown name, with the nearest known one.
+    A shipped set wins over one of the user's of the same name, so that a name means the same everywhere.
+
+    Args:
+        name: Of a shipped or stored set, or the path of a .safetensors file.
+
+    Returns:
+        The set.
+
+    Raises:
+        UsageError: An unknown name, with the nearest known one, or no such file.
+
+    >>> load_reference("heldout").provenance["embedder"]["name"]
+    'musicnn'
     """
     path = Path(name)
     if path.suffix == SUFFIX:
@@ -75,9 +86,9 @@ def build_reference(
     about: dict[str, Any] | None = None,
     components: int = HEADLINE_COMPONENTS,
 ) -> EmbeddingSet:
-    """Embed real music: `clips` gives (audio (samples,), rate in Hz, song, style) one after another.
+    """Embed real music: `clips` gives (audio (samples,), rate in Hz, unit, style) one after another.
 
-    Excerpts of one track share their song, the sampling unit. The clips go through the preprocessing that the evaluated
+    Excerpts of one track share their unit, the sampling unit. The clips go through the preprocessing that the evaluated
     side will go through; equal length on both sides is the caller's to see to. `about` (where the music is from, its
     licences) is added to the provenance, and in how many `components` the headline distance to it is taken. Raises
     `UsageError` when there are no clips and `AudioError` for a silent one.

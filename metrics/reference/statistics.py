@@ -2,7 +2,7 @@
 
     <cache>/reference/statistics/<hash of the set>-<components>.safetensors
 
-The file is named by the frames, songs, styles and provenance that it was computed from: another set, or the same name
+The file is named by the frames, units, styles and provenance that it was computed from: another set, or the same name
 built anew from other music, has another file, and nothing has to be invalidated. The folder may be deleted at any time.
 """
 
@@ -56,7 +56,7 @@ def reference_statistics(
     if most < 1:
         raise DegenerateInput("a reference of one frame has no covariance: at least two were expected.")
     if not 1 <= components <= most:
-        raise UsageError(f"{components} components were asked for: 1 to {most} can be had from this reference.")
+        raise UsageError(f"{components} components were requested: this reference allows 1 to {most}.")
     path = (folder or user_folder() / "statistics") / f"{content_sha256(reference)}-{components}.safetensors"
     found = _read(path)
     if found is None:
@@ -83,11 +83,11 @@ def compute(reference: EmbeddingSet, components: int) -> ReferenceStatistics:
 def content_sha256(reference: EmbeddingSet) -> str:
     """SHA-256 of everything that a set holds, in hex."""
     strata = None if reference.strata is None else reference.strata.tolist()
-    told = {
+    described = {
         "version": VERSION, "shape": reference.frames.shape, "songs": reference.units.tolist(), "strata": strata,
         "provenance": reference.provenance,
     }  # fmt: skip
-    content = hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    content = hashlib.sha256(json.dumps(described, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     content.update(np.ascontiguousarray(reference.frames, dtype="<f4").tobytes())
     return content.hexdigest()
 

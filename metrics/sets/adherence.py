@@ -1,7 +1,7 @@
 """Whether clips are what their texts asked for.
 
-A joint space of text and audio (CLAP and its like) gives the usual figure: the mean cosine between a clip and its text.
-By itself it says little, for any text is at some cosine of any music. It is therefore given with the same mean over
+A joint space of text and audio (CLAP and its like) gives the usual score: the mean cosine between a clip and its text.
+By itself it says little, for any text is at some cosine of any music. It is therefore reported with the same mean over
 shuffled pairs, each clip with the text of another prompt, and with z: by how many standard deviations of the shuffled
 means the matched one lies above them (exact over all orders of six prompts or fewer).
 
@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import Score
 from metrics.sets.diversity import unit_rows
-from metrics.waves.clips import mean_score
+from metrics.stats.scoring import Kind, mean_score
 
 Matrix = NDArray[np.floating[Any]]
 
@@ -92,11 +92,23 @@ def text_audio_similarity(
 ) -> Score:
     """The mean cosine between clips and their own texts: with CLAP's vectors, the CLAP score.
 
-    Wu et al., "Large-scale contrastive language-audio pretraining", ICASSP 2023 (arXiv:2211.06687). The provenance
-    gives `shuffled`, the mean cosine with the texts of other prompts; `margin`, the value less that; `z` (None where
-    shuffling changes nothing) and one-sided `p` among orders of the prompts. Each prompt counts once, or each clip with
-    `by="clip"`.
-    Raises `DegenerateInput` for fewer than 3 prompts, or clips.
+    Wu et al., "Large-scale contrastive language-audio pretraining", ICASSP 2023 (arXiv:2211.06687).
+
+    Args:
+        pairs: Clips and texts in one space. Each prompt counts once, or each clip with `by="clip"`.
+        shuffles: How many random orders of the prompts; all orders for up to six prompts.
+        seed: Of the random ones.
+        name: Of the score.
+
+    Returns:
+        The score. The provenance gives `shuffled`, the mean cosine with the texts of other prompts; `margin`, the value
+        less that; `z` (None where shuffling changes nothing) and one-sided `p` among orders of the prompts.
+
+    Raises:
+        DegenerateInput: Fewer than 3 prompts, or clips.
+
+    >>> text_audio_similarity(TextAudioPairs(np.eye(5), np.eye(5))).value
+    1.0
     """
     cosines, own = pairs.table()
     count = cosines.shape[1]
@@ -117,54 +129,76 @@ def text_audio_similarity(
     above = int((others >= matched - 1e-12).sum())
     p = above / len(orders) if exact else (1 + above) / (1 + len(orders))
     units, strata = pairs.units()
+    shown = "undefined" if z is None else f"{z:.1f}"
+    note = f"mean over {pairs.by}s; {shuffled:.3f} with the texts of other prompts, z {shown}"
     score = mean_score(
-        name,
+        Kind(name, "cosine", "higher", note=note, needs_calibration=False),
         cosines[np.arange(len(own)), own],
         _enough(units),
-        unit="cosine",
-        direction="higher",
         strata=strata,
-        note=f"mean over {pairs.by}s; {shuffled:.3f} with the texts of other prompts, z "
-        + ("undefined" if z is None else f"{z:.1f}"),
         provenance={
             **pairs.provenance, "prompts": count, "shuffled": shuffled, "margin": matched - shuffled, "z": z, "p": p,
-            "shuffles": len(orders), "seed": None if exact else seed, "by": pairs.by,
+            "shuffles": len(orders), "seed": None if exact else seed, "sampling_unit": pairs.by,
         },
     )  # fmt: skip
-    return score if count >= FEWEST_PROMPTS else _doubt(score, f"shuffling {count} prompts says little: take 5 or more")
+    return (
+        score
+        if count >= FEWEST_PROMPTS
+        else _unreliable(score, f"shuffling {count} prompts says little: take 5 or more")
+    )
 
 
 def text_audio_margin(pairs: TextAudioPairs, name: str = "text_audio_margin") -> Score:
     """By how much a clip's cosine with its own text exceeds its mean cosine with the others: 0 for unrelated music.
 
-    The figure to compare conditions by, and the one whose interval tells whether texts were followed at all: what a
-    clip has in common with any text cancels. Units and errors as for `text_audio_similarity`.
+    The score to compare conditions by, and the one whose interval tells whether texts were followed at all: what a clip
+    has in common with any text cancels.
+
+    Args:
+        pairs: As for `text_audio_similarity`.
+        name: Of the score.
+
+    Returns:
+        The score, a difference of cosines. Raises as `text_audio_similarity`.
+
+    >>> text_audio_margin(TextAudioPairs(np.eye(5), np.eye(5))).value
+    1.0
     """
     cosines, own = pairs.table()
     mine = cosines[np.arange(len(own)), own]
     others = (cosines.sum(axis=1) - mine) / (cosines.shape[1] - 1)
     units, strata = pairs.units()
+    note = f"mean over {pairs.by}s, over {cosines.shape[1]} texts"
     return mean_score(
-        name,
+        Kind(name, "difference of cosines", "higher", note=note, needs_calibration=False),
         mine - others,
         _enough(units),
-        unit="difference of cosines",
-        direction="higher",
         strata=strata,
-        note=f"mean over {pairs.by}s, over {cosines.shape[1]} texts",
-        provenance={**pairs.provenance, "prompts": cosines.shape[1], "by": pairs.by},
+        provenance={**pairs.provenance, "prompts": cosines.shape[1], "sampling_unit": pairs.by},
     )
 
 
 def retrieval_recall(
     pairs: TextAudioPairs, k: int = 1, direction: Literal["audio_to_text", "text_to_audio"] = "audio_to_text"
 ) -> Score:
-    """Recall at `k`, 0 to 1: how often the own text is among the `k` nearest to a clip, or a clip of its own among the
-    `k` nearest to a text.
+    """Recall at `k`: how often a clip's own text is among the `k` nearest, or a text's own clip.
 
-    As for Wu et al. (2023). Ties are broken by chance, and the value is the expectation: vectors that are all alike
-    come to `chance`, which the provenance gives. Raises `UsageError` unless `k` is at least 1 and less than the
-    candidates; `DegenerateInput` for fewer than 3 prompts (or clips, for `by="clip"` and "audio_to_text").
+    As for Wu et al. (2023). Ties are broken by chance, and the value is the expectation.
+
+    Args:
+        pairs: As for `text_audio_similarity`.
+        k: How many of the nearest count.
+        direction: Whether texts are retrieved for clips, or clips for texts.
+
+    Returns:
+        The score, a share from 0 to 1; `chance` in the provenance is that of vectors that are all alike.
+
+    Raises:
+        UsageError: `k` is not at least 1 and less than the candidates.
+        DegenerateInput: Fewer than 3 prompts (or clips, for `by="clip"` and "audio_to_text").
+
+    >>> retrieval_recall(TextAudioPairs(np.eye(5), np.eye(5))).value
+    1.0
     """
     cosines, own = pairs.table()
     mine = own[:, None] == np.arange(cosines.shape[1])
@@ -174,20 +208,21 @@ def retrieval_recall(
     candidates = cosines.shape[1]
     if not 1 <= k < candidates:
         raise UsageError(
-            f"recall at {k} of {candidates} candidates was asked for: 1 to {candidates - 1} says something."
+            f"recall at {k} of {candidates} candidates was requested: 1 to {candidates - 1} says something."
         )
     hits = [_chance_of_hit(row, own_ones, k) for row, own_ones in zip(cosines, mine, strict=True)]
     chance = float(np.mean([_chance_of_hit(np.zeros(candidates), own_ones, k) for own_ones in mine]))
+    note = f"among {candidates} candidates; {chance:.3f} by chance"
+    sampling_unit = "prompt" if direction == "text_to_audio" else pairs.by
     return mean_score(
-        f"{direction}_recall_at_{k}",
+        Kind(f"{direction}_recall_at_{k}", "share", "higher", note=note, needs_calibration=False),
         hits,
         _enough(units),
-        unit="share",
-        direction="higher",
         strata=strata,
-        note=f"among {candidates} candidates; {chance:.3f} by chance",
-        provenance={**pairs.provenance, "k": k, "candidates": candidates, "chance": chance, "by": pairs.by},
-    )
+        provenance={
+            **pairs.provenance, "k": k, "candidates": candidates, "chance": chance, "sampling_unit": sampling_unit
+        },
+    )  # fmt: skip
 
 
 def label_accuracy(
@@ -196,11 +231,24 @@ def label_accuracy(
     units: Sequence[Any] | ArrayLike | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Score:
-    """The share of clips, 0 to 1, in which a classifier hears the label that was asked for. All are (n,).
+    """The share of clips in which a classifier hears the label that was asked for.
 
-    The labels asked for are strata; `songs`, where excerpts share one. The provenance gives `chance`, the accuracy of
-    the same predictions dealt out at random, and the `recall` of each label. Raises `UsageError` for lengths that
-    differ, `DegenerateInput` for fewer than 3 clips.
+    Args:
+        predicted: The label heard in each clip, (n,).
+        asked: The label asked for, (n,); labels are strata.
+        units: The id of each clip's unit, (n,), where excerpts share one.
+        provenance: Of the predictions.
+
+    Returns:
+        The score, from 0 to 1. The provenance gives `chance`, the accuracy of the same predictions assigned at random,
+        and the `recall` of each label.
+
+    Raises:
+        UsageError: Lengths differ.
+        DegenerateInput: Fewer than 3 clips.
+
+    >>> label_accuracy(["folk", "jazz", "jazz", "folk"], ["folk", "jazz", "jazz", "jazz"]).value
+    0.75
     """
     heard, wanted = np.asarray(predicted, dtype=np.str_), np.asarray(asked, dtype=np.str_)
     if heard.ndim != 1 or heard.shape != wanted.shape:
@@ -208,14 +256,12 @@ def label_accuracy(
     right = heard == wanted
     labels = np.unique(wanted)
     chance = float(sum(np.mean(wanted == label) * np.mean(heard == label) for label in labels))
+    note = f"of {len(labels)} labels; {chance:.3f} by chance"
     return mean_score(
-        "label_accuracy",
+        Kind("label_accuracy", "share", "higher", note=note, needs_calibration=False),
         right.astype(float),
         np.arange(right.size) if units is None else units,
-        unit="share",
-        direction="higher",
         strata=wanted,
-        note=f"of {len(labels)} labels; {chance:.3f} by chance",
         provenance={
             **(provenance or {}),
             "chance": chance,
@@ -237,13 +283,29 @@ def tag_text_pairs(
 ) -> TextAudioPairs:
     """Clips as the words a tagger has for them, beside the texts they were asked for.
 
-    `probabilities` (n, T) of the `tags`, such as the mean over a clip of musicnn's (`Musicnn.tags`, `TAGS`); `texts`,
-    one for each clip; `background` (T,), each tag's log-odds in other music (`log_odds(p).mean(0)`), by default in
-    these clips. To compare conditions give one background to all.
-
     A clip is the sum of its tags' vectors, each weighted by how much likelier it is here than in the background, in
     log-odds; tags and texts are seen from the mean of all tags. Both matter: over 59 tracks of six styles the right one
     of six phrases was nearest for 49 %, and 24 % with probabilities as weights and vectors as they are.
+
+    Args:
+        encode: Texts to vectors, such as a sentence encoder's.
+        tags: The tagger's, (T,).
+        probabilities: Of the tags in each clip, (n, T), such as the mean over a clip of musicnn's.
+        texts: One for each clip, (n,).
+        background: Each tag's log-odds in other music (`log_odds(p).mean(0)`), (T,), by default in these clips. To
+            compare conditions give one background to all.
+
+    Returns:
+        Pairs for `tag_text_similarity`.
+
+    Raises:
+        UsageError: Shapes do not fit, or probabilities are outside 0 … 1.
+
+    >>> def encode(words):
+    ...     return [[float(word == "folk"), float(word == "jazz")] for word in words]
+    >>> pairs = tag_text_pairs(encode, ["folk", "jazz"], [[0.9, 0.1], [0.2, 0.8]], ["folk", "jazz"])
+    >>> pairs.audio.shape
+    (2, 2)
     """
     odds = log_odds(probabilities)
     if odds.ndim != 2 or odds.shape != (len(texts), len(tags)):
@@ -267,7 +329,18 @@ def tag_text_pairs(
 def tag_text_similarity(pairs: TextAudioPairs, shuffles: int = 1000, seed: int = 0) -> Score:
     """The mean cosine between prompts and what a tagger hears, in words: not a CLAP score, and not comparable with one.
 
-    `pairs` from `tag_text_pairs`; otherwise as `text_audio_similarity`. What no tag names cannot be heard here.
+    What no tag names cannot be heard here.
+
+    Args:
+        pairs: From `tag_text_pairs`.
+        shuffles: As for `text_audio_similarity`.
+        seed: As for `text_audio_similarity`.
+
+    Returns:
+        The score. Raises as `text_audio_similarity`.
+
+    >>> tag_text_similarity(TextAudioPairs(np.eye(5), np.eye(5))).name
+    'tag_text_similarity'
     """
     return text_audio_similarity(pairs, shuffles, seed, name="tag_text_similarity")
 
@@ -300,5 +373,5 @@ def _enough(units: NDArray[Any]) -> NDArray[Any]:
     return units
 
 
-def _doubt(score: Score, why: str) -> Score:
-    return replace(score, reliable=False, note=f"{score.note}; {why}")
+def _unreliable(score: Score, why: str) -> Score:
+    return replace(score, reliable=False, why="; ".join(part for part in (score.why, why) if part))

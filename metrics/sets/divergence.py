@@ -11,15 +11,16 @@ labels that do not exclude each other, after a sigmoid. Which classifier made th
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.api.errors import UsageError
+from metrics.api.replicates import Replicates
 from metrics.api.score import EmbeddingSet, Score
-from metrics.sets.sides import Kind, check_sides, checked_rows, mean_over_units
-from metrics.stats.resampling import check_paired, estimate, jackknife
+from metrics.sets.sides import check_sides, checked_rows
+from metrics.stats.folds import check_paired
+from metrics.stats.resampling import leave_out
+from metrics.stats.scoring import Kind, UnitValues
 
 Matrix = NDArray[np.float64]
 
@@ -70,10 +71,13 @@ def is_softmax(evaluated: EmbeddingSet) -> Score:
     Raises `DegenerateInput` for fewer than 3 clips and `UsageError` for rows that are no probabilities.
     """
     clips = _clips(evaluated)
-    plain, part = inception_score(clips.frames), jackknife(lambda some: inception_score(some.frames), clips)
-    kind = Kind("is_softmax", "classes", "higher", "population at this n")
+
+    def statistic(some: EmbeddingSet) -> float:
+        return inception_score(some.frames)
+
     note = f"of {clips.n_units} clips: compare at equal numbers"
-    return kind.score(estimate(plain, [part], correct=False), evaluated, note=note)
+    kind = Kind("is_softmax", "classes", "higher", "population at this n", note)
+    return kind.score(Replicates(statistic(clips), (leave_out(statistic, clips),)), evaluated)
 
 
 def kld_softmax_mean(evaluated: EmbeddingSet, reference: EmbeddingSet) -> Score:
@@ -82,19 +86,19 @@ def kld_softmax_mean(evaluated: EmbeddingSet, reference: EmbeddingSet) -> Score:
     The two sets hold the same ids: a clip and the music it stands for. Raises `UsageError` when they do not, and
     `DegenerateInput` for fewer than 3 clips.
     """
-    return _mean_of_pairs("kld_softmax_mean", [evaluated], reference)
+    return _mean_of_pairs("kld_softmax_mean", evaluated, reference)
 
 
 def kld_sigmoid_mean(evaluated: EmbeddingSet, reference: EmbeddingSet) -> Score:
     """The same from sigmoid outputs: the sum over classes of yes-or-no divergences."""
-    return _mean_of_pairs("kld_sigmoid_mean", [evaluated], reference)
+    return _mean_of_pairs("kld_sigmoid_mean", evaluated, reference)
 
 
 def kld_softmax_pooled(evaluated: EmbeddingSet, reference: EmbeddingSet) -> Score:
     """KL(mean of the reference ‖ mean of the clips) from softmax outputs: are the classes as frequent as in real music?
 
     Needs no counterparts. A plug-in, biased upwards by about (classes − 1)/2n. Raises `UsageError` when the sets were
-    made differently and `DegenerateInput` for fewer than 3 songs on a side.
+    made differently and `DegenerateInput` for fewer than 3 units on a side.
     """
     check_sides(reference, evaluated)
     made, real = _clips(evaluated), _clips(reference)
@@ -103,35 +107,25 @@ def kld_softmax_pooled(evaluated: EmbeddingSet, reference: EmbeddingSet) -> Scor
         means = [np.mean(_softmax(data.frames), axis=0, keepdims=True) for data in (p, q)]
         return float(kl_softmax(means[0], means[1])[0])
 
-    parts = [jackknife(lambda some: pooled(real, some), made), jackknife(lambda some: pooled(some, made), real)]
-    kind = Kind("kld_softmax_pooled", "nats", "lower", "population at this n")
+    parts = (
+        leave_out(lambda some: pooled(real, some), made),
+        leave_out(lambda some: pooled(some, made), real, "reference"),
+    )
     note = f"of {made.n_units} clips: compare at equal numbers"
-    return kind.score(estimate(pooled(real, made), parts, correct=False), evaluated, reference, note)
+    kind = Kind("kld_softmax_pooled", "nats", "lower", "population at this n", note)
+    return kind.score(Replicates(pooled(real, made), parts), evaluated, reference)
 
-
-def paired_kld(name: str, first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet) -> Score:
-    """`second` − `first` in "kld_softmax_mean" or "kld_sigmoid_mean", for conditions whose clips share their ids."""
-    if name not in _OF_ROWS:
-        raise UsageError(f"the paired difference of {name!r} was asked for: {' or '.join(_OF_ROWS)} was expected.")
-    return _mean_of_pairs(name, [first, second], reference)
-
-
-paired_kld_softmax_mean = partial(paired_kld, "kld_softmax_mean")
-paired_kld_sigmoid_mean = partial(paired_kld, "kld_sigmoid_mean")
 
 _OF_ROWS = {"kld_softmax_mean": kl_softmax, "kld_sigmoid_mean": kl_sigmoid}
 
 
-def _mean_of_pairs(name: str, conditions: list[EmbeddingSet], reference: EmbeddingSet) -> Score:
-    check_sides(reference, *conditions)
-    for data in conditions:
-        check_paired(data, reference)
-    values = [_OF_ROWS[name](reference.means()[1], data.means()[1]) for data in conditions]
-    kind = Kind(name, "nats", "lower", "fixed reference")
-    sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
-    difference = values[0] if len(values) == 1 else values[1] - values[0]
-    result = mean_over_units(difference, conditions[0])
-    return kind.score(result, sets, reference, "mean over clips and counterparts")
+def _mean_of_pairs(name: str, evaluated: EmbeddingSet, reference: EmbeddingSet) -> Score:
+    check_sides(reference, evaluated)
+    check_paired(evaluated, reference)
+    values = _OF_ROWS[name](reference.means()[1], evaluated.means()[1])
+    kind = Kind(name, "nats", "lower", "fixed reference", "mean over clips and counterparts")
+    units = UnitValues(values, np.unique(evaluated.units), evaluated.unit_strata(), len(evaluated.frames))
+    return kind.score(units.replicates(), evaluated, reference)
 
 
 def _clips(data: EmbeddingSet) -> EmbeddingSet:

@@ -1,5 +1,5 @@
-"""How varied a set of clips is. The figures are of clips, each by its mean embedding: frames of one clip are alike,
-and counting them would measure how long the clips are. (`metrics.sets.frame_diversity` has what can be said of frames.)
+"""How varied a set of clips is. Values are of clips, each by its mean embedding: frames of one clip are alike,
+and counting them would measure how long the clips are. (`metrics.sets.frame_diversity` measures frames.)
 
 Cosines are taken from the centre of a reference set (`centre_of`), where one is given, else from the origin. One
 reference for all conditions keeps them comparable. From the origin musicnn finds most music alike, for its vectors
@@ -13,7 +13,7 @@ the share of the commonest kind alone. The mean over pairs is unbiased at any nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,10 +21,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.api.errors import DegenerateInput, UsageError
+from metrics.api.replicates import Replicates
 from metrics.api.score import EmbeddingSet, Estimand, Score, check_comparable
-from metrics.sets.sides import Kind, checked_rows
+from metrics.sets.sides import checked_rows
 from metrics.stats.rarefaction import rarefied
-from metrics.stats.resampling import Jackknife, estimate, jackknife, paired_difference
+from metrics.stats.resampling import leave_out
+from metrics.stats.scoring import Kind
 
 Matrix = NDArray[np.floating[Any]]
 
@@ -64,7 +66,7 @@ def effective_number(shares: Matrix, order: float = 1.0) -> float:
     [2.8284, 2.6667, 2.0]
     """
     if not order > 0:
-        raise UsageError(f"a Vendi score of order {order} was asked for: a positive one was expected.")
+        raise UsageError(f"a Vendi score of order {order} was requested: a positive one was expected.")
     positive = shares[shares > 0]
     if order == 1:
         return float(np.exp(-np.sum(positive * np.log(positive))))
@@ -96,9 +98,9 @@ def unit_rows(rows: ArrayLike) -> Matrix:
 
 
 def centre_of(reference: EmbeddingSet) -> Matrix:
-    """The point (D,) from which cosines are taken: the mean of the styles' means, or of the songs' without styles.
+    """The point (D,) from which cosines are taken: the mean of the styles' means, or of the units' without styles.
 
-    Each style counts the same, so that the centre does not lean towards the one with most songs.
+    Each style counts the same, so that the centre does not lean towards the one with most units.
     """
     _, means = reference.means()
     strata = reference.unit_strata()
@@ -110,13 +112,30 @@ def centre_of(reference: EmbeddingSet) -> Matrix:
 def vendi(
     evaluated: EmbeddingSet, reference: EmbeddingSet | None = None, *, order: float = 1.0, clips: int | None = None
 ) -> Score:
-    """The effective number of different clips, from 1 to the number of clips, with its jackknife error.
+    """The Vendi score: the effective number of different clips, from 1 to all of them, with its jackknife error.
 
-    Cosines are taken from the centre of `reference`, or from the origin without one. `clips` gives the mean over draws
-    of that many clips without replacement, to compare with a smaller set. Raises `DegenerateInput` for fewer than 3
-    clips, or than `clips`, and `UsageError` for a reference that was embedded differently.
+    Friedman & Dieng, "The Vendi Score", TMLR 2023; other orders: Pasarkar & Dieng, AISTATS 2024.
+
+    Args:
+        evaluated: The clips, (N, D) frames of n units; each counts by its mean frame.
+        reference: Cosines are taken from its centre, or from the origin without one.
+        order: 1, 2 or infinity: how little rare clips count.
+        clips: The mean over draws of that many clips without replacement, to compare with a smaller set.
+
+    Returns:
+        The score, in clips. The reference's centre counts as fixed.
+
+    Raises:
+        DegenerateInput: Fewer than 3 clips, or than `clips`.
+        UsageError: The reference was embedded differently.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> 1 <= vendi(made).value <= 40
+    True
     """
-    return _score(vendi_name(order), [evaluated], reference, clips)
+    return _score(vendi_name(order), evaluated, reference, clips)
 
 
 vendi2 = partial(vendi, order=2.0)
@@ -124,33 +143,29 @@ vendi_inf = partial(vendi, order=np.inf)
 
 
 def cosine_diversity(evaluated: EmbeddingSet, reference: EmbeddingSet | None = None) -> Score:
-    """1 − the mean cosine between different clips, with its jackknife error. Arguments and errors as for `vendi`."""
-    return _score("diversity", [evaluated], reference)
+    """1 − the mean cosine between different clips, with its jackknife error.
 
+    Args:
+        evaluated: The clips, (N, D) frames of n units; each counts by its mean frame.
+        reference: Cosines are taken from its centre, or from the origin without one.
 
-def paired_diversity(
-    metric: str, first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet | None = None
-) -> Score:
-    """`second` − `first` in "vendi", "vendi2", "vendi_inf" or "diversity", for conditions whose clips share their ids.
+    Returns:
+        The score, from 0, all alike. Raises as `vendi`.
 
-    Raises `UsageError` for another metric, or when the clips are not the same.
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> round(cosine_diversity(made).value, 1)
+    1.0
     """
-    if metric not in _METRICS:
-        raise UsageError(f"paired diversity of {metric!r} was asked for: one of {', '.join(_METRICS)} was expected.")
-    return _score(metric, [first, second], reference)
-
-
-paired_vendi = partial(paired_diversity, "vendi")
-paired_vendi2 = partial(paired_diversity, "vendi2")
-paired_vendi_inf = partial(paired_diversity, "vendi_inf")
-paired_cosine_diversity = partial(paired_diversity, "diversity")
+    return _score("diversity", evaluated, reference)
 
 
 def vendi_name(order: float) -> str:
     """The name under which a Vendi score of an order goes. Raises `UsageError` for one that has none."""
     names = {1.0: "vendi", 2.0: "vendi2", np.inf: "vendi_inf"}
     if order not in names:
-        raise UsageError(f"a Vendi score of order {order} was asked for: 1, 2 or infinity was expected.")
+        raise UsageError(f"a Vendi score of order {order} was requested: 1, 2 or infinity was expected.")
     return names[order]
 
 
@@ -163,37 +178,33 @@ _METRICS: dict[str, tuple[Callable[[ArrayLike], float], str, Estimand]] = {
 }
 
 
-def _score(
-    metric: str, conditions: Sequence[EmbeddingSet], reference: EmbeddingSet | None, clips: int | None = None
-) -> Score:
-    """The score of one condition, or of the second minus the first."""
+def _score(metric: str, evaluated: EmbeddingSet, reference: EmbeddingSet | None, clips: int | None = None) -> Score:
     of_rows, unit, estimand = _METRICS[metric]
-    means = [centred_means(data, reference) for data in conditions]
-    n = means[0].n_units if clips is None else clips
-    if not 1 <= n <= means[0].n_units:
-        raise DegenerateInput(f"{n} clips were to be drawn of {means[0].n_units}: compare at a number that both have.")
-    plain, part = _with_jackknife(lambda data: rarefied(lambda drawn: of_rows(drawn.frames), data, n), means)
+    means = centred_means(evaluated, reference)
+    n = means.n_units if clips is None else clips
+    if not 1 <= n <= means.n_units:
+        raise DegenerateInput(f"{n} clips were to be drawn of {means.n_units}: compare at a number that both have.")
+
+    def statistic(some: EmbeddingSet) -> float:
+        return rarefied(lambda drawn: of_rows(drawn.frames), some, n)
+
     # The plain value stays: Vendi's dependence on n is its meaning, and the mean over pairs has no bias.
-    result = estimate(plain, [part], correct=False)
-    drawn = "" if n == means[0].n_units else f"drawn of {means[0].n_units}, "
+    replicates = Replicates(statistic(means), (leave_out(statistic, means),))
+    drawn = "" if n == means.n_units else f"drawn of {means.n_units}, "
     note = f"of {n} clips: {drawn}compare at equal numbers" if metric != "diversity" else "over pairs of clips"
-    about: dict[str, Any] = {"drawn_units": clips}
-    if reference is not None:
-        about["centre"] = {"reference": reference.provenance, "songs": reference.n_units}
-    whole = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
-    return Kind(metric, unit, "higher", estimand).score(result, whole, note=note, **about)
+    about = {"drawn_units": clips} | seen_from(reference)
+    return Kind(metric, unit, "higher", estimand, note).score(replicates, evaluated, about=about)
 
 
-def _with_jackknife(
-    statistic: Callable[[EmbeddingSet], float], means: Sequence[EmbeddingSet]
-) -> tuple[float, Jackknife]:
-    if len(means) == 2:
-        return paired_difference(statistic, *means)
-    return statistic(means[0]), jackknife(statistic, means[0])
+def seen_from(reference: EmbeddingSet | None) -> dict[str, Any]:
+    """What a provenance says of the centre that cosines are seen from."""
+    if reference is None:
+        return {}
+    return {"centre": {"reference": reference.provenance, "units": reference.n_units}}
 
 
 def centred_means(data: EmbeddingSet, reference: EmbeddingSet | None) -> EmbeddingSet:
-    """One row per song: its mean frame, seen from the reference's centre where there is one."""
+    """One row per unit: its mean frame, seen from the reference's centre where there is one."""
     ids, means = data.means()
     if reference is not None:
         check_comparable(data.provenance, reference.provenance)

@@ -3,7 +3,7 @@
 fadtk 1.1 (Microsoft; Gui et al., ICASSP 2024) takes each file's mean in the precision of its embeddings and its
 covariance in float64, merges the files, and evaluates the plug-in formula: no correction for bias, no error. These
 functions take the same steps and evaluate the formula exactly instead of by the eigenvectors of a product, which they
-agree with to 1e-6. A "file" here is a song of an `EmbeddingSet`. `metrics.fad(…, compat="fadtk")` gives the value of
+agree with to 1e-6. A "file" here is a unit of an `EmbeddingSet`. `metrics.fad(…, compat="fadtk")` gives the value of
 two sets as a `Score`; here is what it is made of.
 
 The reference may be a Gaussian (mean, covariance), such as those that fadtk ships: `load_statistics` reads its files.
@@ -35,18 +35,18 @@ Statistics = tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
 
 
 def fadtk_fad(evaluated: EmbeddingSet, reference: EmbeddingSet | Statistics) -> float:
-    """What `fadtk.FrechetAudioDistance.score` gives for these embeddings, one file a song.
+    """What `fadtk.FrechetAudioDistance.score` gives for these embeddings, one file a unit.
 
-    Raises `UsageError` when the two sets were embedded differently and `DegenerateInput` for a song of a single frame,
+    Raises `UsageError` when the two sets were embedded differently and `DegenerateInput` for a unit of a single frame,
     of which fadtk makes NaN.
     """
     return _distance(_reference_statistics(evaluated, reference), fadtk_statistics(evaluated))
 
 
 def fadtk_per_song(evaluated: EmbeddingSet, reference: EmbeddingSet | Statistics) -> dict[Any, float]:
-    """What `score_individual` gives for each file, by song id. Raises as `fadtk_fad`."""
+    """What `score_individual` gives for each file, by unit id. Raises as `fadtk_fad`."""
     background = _reference_statistics(evaluated, reference)
-    return {song: _distance(background, (mean, cov)) for song, mean, cov, _ in _files(evaluated)}
+    return {unit: _distance(background, (mean, cov)) for unit, mean, cov, _ in _files(evaluated)}
 
 
 def fadtk_statistics(data: EmbeddingSet) -> Statistics:
@@ -82,7 +82,7 @@ def load_statistics(path: str | os.PathLike[str], model: str) -> Statistics:
 
 
 def fadtk_files(files: Sequence[str | os.PathLike[str]], embedder: Embedder) -> EmbeddingSet:
-    """Sound files as fadtk prepares them for a model, embedded by one of those here: each is a song, under its path.
+    """Sound files as fadtk prepares them for a model, embedded by one of those here: each is a unit, under its path.
 
     Raises `AudioError` for a file that cannot be read, is empty or not finite, or whose frames are not.
     """
@@ -129,13 +129,13 @@ def _resample(mono: NDArray[np.float32], rate: int, to_rate: int) -> NDArray[np.
 
 
 def _files(data: EmbeddingSet) -> list[tuple[Any, NDArray[Any], NDArray[Any], int]]:
-    """Song, mean, covariance and number of frames of each."""
+    """Unit, mean, covariance and number of frames of each."""
     files = []
-    for song in np.unique(data.units):
-        frames = data.frames[data.units == song]
+    for unit in np.unique(data.units):
+        frames = data.frames[data.units == unit]
         if len(frames) < 2:
-            raise DegenerateInput(f"song {song!s} is a single frame: fadtk takes at least two. Leave it out.")
-        files.append((song.item(), np.mean(frames, axis=0), np.cov(frames, rowvar=False), len(frames)))
+            raise DegenerateInput(f"clip {unit!s} is a single frame: fadtk takes at least two. Leave it out.")
+        files.append((unit.item(), np.mean(frames, axis=0), np.cov(frames, rowvar=False), len(frames)))
     return files
 
 

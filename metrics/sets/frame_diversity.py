@@ -8,29 +8,31 @@ well as at equal number. Cosines are taken from a reference's centre, as in `met
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.api.errors import DegenerateInput, UsageError
+from metrics.api.replicates import Replicates
 from metrics.api.score import Direction, EmbeddingSet, Score
-from metrics.sets.diversity import centre_of, centred_means, effective_number, unit_rows
-from metrics.sets.sides import Kind, Replicates, check_sides, unit_codes
-from metrics.stats.resampling import assign_folds, estimate, jackknife, paired_difference
+from metrics.sets.diversity import centre_of, centred_means, effective_number, seen_from, unit_rows
+from metrics.sets.sides import check_sides, unit_codes
+from metrics.stats.folds import assign_folds
+from metrics.stats.resampling import leave_out
+from metrics.stats.scoring import Kind, LeftOut
 
 Matrix = NDArray[np.floating[Any]]
 
 FEWEST_PROMPTS = 3
 
 
-def diversity_across_songs(rows: ArrayLike, units: ArrayLike) -> float:
-    """1 − the mean cosine over pairs of rows (N, D) of different songs.
+def diversity_across_units(rows: ArrayLike, units: ArrayLike) -> float:
+    """1 − the mean cosine over pairs of rows (N, D) of different units.
 
     Raises `DegenerateInput` when there is no such pair or a row points nowhere.
 
-    >>> diversity_across_songs([[1, 0], [1, 0], [0, 1]], ["a", "a", "b"])
+    >>> diversity_across_units([[1, 0], [1, 0], [0, 1]], ["a", "a", "b"])
     1.0
     """
     unit = unit_rows(rows)
@@ -44,83 +46,71 @@ def frame_diversity(evaluated: EmbeddingSet, reference: EmbeddingSet | None = No
 
     Raises `DegenerateInput` for fewer than 3 clips and `UsageError` for a reference that was embedded differently.
     """
-    return _score("frame_diversity", [evaluated], reference)
+    return _score("frame_diversity", evaluated, reference)
 
 
 def vendi_frames(evaluated: EmbeddingSet, reference: EmbeddingSet | None = None) -> Score:
     """The effective number of different frames, by the (D, D) dual, with its jackknife error over clips. Errors as for
     `frame_diversity`.
     """
-    return _score("vendi_frames", [evaluated], reference)
+    return _score("vendi_frames", evaluated, reference)
 
-
-def paired_frames(name: str, first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet | None = None) -> Score:
-    """`second` − `first` in "frame_diversity" or "vendi_frames", for conditions whose clips share their ids."""
-    if name not in UNITS:
-        raise UsageError(f"the paired difference of {name!r} was asked for: one of {', '.join(UNITS)} was expected.")
-    return _score(name, [first, second], reference)
-
-
-paired_frame_diversity = partial(paired_frames, "frame_diversity")
-paired_vendi_frames = partial(paired_frames, "vendi_frames")
 
 UNITS = {"frame_diversity": "1 − cosine", "vendi_frames": "frames"}
 
 
-def _score(name: str, conditions: list[EmbeddingSet], reference: EmbeddingSet | None) -> Score:
-    replicates = _across_songs if name == "frame_diversity" else _vendi
-    centre = np.zeros(conditions[0].frames.shape[1])
-    about: dict[str, Any] = {}
+def _score(name: str, evaluated: EmbeddingSet, reference: EmbeddingSet | None) -> Score:
+    centre = np.zeros(evaluated.frames.shape[1])
     if reference is not None:
-        check_sides(reference, *conditions)
+        check_sides(reference, evaluated)
         centre = centre_of(reference)
-        about["centre"] = {"reference": reference.provenance, "songs": reference.n_units}
-    found = [replicates(data, centre) for data in conditions]
-    result = (found[0] if len(found) == 1 else found[1] - found[0]).estimate(conditions[0])
-    whole = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
     if name == "frame_diversity":
-        return Kind(name, UNITS[name], "higher").score(result, whole, note="over pairs of frames of two clips", **about)
-    note = f"of {len(conditions[0].frames)} frames: compare at equal numbers and lengths"
-    return Kind(name, UNITS[name], "higher", "population at this n").score(result, whole, note=note, **about)
+        kind = Kind(name, UNITS[name], "higher", note="over pairs of frames of two clips")
+        found = _across_units(evaluated, centre)
+    else:
+        note = f"of {len(evaluated.frames)} frames: compare at equal numbers and lengths"
+        kind = Kind(name, UNITS[name], "higher", "population at this n", note)
+        found = _vendi(evaluated, centre)
+    return kind.score(found.of(evaluated), evaluated, about=seen_from(reference))
 
 
-def _across_songs(data: EmbeddingSet, centre: Matrix) -> Replicates:
+def _across_units(data: EmbeddingSet, centre: Matrix) -> LeftOut:
     codes = unit_codes(data.units, len(data.units))
     sizes, sums = np.bincount(codes), np.zeros((codes.max(initial=0) + 1, len(centre)))
-    for song in range(len(sizes)):
-        sums[song] = unit_rows(data.frames[codes == song] - centre).sum(0)
+    for code in range(len(sizes)):
+        sums[code] = unit_rows(data.frames[codes == code] - centre).sum(0)
     total, squares = sums.sum(0), np.sum(sums**2, axis=1)
-    dealt = []
+    rounds = []
     for folds in assign_folds(data):
         without = []
         for group in range(folds.max() + 1):
             gone = folds == group
             left = total - sums[gone].sum(0)
             without.append(_across(left, squares[~gone].sum(), sizes[~gone]))
-        dealt.append(np.array(without))
-    return Replicates(_across(total, float(squares.sum()), sizes), dealt)
+        rounds.append(np.array(without))
+    return LeftOut(_across(total, float(squares.sum()), sizes), rounds)
 
 
 def _across(total: Matrix, squares: float, sizes: NDArray[np.intp]) -> float:
-    """1 − mean cosine, from the sum of all unit rows, the squared lengths of the songs' sums, and rows for a song."""
+    """1 − mean cosine, from the sum of all unit rows, the squared lengths of the units' sums, and rows for a unit."""
     pairs = float(sizes.sum() ** 2 - np.sum(sizes**2))
     if pairs == 0:
         raise DegenerateInput("all frames are of one clip: diversity takes at least 2. Sample more clips.")
     return float(1 - (total @ total - squares) / pairs)
 
 
-def _vendi(data: EmbeddingSet, centre: Matrix) -> Replicates:
+def _vendi(data: EmbeddingSet, centre: Matrix) -> LeftOut:
     all_folds = assign_folds(data)
     codes = unit_codes(data.units, len(data.units))
-    plain, dealt = 0.0, []
+    plain, rounds = 0.0, []
     for folds in all_folds:
         groups = [unit_rows(data.frames[folds[codes] == g] - centre) for g in range(folds.max() + 1)]
         grams, sizes = [unit.T @ unit for unit in groups], [len(unit) for unit in groups]
         gram, n = np.sum(grams, axis=0), sum(sizes)
         plain = effective_number(np.linalg.eigvalsh(gram / n))
         without = [np.linalg.eigvalsh((gram - one) / (n - size)) for one, size in zip(grams, sizes, strict=True)]
-        dealt.append(np.array([effective_number(shares) for shares in without]))
-    return Replicates(plain, dealt)
+        rounds.append(np.array([effective_number(shares) for shares in without]))
+    return LeftOut(plain, rounds)
 
 
 def _sums(unit: Matrix, codes: NDArray[np.intp]) -> Matrix:
@@ -164,14 +154,14 @@ def within_prompt_diversity(
     and is the sampling unit of the error. Raises `DegenerateInput` for fewer than 3 prompts or a prompt with one clip,
     `UsageError` when clips have no prompt.
     """
-    return _of_prompts("within_prompt_diversity", [evaluated], reference, prompts)
+    return _of_prompts("within_prompt_diversity", evaluated, reference, prompts)
 
 
 def across_prompt_diversity(
     evaluated: EmbeddingSet, reference: EmbeddingSet | None = None, prompts: Mapping[Any, Any] | None = None
 ) -> Score:
     """1 − the mean cosine between clips of different prompts. Arguments and errors as for `within_prompt_diversity`."""
-    return _of_prompts("across_prompt_diversity", [evaluated], reference, prompts)
+    return _of_prompts("across_prompt_diversity", evaluated, reference, prompts)
 
 
 def prompt_effect(
@@ -181,26 +171,8 @@ def prompt_effect(
 
     Arguments and errors as for `within_prompt_diversity`.
     """
-    return _of_prompts("prompt_effect", [evaluated], reference, prompts)
+    return _of_prompts("prompt_effect", evaluated, reference, prompts)
 
-
-def paired_prompts(
-    name: str,
-    first: EmbeddingSet,
-    second: EmbeddingSet,
-    reference: EmbeddingSet | None = None,
-    prompts: Mapping[Any, Any] | None = None,
-) -> Score:
-    """`second` − `first` in one of the three, for conditions of the same prompts. Raises `UsageError` for others."""
-    if name not in PROMPT_DIRECTIONS:
-        known = ", ".join(PROMPT_DIRECTIONS)
-        raise UsageError(f"the paired difference of {name!r} was asked for: one of {known} was expected.")
-    return _of_prompts(name, [first, second], reference, prompts)
-
-
-paired_within_prompt_diversity = partial(paired_prompts, "within_prompt_diversity")
-paired_across_prompt_diversity = partial(paired_prompts, "across_prompt_diversity")
-paired_prompt_effect = partial(paired_prompts, "prompt_effect")
 
 PROMPT_DIRECTIONS: dict[str, Direction] = {
     "within_prompt_diversity": "higher",
@@ -210,30 +182,23 @@ PROMPT_DIRECTIONS: dict[str, Direction] = {
 
 
 def _of_prompts(
-    name: str, conditions: list[EmbeddingSet], reference: EmbeddingSet | None, prompts: Mapping[Any, Any] | None
+    name: str, evaluated: EmbeddingSet, reference: EmbeddingSet | None, prompts: Mapping[Any, Any] | None
 ) -> Score:
-    tables = [_by_prompt(data, reference, prompts) for data in conditions]
-    about: dict[str, Any] = {"prompts": tables[0].n_units}
-    if reference is not None:
-        about["centre"] = {"reference": reference.provenance, "songs": reference.n_units}
+    table = _by_prompt(evaluated, reference, prompts)
 
     def statistic(clips: EmbeddingSet) -> float:
         return diversity_by_prompt(clips.frames, clips.units)[name]
 
-    if len(tables) == 1:
-        plain, part = statistic(tables[0]), jackknife(statistic, tables[0])
-    else:
-        plain, part = paired_difference(statistic, *tables)
-    sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
-    kind = Kind(name, "1 − cosine", PROMPT_DIRECTIONS[name])
-    note = f"over {tables[0].n_units} prompts, the unit of the error"
-    return kind.score(estimate(plain, [part], correct=False), sets, note=note, **about)
+    replicates = Replicates(statistic(table), (leave_out(statistic, table),))
+    note = f"over {table.n_units} prompts, the unit of the error"
+    about = {"prompts": table.n_units, "sampling_unit": "prompt"} | seen_from(reference)
+    return Kind(name, "1 − cosine", PROMPT_DIRECTIONS[name], note=note).score(replicates, evaluated, about=about)
 
 
 def _by_prompt(
     evaluated: EmbeddingSet, reference: EmbeddingSet | None, prompts: Mapping[Any, Any] | None
 ) -> EmbeddingSet:
-    """One row for each clip, of length one, whose "song" is its prompt."""
+    """One row for each clip, of length one, whose "unit" is its prompt."""
     means = centred_means(evaluated, reference)
     prompt_of = _prompts(means, prompts)
     found = len(np.unique(prompt_of))
@@ -247,7 +212,7 @@ def _prompts(means: EmbeddingSet, prompts: Mapping[Any, Any] | None) -> NDArray[
         if means.strata is None:
             raise UsageError("the clips come without prompts: give `prompts`, clip id → prompt, or a set with strata.")
         return means.strata
-    missing = [song for song in means.units.tolist() if song not in prompts]
+    missing = [clip for clip in means.units.tolist() if clip not in prompts]
     if missing:
         raise UsageError(f"{len(missing)} clips have no prompt, such as {missing[0]!r}: one for each was expected.")
-    return np.array([str(prompts[song]) for song in means.units.tolist()])
+    return np.array([str(prompts[clip]) for clip in means.units.tolist()])

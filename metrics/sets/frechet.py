@@ -3,11 +3,11 @@
 Kilgour et al., "Fréchet Audio Distance", Interspeech 2019; the maths on arrays is in `metrics.sets.gaussians`.
 
 The plug-in value is biased upwards by the sampling noise of both covariances, more for small or diverse sets, so that
-a sweep over temperature shows a U-shape where there is none. `fad` corrects it by leaving out groups of songs. That
-works once there are enough songs for the dimensions in use: a rank-deficient covariance has a bias that is not of
-order 1/n. For few songs the distance in the reference's first principal components is the one to read; the distance
-in full dimension is the field's figure. `metrics.stats.reliability` holds how many songs each takes, as found by
-simulation.
+a sweep over temperature shows a U-shape where there is none. `fad` corrects it by leaving out folds of units. That
+works once there are enough units for the dimensions in use: a rank-deficient covariance has a bias that is not of
+order 1/n. For few units the distance in the reference's first principal components is the one to read; the distance
+in full dimension is the value that papers report. `metrics.stats.reliability` holds how many units each takes, as found
+by simulation.
 """
 
 from __future__ import annotations
@@ -31,16 +31,18 @@ from metrics.sets.gaussians import (
     principal_axes,
     subset_distances,
 )
+from metrics.stats.folds import Folds, assign_folds, without_each_fold
 from metrics.stats.reliability import (
-    ScoreKind,
-    doubts_in_components,
-    doubts_in_full,
-    doubts_of_tails,
+    component_warnings,
     effective_dimension,
+    full_dimension_warnings,
+    tail_weight,
+    tail_weight_warnings,
 )
-from metrics.stats.resampling import Folds, assign_folds, check_paired, delete_groups, estimate
+from metrics.stats.resampling import estimate_of
+from metrics.stats.scoring import LeftOut
 
-__all__ = ["fad", "frechet_distance", "frechet_distance_of_moments", "headline_components", "paired_fad"]
+__all__ = ["fad", "frechet_distance", "frechet_distance_of_moments", "headline_components"]
 
 HEADLINE_COMPONENTS = 16
 UNIT = "squared embedding distance"
@@ -61,52 +63,70 @@ def fad(
     estimand: Estimand = "population",
     compat: Literal["fadtk"] | None = None,
 ) -> Score:
-    """Fréchet distance of a set of clips to a reference, corrected for its bias, with standard error and interval.
+    """Fréchet audio distance of a set of clips to a reference, corrected for its bias, with its error.
 
-    `components` projects both sides on the reference's first principal components; None uses every dimension.
-    `estimand` "population" takes the reference as a sample of its kind of music: its share of bias and error counts
-    too. "fixed reference" asks for the distance to this very reference. Songs are left out within strata where a set
-    has them.
+    Kilgour et al., "Fréchet Audio Distance", Interspeech 2019; how the bias is corrected: `metrics.stats.resampling`.
 
-    The value may be negative where the truth is near zero. Near zero the distance is degenerate and its error is
-    overstated: an interval that contains 0 does not show that two sets are alike, `equality_test` tests it. With fewer
-    songs than the dimensions in use take, or tails too heavy (`metrics.stats.reliability`), `reliable` is False, and in
-    full dimension there is no interval: what is left of the bias may be larger than the error.
+    Args:
+        evaluated: The clips, (N, D) frames of n units. Units are left out within strata where a set has them.
+        reference: Real music, embedded alike.
+        components: Project both sides on so many of the reference's first principal components; None uses every
+            dimension.
+        estimand: "population" takes the reference as a sample of its kind of music: its share of bias and error counts
+            too. "fixed reference" asks for the distance to this very reference.
+        compat: "fadtk" gives the value that fadtk computes from these embeddings (`metrics.sets.fadtk`), for comparison
+            with papers: in full dimension, uncorrected, so that it is never reliable and has no interval.
 
-    `compat` "fadtk" gives the value that fadtk computes from these embeddings (`metrics.sets.fadtk`), for comparison
-    with papers: in full dimension, uncorrected, so that it is never reliable and has no interval; `stderr` is that of
-    `fad`.
+    Returns:
+        The score, in squared embedding distance. Its value may be negative where the truth is near zero. Near zero the
+        distance is degenerate and its error overstated: an interval that contains 0 does not show that two sets are
+        alike, `metrics.equality_test` tests it. With fewer units than the dimensions in use take, or tails too heavy,
+        it is not reliable, and in full dimension it has no interval: what is left of the bias may be larger than the
+        error.
 
-    Raises `UsageError` when the two sets were embedded differently, or for `compat` in components, and
-    `DegenerateInput` for fewer than 3 songs on either side, or components of a reference without variance.
+    Raises:
+        UsageError: The two sets were embedded differently, or `compat` in components.
+        DegenerateInput: Fewer than 3 units on either side, or components of a reference without variance.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> score = fad(made, real, 2)
+    >>> score.name, score.n_units, score.unit, score.reliable
+    ('fad2', 40, 'squared embedding distance', False)
     """
     if compat is not None:
         return _as_another(compat, evaluated, reference, components, estimand)
     space = Space(reference, components, evaluated)
     plain = frechet_distance(space.project(evaluated), space.project(reference))
-    all_folds = assign_folds(evaluated)
-    parts = [delete_groups(plain, space.without_units(evaluated, all_folds), all_folds)]
+    without = space.without_units(evaluated, assign_folds(evaluated))
+    without_reference: list[Matrix] = []
     if estimand == "population":
-        all_folds = assign_folds(reference)
-        parts.append(delete_groups(plain, space.without_references(evaluated, all_folds), all_folds))
-    result = estimate(plain, parts)
-    doubts = space.doubts("fad", evaluated)
+        without_reference = space.without_references(evaluated, assign_folds(reference))
+    replicates = LeftOut(plain, without, without_reference, corrected=True).of(evaluated, reference)
+    result = estimate_of(replicates)
+    why = space.warnings(evaluated)
     half = (result.interval[1] - result.interval[0]) / 2
     low, high = growing_error_interval(plain, result.value, half)
+    # In components an interval still covers nine times in ten or more, with up to a third of a standard deviation of
+    # bias; in full dimension with too few units it may miss the truth every time.
+    has_interval = components is not None or not why
     return Score(
         name=space.name,
         value=result.value,
         stderr=result.stderr,
-        interval=(float(low), float(high)) if space.has_interval(doubts) else None,
+        interval=(float(low), float(high)) if has_interval else None,
         n_units=evaluated.n_units,
         n_frames=len(evaluated.frames),
         unit=UNIT,
         direction="lower",
         estimand=estimand,
-        reliable=not doubts,
-        note=space.note(doubts, evaluated),
+        reliable=not why,
+        note=space.note(evaluated),
         plain=plain,
-        provenance=space.provenance(evaluated) | {"df": result.df},
+        provenance=space.provenance(evaluated) | {"df": result.df, "growing_error": True},
+        replicates=replicates,
+        why="; ".join(why),
     )
 
 
@@ -116,7 +136,7 @@ def _as_another(
     """The distance as another package computes it, with the standard error of `fad`."""
     if package != "fadtk" or components is not None:
         raise UsageError(
-            f"the distance was asked for as {package!r} computes it, in {components or 'all'} components: 'fadtk', in "
+            f"the distance was requested as {package!r} computes it, in {components or 'all'} components: 'fadtk', in "
             "all of them, was expected."
         )
     value = fadtk_fad(evaluated, reference)
@@ -128,6 +148,8 @@ def _as_another(
         interval=None,
         reliable=False,
         note="as fadtk 1.1 computes it, not corrected for bias: for comparison with papers that used it; read fad",
+        replicates=None,
+        why="not corrected for its bias, which grows as clips get fewer",
     )
 
 
@@ -143,52 +165,8 @@ def growing_error_interval(plain: ArrayLike, value: ArrayLike, half: ArrayLike) 
     return middle - reach, middle + reach
 
 
-def paired_fad(
-    first: EmbeddingSet,
-    second: EmbeddingSet,
-    reference: EmbeddingSet,
-    components: int | None = None,
-    *,
-    estimand: Estimand = "population",
-) -> Score:
-    """`fad(second) − fad(first)` for two conditions whose songs share their ids; negative when the second is nearer.
-
-    A song is left out of both conditions at once, a group of the reference of both distances at once: what they share
-    cancels, in the bias as in the error. `metrics.stats.resampling.p_value` tests it against zero. Raises as `fad`, and
-    `UsageError` when the songs are not the same.
-    """
-    check_paired(first, second)
-    space = Space(reference, components, first, second)
-    y = space.project(reference)
-    plain = frechet_distance(space.project(second), y) - frechet_distance(space.project(first), y)
-    all_folds = assign_folds(first)
-    near, far = space.without_units(first, all_folds), space.without_units(second, all_folds)
-    parts = [delete_groups(plain, _differences(near, far), all_folds)]
-    if estimand == "population":
-        all_folds = assign_folds(reference)
-        near, far = space.without_references(first, all_folds), space.without_references(second, all_folds)
-        parts.append(delete_groups(plain, _differences(near, far), all_folds))
-    result = estimate(plain, parts)
-    doubts = space.doubts("paired fad", first, second)
-    return Score(
-        name=f"{space.name} difference",
-        value=result.value,
-        stderr=result.stderr,
-        interval=result.interval if space.has_interval(doubts) else None,
-        n_units=first.n_units,
-        n_frames=len(first.frames) + len(second.frames),
-        unit=UNIT,
-        direction="lower",
-        estimand=estimand,
-        reliable=not doubts,
-        note=space.note(doubts, first, second),
-        plain=plain,
-        provenance=space.provenance(first) | {"df": result.df, "paired": True},
-    )
-
-
 class Space:
-    """Where distances to one reference are measured, its spectrum there, and how many songs there are for it."""
+    """Where distances to one reference are measured, its spectrum there, and how many units there are for it."""
 
     def __init__(self, reference: EmbeddingSet, components: int | None, *evaluated: EmbeddingSet) -> None:
         for data in evaluated:
@@ -213,7 +191,7 @@ class Space:
             self.basis = principal_axes(rows, components)
             self.spectrum = np.sum((whole.factor @ self.basis) ** 2, axis=0)
         else:
-            raise UsageError(f"{components} components were asked for: 1 to {most} can be had from this reference.")
+            raise UsageError(f"{components} components were requested: this reference allows 1 to {most}.")
         self.explained = 1.0 if components is None else float(self.spectrum.sum()) / whole.trace
         self.name = "fad" if components is None else f"fad{components}"
 
@@ -224,13 +202,13 @@ class Space:
         return rows if self.basis is None else rows @ self.basis
 
     def without_units(self, evaluated: EmbeddingSet, all_folds: Sequence[Folds]) -> list[Matrix]:
-        """Distances to the reference without each group of the evaluated songs, for each dealing."""
+        """Distances to the reference without each fold of the evaluated units, for each round of fold assignment."""
         x, side = self.project(evaluated), Gaussian.of_rows(self.project(self.reference))
-        return [subset_distances(x, masks, side) for masks in _without_each_group(evaluated, all_folds)]
+        return [subset_distances(x, masks, side) for masks in without_each_fold(evaluated, all_folds)]
 
     def without_references(self, evaluated: EmbeddingSet, all_folds: Sequence[Folds]) -> list[Matrix]:
-        """Distances without each group of the reference's songs, for each dealing."""
-        masks = _without_each_group(self.reference, all_folds)
+        """Distances without each fold of the reference's units, for each round of fold assignment."""
+        masks = without_each_fold(self.reference, all_folds)
         return [self.distances_to_subsets(evaluated, some) for some in masks]
 
     def distances_to_subsets(self, evaluated: EmbeddingSet, subsets: Iterable[NDArray[np.bool_]]) -> Matrix:
@@ -249,31 +227,25 @@ class Space:
         axes = principal_axes(y, min(self.components, len(y) - 1))
         return frechet_distance(x @ axes, y @ axes)
 
-    def doubts(self, score: ScoreKind, *evaluated: EmbeddingSet) -> list[str]:
-        """Why these sets are not enough for the score in this space; empty when they are."""
-        units = min(data.n_units for data in evaluated)
+    def warnings(self, evaluated: EmbeddingSet) -> list[str]:
+        """Why a set is not enough for a distance in this space; empty when it is."""
+        units, tracks = evaluated.n_units, self.reference.n_units
         if self.components is None:
-            doubts = doubts_in_full(score, self.spectrum, units, self.reference.n_units)
+            found = full_dimension_warnings("fad", effective_dimension(self.spectrum), units, tracks)
         else:
-            doubts = doubts_in_components(score, self.components, self.explained, units, self.reference.n_units)
-        sides = (self.reference, *evaluated)
-        return doubts + doubts_of_tails(*(self.project_rows(data.means()[1]) for data in sides))
+            found = component_warnings("fad", self.components, self.explained, units, tracks)
+        return found + tail_weight_warnings(self.tails(evaluated).values())
 
-    def has_interval(self, doubts: list[str]) -> bool:
-        """Not in full dimension with too few songs, where an interval may miss the truth every time.
+    def tails(self, evaluated: EmbeddingSet) -> dict[str, tuple[float, float]]:
+        """How heavy either side's tails are in this space, with the limit (`metrics.stats.reliability.tail_weight`)."""
+        sides = {"evaluated": evaluated, "reference": self.reference}
+        return {role: tail_weight(self.project_rows(data.means()[1])) for role, data in sides.items()}
 
-        In components it still covers nine times in ten or more, with up to a third of a standard deviation of bias.
-        """
-        return self.components is not None or not doubts
-
-    def note(self, doubts: list[str], *evaluated: EmbeddingSet) -> str:
-        notes = ["corrected for bias by leaving out groups of songs"]
+    def note(self, evaluated: EmbeddingSet) -> str:
+        notes = ["corrected for bias by leaving out folds of clips"]
         if self.components:
             notes.append(f"in {self.components} components with {self.explained:.0%} of the reference's variance")
-        if doubts:
-            verdict = "biased" if self.has_interval(doubts) else "biased, ranking only"
-            notes.append(f"{verdict}: {', '.join(doubts)}")
-        padded = sum(len(data.provenance.get("padded", [])) for data in evaluated)
+        padded = len(evaluated.provenance.get("padded", []))
         if padded:
             notes.append(f"{padded} clips are shorter than one window and were padded with zeros")
         return "; ".join(notes)
@@ -287,14 +259,5 @@ class Space:
             "components": self.components,
             "explained_variance": self.explained,
             "effective_dimension": effective_dimension(self.spectrum),
+            "tails": {role: list(found) for role, found in self.tails(evaluated).items()},
         }
-
-
-def _without_each_group(data: EmbeddingSet, all_folds: Sequence[Folds]) -> list[list[NDArray[np.bool_]]]:
-    """For each dealing a mask of frames (N,) for each group."""
-    song = np.unique(data.units, return_inverse=True)[1]
-    return [[folds[song] != group for group in range(int(folds.max()) + 1)] for folds in all_folds]
-
-
-def _differences(near: Sequence[Matrix], far: Sequence[Matrix]) -> list[Matrix]:
-    return [b - a for a, b in zip(near, far, strict=True)]

@@ -26,10 +26,21 @@ TOLERATED_ERROR = 1e-12  # of the nuclear norm, relative
 
 
 def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
-    """The plug-in distance between two sets of embeddings, (n, D) and (m, D), in float64. Not corrected for its bias.
+    """The plug-in Fréchet distance between two sets of embeddings, in float64. Not corrected for its bias.
 
-    Raises `UsageError` when the shapes do not fit and `DegenerateInput` for fewer than two rows or values that are not
-    finite. Exact for rank-deficient covariances too (n < D).
+    Dowson & Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate Analysis 12
+    (1982).
+
+    Args:
+        x: Rows (n, D).
+        y: Rows (m, D).
+
+    Returns:
+        The distance, in squared units of the rows. Exact for rank-deficient covariances too (n < D).
+
+    Raises:
+        UsageError: The shapes do not fit.
+        DegenerateInput: Fewer than two rows, or values that are not finite.
 
     >>> x = np.array([[0.0, 0.0], [2.0, 0.0]])
     >>> round(frechet_distance(x, x + [3.0, 4.0]), 12)

@@ -1,6 +1,6 @@
 """How likely clips are under a model: what a code of theirs, or a second, costs, as the mean over clips.
 
-The figures come from a model that codes audio and says how probable each code is (`harness score --likelihood`). A low
+The values come from a model that codes audio and says how probable each code is (`harness score --likelihood`). A low
 cost is no praise: what is simple is likely, and a sine is likelier than music. Compare clips of one kind under one
 model, or the models by the same clips.
 """
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import UsageError
 from metrics.api.registry import unknown_name
 from metrics.api.score import Score
-from metrics.waves.clips import mean_score
+from metrics.stats.scoring import Kind, mean_score
 
 UNITS = {"nats_per_token": "nats a code", "bits_per_token": "bits a code", "bits_per_second": "bits a second"}
 
@@ -24,7 +24,7 @@ UNITS = {"nats_per_token": "nats a code", "bits_per_token": "bits a code", "bits
 @dataclass(frozen=True, eq=False)
 class Likelihoods:
     """Clips under one model: `nats` (n,), −ln p of all codes of each; `codes` (n,), how many it has; `seconds` (n,),
-    how long it is. `songs` and `strata` (n,) as in `EmbeddingSet`; `provenance` names the model.
+    how long it is. `units` and `strata` (n,) as in `EmbeddingSet`; `provenance` names the model.
 
     Raises `UsageError` for lengths that do not fit, numbers that are not finite, and clips without codes or length.
     """
@@ -49,14 +49,13 @@ class Likelihoods:
     def of_clips(self, name: str) -> NDArray[np.float64]:
         """One of `UNITS` for each clip, (n,). Raises `UsageError` for another name."""
         if name not in UNITS:
-            raise UsageError(unknown_name("figure", name, list(UNITS)))
+            raise UsageError(unknown_name("value", name, list(UNITS)))
         nats = np.asarray(self.nats) / (1.0 if name == "nats_per_token" else np.log(2))
         return nats / np.asarray(self.seconds if name == "bits_per_second" else self.codes)
 
 
 def likelihood_score(name: str, clips: Likelihoods) -> Score:
-    """The mean over clips of one of `UNITS`. Raises `DegenerateInput` for fewer than 3 songs."""
-    return mean_score(
-        name, clips.of_clips(name), np.asarray(clips.units), unit=UNITS[name], direction="none",
-        strata=clips.strata, provenance=clips.provenance,
-    )  # fmt: skip
+    """The mean over clips of one of `UNITS`. Raises `DegenerateInput` for fewer than 3 units."""
+    values, units = clips.of_clips(name), np.asarray(clips.units)
+    kind = Kind(name, UNITS[name], "none", needs_calibration=False)
+    return mean_score(kind, values, units, strata=clips.strata, provenance=clips.provenance)

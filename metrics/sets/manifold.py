@@ -1,31 +1,30 @@
 """Precision, recall, density and coverage: does generated music lie among real music, and does it reach all of it?
 
-About every frame a ball reaches to the k-th nearest other song (k = 5), each song at its nearest frame; what is
+About every frame a ball reaches to the k-th nearest other unit (k = 5), each unit at its nearest frame; what is
 strictly nearer is inside.
 
     precision   share of generated frames inside a real ball
     recall      share of real frames inside a generated ball
-    density     mean number of real songs with a ball about a generated frame, over k
+    density     mean number of real units with a ball about a generated frame, over k
     coverage    share of real balls with a generated frame inside
 
 Kynkäänniemi et al., "Improved Precision and Recall Metric", NeurIPS 2019; Naeem et al., "Reliable Fidelity and
-Diversity Metrics", ICML 2020. With every frame a song of its own the values are those of the `prdc` package.
+Diversity Metrics", ICML 2020. With every frame as its own unit the values are those of the `prdc` package.
 
-Neighbours are songs and not frames because frames of a song lie close together, and balls that end at them are far
-too small. Two samples of one law, 60 songs in 16 dimensions with four fifths of the variance between songs, have a
-precision of .91 with one frame a song and of .91 with eight; when frames count, of .14, and of .83 when only those of
-the same song do not.
+Neighbours are units and not frames because frames of a unit lie close together, and balls that end at them are far
+too small. Two samples of one law, 60 units in 16 dimensions with four fifths of the variance between units, have a
+precision of .91 with one frame a unit and of .91 with eight; when frames count, of .14, and of .83 when only those of
+the same unit do not.
 
-All four depend on how many songs there are: balls are wide where songs are few. Compare at equal numbers, or let
+All four depend on how many units there are: balls are wide where units are few. Compare at equal numbers, or let
 `clips` draw as many from either set without replacement. The jackknife's errors, radii measured again without each
-group, came to 1.0 to 1.4 times the spread of repeated samples (20 and 40 clips against 60 tracks).
+fold, are 1.0 to 1.4 times the spread of repeated samples (20 and 40 clips against 60 tracks).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,9 +34,10 @@ from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet, Score
 from metrics.near.neighbours import Balls, balls, pairs_within
 from metrics.near.pairwise import Cloud, Codes, bound, centre
-from metrics.sets.sides import Kind, Replicates, check_sides, checked_rows, unit_codes
-from metrics.stats.rarefaction import draw_songs
-from metrics.stats.resampling import Folds, assign_folds
+from metrics.sets.sides import check_sides, checked_rows, unit_codes
+from metrics.stats.folds import Folds, assign_folds
+from metrics.stats.rarefaction import draw_units
+from metrics.stats.scoring import Kind, LeftOut
 
 NEIGHBOURS = 5
 
@@ -45,7 +45,7 @@ NAMES = ("precision", "recall", "density", "coverage")
 UNITS = {
     "precision": "share of frames",
     "recall": "share of real frames",
-    "density": "songs about a frame, over k",
+    "density": "tracks about a frame, over k",
     "coverage": "share of real frames",
 }
 
@@ -54,13 +54,13 @@ def prdc_of_rows(
     real: ArrayLike,
     made: ArrayLike,
     k: int = NEIGHBOURS,
-    real_songs: ArrayLike | None = None,
-    made_songs: ArrayLike | None = None,
+    real_units: ArrayLike | None = None,
+    made_units: ArrayLike | None = None,
 ) -> dict[str, float]:
     """Precision, recall, density and coverage of rows `made` (N, D) in rows `real` (M, D), by name.
 
-    Without songs every row is its own. Raises `UsageError` when shapes or k do not fit and `DegenerateInput` for
-    values that are not finite or fewer than k other songs. Rows that are all alike have balls without an inside: every
+    Without units every row is its own. Raises `UsageError` when shapes or k do not fit and `DegenerateInput` for
+    values that are not finite or fewer than k other units. Rows that are all alike have balls without an inside: every
     value is 0.
 
     >>> line = [[0.0], [1.0], [2.0], [3.0]]
@@ -69,7 +69,7 @@ def prdc_of_rows(
     """
     sides = [
         _Side.of(checked_rows(rows, which), units, [])
-        for rows, which, units in ((real, "the real", real_songs), (made, "the generated", made_songs))
+        for rows, which, units in ((real, "the real", real_units), (made, "the generated", made_units))
     ]
     if sides[0].rows.shape[1] != sides[1].rows.shape[1]:
         raise UsageError(
@@ -82,83 +82,84 @@ def prdc_of_rows(
 def prdc(
     evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None
 ) -> dict[str, Score]:
-    """All four by name, with jackknife errors over the songs of both sets, at the cost of one.
+    """Precision, recall, density and coverage by name, with jackknife errors, at the cost of one.
 
-    `clips` draws that many songs of either set (those of a smaller one stay whole). Raises `UsageError` when the sets
-    were embedded differently and `DegenerateInput` for fewer than 3 songs on a side, or fewer than k others about a
-    frame whose ball is asked for, once a group of songs is left out.
+    Kynkäänniemi et al., NeurIPS 2019 (precision, recall); Naeem et al., ICML 2020 (density, coverage).
+
+    Args:
+        evaluated: The clips, (N, D) frames of n units.
+        reference: Real music, embedded alike.
+        k: Which nearest other unit a ball reaches to.
+        clips: Draw that many units of either set (those of a smaller one stay whole).
+
+    Returns:
+        A score for each of "precision", "recall", "density" and "coverage".
+
+    Raises:
+        UsageError: The sets were embedded differently.
+        DegenerateInput: Fewer than 3 units on a side, or fewer than k others about a frame whose ball is asked for,
+            once a fold of units is left out.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> sorted(prdc(made, real))
+    ['coverage', 'density', 'precision', 'recall']
     """
-    return _scores(NAMES, [evaluated], reference, k, clips)
+    return _scores(NAMES, evaluated, reference, k, clips)
 
 
 def precision(
     evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None
 ) -> Score:
     """The share of frames that lie among real music. Arguments and errors as for `prdc`."""
-    return _scores(("precision",), [evaluated], reference, k, clips)["precision"]
+    return _scores(("precision",), evaluated, reference, k, clips)["precision"]
 
 
 def recall(evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None) -> Score:
     """The share of real frames that lie among the generated ones. Arguments and errors as for `prdc`."""
-    return _scores(("recall",), [evaluated], reference, k, clips)["recall"]
+    return _scores(("recall",), evaluated, reference, k, clips)["recall"]
 
 
 def density(
     evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None
 ) -> Score:
     """How densely real music lies about the frames: 1 on average when both are of one law. As `prdc`."""
-    return _scores(("density",), [evaluated], reference, k, clips)["density"]
+    return _scores(("density",), evaluated, reference, k, clips)["density"]
 
 
 def coverage(
     evaluated: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS, clips: int | None = None
 ) -> Score:
     """The share of real frames with a generated one nearby. Arguments and errors as for `prdc`."""
-    return _scores(("coverage",), [evaluated], reference, k, clips)["coverage"]
-
-
-def paired_manifold(
-    name: str, first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet, *, k: int = NEIGHBOURS
-) -> Score:
-    """`second` − `first` in one of the four, for two conditions whose songs share their ids. Raises as `prdc`."""
-    if name not in NAMES:
-        raise UsageError(f"the paired difference of {name!r} was asked for: one of {', '.join(NAMES)} was expected.")
-    return _scores((name,), [first, second], reference, k, None)[name]
-
-
-paired_precision = partial(paired_manifold, "precision")
-paired_recall = partial(paired_manifold, "recall")
-paired_density = partial(paired_manifold, "density")
-paired_coverage = partial(paired_manifold, "coverage")
+    return _scores(("coverage",), evaluated, reference, k, clips)["coverage"]
 
 
 def _scores(
-    names: Sequence[str], conditions: list[EmbeddingSet], reference: EmbeddingSet, k: int, clips: int | None
+    names: Sequence[str], evaluated: EmbeddingSet, reference: EmbeddingSet, k: int, clips: int | None
 ) -> dict[str, Score]:
-    check_sides(reference, *conditions)
+    check_sides(reference, evaluated)
     if clips is not None:
-        reference, *conditions = (draw_songs(data, clips) for data in (reference, *conditions))
-    real = _Side.of_set(reference)
-    found = [_measure(real, _Side.of_set(data), k, names) for data in conditions]
+        reference, evaluated = draw_units(reference, clips), draw_units(evaluated, clips)
+    found = _measure(_Side.of_set(reference), _Side.of_set(evaluated), k, names)
+    note = f"{evaluated.n_units} clips in {reference.n_units} tracks: compare at equal numbers"
     about: dict[str, Any] = {"k": k, "drawn_units": clips}
-    scores = {}
-    for name in names:
-        replicates = found[0][name] if len(found) == 1 else found[1][name] - found[0][name]
-        kind = Kind(name, UNITS[name], "higher", "population at this n")
-        sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
-        note = f"{conditions[0].n_units} clips in {reference.n_units} tracks: compare at equal numbers"
-        scores[name] = kind.score(replicates.estimate(conditions[0], reference), sets, reference, note, **about)
-    return scores
+    return {
+        name: Kind(name, UNITS[name], "higher", "population at this n", note).score(
+            found[name].of(evaluated, reference), evaluated, reference, about
+        )
+        for name in names
+    }
 
 
 @dataclass(frozen=True)
 class _Side:
-    """Frames of one set in the order of their songs."""
+    """Frames of one set in the order of their units."""
 
     rows: NDArray[Any]
     codes: Codes
     groups: list[Codes]
-    """For each dealing the group of every frame."""
+    """For each round of fold assignment the fold of every frame."""
 
     @classmethod
     def of(cls, rows: NDArray[Any], units: ArrayLike | None, all_folds: list[Folds]) -> _Side:
@@ -172,8 +173,8 @@ class _Side:
         return cls.of(checked_rows(data.frames, "some"), data.units, assign_folds(data))
 
 
-def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str, Replicates]:
-    """The named values, and those without each group of either side, from one pass over the pairs of both sides."""
+def _measure(real: _Side, made: _Side, k: int, names: Sequence[str]) -> dict[str, LeftOut]:
+    """The named values, and those without each fold of either side, from one pass over the pairs of both sides."""
     if k < 1:
         raise UsageError(f"{k} neighbours were asked for: at least 1 was expected.")
     real, made = _in_range(real, made)
@@ -205,9 +206,9 @@ def _in_range(*sides: _Side) -> list[_Side]:
 
 
 class _Counts:
-    """How many songs have a ball about each point, and how many points each ball holds: (…, 1 + groups of the balls).
+    """How many units have a ball about each point, and how many points each ball holds: (…, 1 + folds of the balls).
 
-    Of balls whose songs do not come in order only whether there are any.
+    Of balls whose units do not come in order only whether there are any.
     """
 
     def __init__(self, points: int, around: Balls | None) -> None:
@@ -217,12 +218,12 @@ class _Counts:
         self.centres = np.zeros(shape, dtype=np.int64)
 
     def add(self, points: Codes, centres: Codes, squares: NDArray[Any]) -> NDArray[np.bool_]:
-        """Count some pairs; returns which of them are inside with all songs there."""
+        """Count some pairs; returns which of them are inside with all units there."""
         if self._around is None or not len(points):
             return np.zeros(len(points), dtype=bool)
         inside = squares[:, None] < self._around.squares[centres]
         _count(self.centres, centres, inside)
-        # A song counts once, however many of its balls hold the point.
+        # A unit counts once, however many of its balls hold the point.
         units = self._around.codes[centres]
         starts = np.flatnonzero(np.diff(points, prepend=-1) | np.diff(units, prepend=-1))
         _count(self.points, points[starts], np.logical_or.reduceat(inside, starts, axis=0))
@@ -244,21 +245,21 @@ def _count_by(counts: NDArray[np.int64], places: Codes, columns: Codes) -> None:
         counts[low:high] += found.reshape(-1, width)
 
 
-def _of_points(values: NDArray[Any], own: list[Codes], others: list[Codes]) -> Replicates:
-    """A mean over points of `values` (points, 1 + groups of the balls' side)."""
+def _of_points(values: NDArray[Any], own: list[Codes], others: list[Codes]) -> LeftOut:
+    """A mean over points of `values` (points, 1 + folds of the balls' side)."""
     means = values.mean(axis=0)
-    return Replicates(float(means[0]), [_means_without(values[:, 0], group) for group in own], _split(means, others))
+    return LeftOut(float(means[0]), [_means_without(values[:, 0], group) for group in own], _split(means, others))
 
 
-def _of_filled(counts: NDArray[Any], by_group: list[NDArray[Any]], own: list[Codes]) -> Replicates:
-    """The share of balls that hold a point, from `counts` (balls, 1 + groups of the balls' side)."""
+def _of_filled(counts: NDArray[Any], by_group: list[NDArray[Any]], own: list[Codes]) -> LeftOut:
+    """The share of balls that hold a point, from `counts` (balls, 1 + folds of the balls' side)."""
     columns = _split((counts > 0).T, own)
     without_own = [
         np.array([column[group != g].mean() for g, column in enumerate(dealt)])
         for dealt, group in zip(columns, own, strict=True)
     ]
     without_points = [(counts[:, :1] - filled > 0).mean(axis=0) for filled in by_group]
-    return Replicates(float((counts[:, 0] > 0).mean()), without_points, without_own)
+    return LeftOut(float((counts[:, 0] > 0).mean()), without_points, without_own)
 
 
 def _means_without(values: NDArray[Any], group: Codes) -> NDArray[np.float64]:
@@ -267,10 +268,10 @@ def _means_without(values: NDArray[Any], group: Codes) -> NDArray[np.float64]:
 
 
 def _split(columns: NDArray[Any], groups: list[Codes]) -> list[NDArray[Any]]:
-    """What belongs to each dealing, of columns that begin with the one of all songs."""
+    """What belongs to each round of fold assignment, of columns that begin with the one of all units."""
     ends = np.cumsum([1, *(int(group.max()) + 1 for group in groups)])
     return np.split(columns, ends)[1:-1]
 
 
-def _swapped(replicates: Replicates) -> Replicates:
-    return Replicates(replicates.plain, replicates.reference, replicates.evaluated)
+def _swapped(replicates: LeftOut) -> LeftOut:
+    return LeftOut(replicates.plain, replicates.reference, replicates.evaluated)

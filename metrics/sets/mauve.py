@@ -7,9 +7,9 @@ Huang et al., "Aligning Text-to-Music Evaluation with Human Preferences", 2025 (
 same; ln 252 = 5.53 when they have no cluster in common (5.50 with the 25 points that everybody takes).
 
 The clusters depend on where k-means starts: four seeds gave .079 to .126 at 500 frames. The value is the mean over
-several seeds, and their spread is told and counted in the error. There is one cluster for ten *songs* of the smaller
-set. With one for ten frames, as for independent texts, the frames of a song fill a cluster by themselves and two
-samples of one law look apart: 60 songs of 8 frames on either side came to .005 with 6 clusters, to 1.43 with 48.
+several seeds, and their spread is reported and counted in the error. There is one cluster for ten *units* of the
+smaller set. With one for ten frames, as for independent texts, the frames of a unit fill a cluster by themselves and
+two samples of one law look apart: 60 units of 8 frames on either side gave .005 with 6 clusters, 1.43 with 48.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet, Score
 from metrics.sets.diversity import unit_rows
-from metrics.sets.sides import Kind, Replicates, check_sides, checked_rows, unit_codes
-from metrics.stats.resampling import Folds, Jackknife, assign_folds, delete_groups, estimate
+from metrics.sets.sides import check_sides, checked_rows, unit_codes
+from metrics.stats.folds import Folds, assign_folds
+from metrics.stats.scoring import Kind, LeftOut
 
 Matrix = NDArray[np.float64]
 
@@ -61,7 +62,7 @@ def mauve_of_histograms(p: ArrayLike, q: ArrayLike, *, scale: float = SCALE, poi
 
 
 def mad_of_rows(x: ArrayLike, y: ArrayLike, *, clusters: int | None = None, seeds: int = SEEDS) -> Matrix:
-    """MAD of rows (N, D) and (M, D) for each seed of the clustering, (seeds,). Every row counts as a song of its own.
+    """MAD of rows (N, D) and (M, D) for each seed of the clustering, (seeds,). Every row counts as a unit of its own.
 
     Raises `UsageError` when shapes, clusters or seeds do not fit and `DegenerateInput` for values that are not finite
     or a row of zeros.
@@ -74,45 +75,42 @@ def mad_of_rows(x: ArrayLike, y: ArrayLike, *, clusters: int | None = None, seed
 
 
 def mad(evaluated: EmbeddingSet, reference: EmbeddingSet, *, clusters: int | None = None, seeds: int = SEEDS) -> Score:
-    """MAD of a set of clips and a reference: the mean over seeds, with jackknife error over songs and seeds.
+    """MAD of a set of clips and a reference: the mean over seeds, with jackknife error over units and seeds.
 
-    The clusters stay when songs are left out. `provenance["seed_sd"]` is the standard deviation over seeds. Biased
-    upwards at any n: compare at equal numbers. Raises `UsageError` when the sets were embedded differently and
-    `DegenerateInput` for fewer than 3 songs on a side or a frame of zeros.
+    Huang et al., "Aligning Text-to-Music Evaluation with Human Preferences", 2025; MAUVE: Pillutla et al., NeurIPS
+    2021.
+
+    Args:
+        evaluated: The clips, (N, D) frames of n units.
+        reference: Real music, embedded alike.
+        clusters: By default one for ten units of the smaller set. They stay when units are left out.
+        seeds: How many clusterings.
+
+    Returns:
+        The score, −ln MAUVE; `provenance["seed_sd"]` is the standard deviation over seeds. Biased upwards at any n:
+        compare at equal numbers.
+
+    Raises:
+        UsageError: The sets were embedded differently.
+        DegenerateInput: Fewer than 3 units on a side, or a frame of zeros.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> mad(made, real, seeds=2).value >= 0
+    True
     """
-    return _score([evaluated], reference, clusters, seeds)
+    return _score(evaluated, reference, clusters, seeds)
 
 
-def paired_mad(
-    first: EmbeddingSet,
-    second: EmbeddingSet,
-    reference: EmbeddingSet,
-    *,
-    clusters: int | None = None,
-    seeds: int = SEEDS,
-) -> Score:
-    """`mad(second) − mad(first)` for two conditions whose songs share their ids. Raises as `mad`."""
-    return _score([first, second], reference, clusters, seeds)
-
-
-def _score(conditions: list[EmbeddingSet], reference: EmbeddingSet, clusters: int | None, seeds: int) -> Score:
-    check_sides(reference, *conditions)
-    music = _Side.of_set(reference)
-    found = [_mad(_Side.of_set(data), music, clusters, seeds) for data in conditions]
-    by_seed = found[0] if len(found) == 1 else [b - a for a, b in zip(*found, strict=True)]
-    mean = _mean(by_seed)
-    values = np.array([one.plain for one in by_seed])
-    spread = float(values.std(ddof=1)) if seeds > 1 else 0.0
-    parts = [
-        delete_groups(mean.plain, mean.evaluated, assign_folds(conditions[0])),
-        delete_groups(mean.plain, mean.reference, assign_folds(reference)),
-        Jackknife(0.0, spread**2 / seeds, max(1.0, seeds - 1.0)),
-    ]
-    about: dict[str, Any] = {"seeds": seeds, "seed_sd": spread}
+def _score(evaluated: EmbeddingSet, reference: EmbeddingSet, clusters: int | None, seeds: int) -> Score:
+    check_sides(reference, evaluated)
+    mean = _mean(_mad(_Side.of_set(evaluated), _Side.of_set(reference), clusters, seeds))
+    spread = float(np.std(mean.seeds, ddof=1)) if seeds > 1 else 0.0
     note = f"mean over {seeds} clusterings, which differ by {spread:.2g}; compare at equal numbers of clips"
-    sets = conditions[0] if len(conditions) == 1 else (conditions[0], conditions[1])
-    kind = Kind("mad", "−ln MAUVE", "lower", "population at this n")
-    return kind.score(estimate(mean.plain, parts, correct=False), sets, reference, note, **about)
+    kind = Kind("mad", "−ln MAUVE", "lower", "population at this n", note)
+    about: dict[str, Any] = {"seeds": seeds, "seed_sd": spread}
+    return kind.score(mean.of(evaluated, reference), evaluated, reference, about)
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ class _Side:
         return cls(checked_rows(data.frames, "some"), unit_codes(data.units, len(data.units)), assign_folds(data))
 
     def histograms(self, labels: NDArray[np.intp], clusters: int) -> tuple[Matrix, list[list[Matrix]]]:
-        """Frames in each cluster: of all songs, and without each group of each dealing."""
+        """Frames in each cluster: of all units, and without each fold of each round."""
         whole = np.bincount(labels, minlength=clusters).astype(np.float64)
         without = [
             [
@@ -138,9 +136,9 @@ class _Side:
         return whole, without
 
 
-def _mad(x: _Side, y: _Side, clusters: int | None, seeds: int) -> list[Replicates]:
+def _mad(x: _Side, y: _Side, clusters: int | None, seeds: int) -> list[LeftOut]:
     if seeds < 1 or (clusters is not None and clusters < 1):
-        raise UsageError(f"{clusters} clusters and {seeds} seeds were asked for: at least one of each was expected.")
+        raise UsageError(f"{clusters} clusters and {seeds} seeds were requested: at least one of each was expected.")
     if x.rows.shape[1] != y.rows.shape[1]:
         raise UsageError(f"embeddings have {x.rows.shape[1]} and {y.rows.shape[1]} dimensions: the same was expected.")
     pooled = np.concatenate([x.rows, y.rows])
@@ -156,10 +154,10 @@ def _mad(x: _Side, y: _Side, clusters: int | None, seeds: int) -> list[Replicate
             side.histograms(part, clusters) for side, part in ((x, labels[: len(x.rows)]), (y, labels[len(x.rows) :]))
         )
         found.append(
-            Replicates(
+            LeftOut(
                 _mad_of_histograms(p, q),
-                [np.array([_mad_of_histograms(some, q) for some in dealt]) for dealt in p_without],
-                [np.array([_mad_of_histograms(p, some) for some in dealt]) for dealt in q_without],
+                [np.array([_mad_of_histograms(some, q) for some in row]) for row in p_without],
+                [np.array([_mad_of_histograms(p, some) for some in row]) for row in q_without],
             )
         )
     return found
@@ -191,11 +189,12 @@ def _clustered(points: NDArray[Any], clusters: int, seed: int) -> NDArray[np.int
         return found.fit_predict(points).astype(np.intp)
 
 
-def _mean(by_seed: Sequence[Replicates]) -> Replicates:
-    return Replicates(
+def _mean(by_seed: Sequence[LeftOut]) -> LeftOut:
+    return LeftOut(
         float(np.mean([one.plain for one in by_seed])),
-        [np.mean(dealt, axis=0) for dealt in zip(*(one.evaluated for one in by_seed), strict=True)],
-        [np.mean(dealt, axis=0) for dealt in zip(*(one.reference for one in by_seed), strict=True)],
+        [np.mean(rows, axis=0) for rows in zip(*(one.evaluated for one in by_seed), strict=True)],
+        [np.mean(rows, axis=0) for rows in zip(*(one.reference for one in by_seed), strict=True)],
+        seeds=[one.plain for one in by_seed],
     )
 
 

@@ -1,6 +1,6 @@
 """The squared maximum mean discrepancy of two sets from one pass over the kernel, a tile at a time.
 
-Sums over pairs of different songs are kept for each frame and for each group of songs: what is left when a group is
+Sums over pairs of different units are kept for each frame and for each fold of units: what is left when a fold is
 left out follows from them, and no kernel is computed twice. Tiles are float32 or float64, sums float64.
 """
 
@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.near.pairwise import Cloud, Codes, Matrix, centre, tiles
-from metrics.sets.sides import Replicates, checked_rows, unit_codes
-from metrics.stats.resampling import Folds
+from metrics.sets.sides import checked_rows, unit_codes
+from metrics.stats.folds import Folds
+from metrics.stats.scoring import LeftOut
 
 
 class Kernel(Protocol):
@@ -75,12 +76,12 @@ class _Rows:
 
 @dataclass
 class Side:
-    """Frames of one set in the order of their songs, so that pairs of one song lie near the diagonal."""
+    """Frames of one set in the order of their units, so that pairs of one unit lie near the diagonal."""
 
     rows: Matrix
     codes: Codes
     groups: list[Codes]
-    """For each dealing the group of every frame."""
+    """For each round of fold assignment the fold of every frame."""
 
     @classmethod
     def of(cls, rows: Matrix, units: ArrayLike | None, all_folds: list[Folds]) -> Side:
@@ -88,7 +89,7 @@ class Side:
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
         if codes[0] == codes[-1]:
-            raise DegenerateInput("a set is one song: a kernel distance takes at least 2 on either side. Add clips.")
+            raise DegenerateInput("a set is one clip: a kernel distance takes at least 2 on either side. Add clips.")
         return cls(rows[order], codes, [folds[codes] for folds in all_folds])
 
     @classmethod
@@ -96,19 +97,19 @@ class Side:
         return cls.of(checked_rows(data.frames, "some"), data.units, all_folds)
 
     def memberships(self, dtype: Any) -> Matrix:
-        """A column of ones, then one for every group of every dealing: 1 for the frames that are in it."""
+        """A column of ones, then one for every fold of every round: 1 for the frames that are in it."""
         columns = [np.ones((len(self.rows), 1), dtype)]
         columns += [(group[:, None] == np.arange(group.max() + 1)).astype(dtype) for group in self.groups]
         return np.concatenate(columns, axis=1)
 
     def pairs(self, keep: NDArray[np.bool_] | None = None) -> int:
-        """Ordered pairs of frames of different songs, among those kept."""
+        """Ordered pairs of frames of different units, among those kept."""
         sizes = np.bincount(self.codes if keep is None else self.codes[keep])
         return int(sizes.sum() ** 2 - np.sum(sizes**2))
 
 
-def mmd(kernel: Kernel, x: Side, y: Side) -> Replicates:
-    """MMD², and its value without each group of either side, all from one pass over the kernel."""
+def mmd(kernel: Kernel, x: Side, y: Side) -> LeftOut:
+    """MMD², and its value without each fold of either side, all from one pass over the kernel."""
     middle = centre(y.rows)
     left, right = kernel.cloud(x.rows, middle), kernel.cloud(y.rows, middle)
     within_x, within_y = _Within.of(kernel, left, x), _Within.of(kernel, right, y)
@@ -127,7 +128,7 @@ def mmd(kernel: Kernel, x: Side, y: Side) -> Replicates:
             replicates.append(np.array(values))
         return replicates
 
-    return Replicates(
+    return LeftOut(
         float(mean_x + mean_y - 2 * total / (n * m)),
         without(x, within_x, from_x, mean_y, m),
         without(y, within_y, from_y, mean_x, n),
@@ -136,7 +137,7 @@ def mmd(kernel: Kernel, x: Side, y: Side) -> Replicates:
 
 @dataclass
 class _Within:
-    """Sums of a set's kernel over pairs of different songs: in all, for each frame, and inside each group."""
+    """Sums of a set's kernel over pairs of different units: in all, for each frame, and inside each fold."""
 
     total: float
     rows: Matrix
@@ -173,9 +174,10 @@ def _values(kernel: Kernel, x: Any, y: Any) -> Iterator[tuple[slice, slice, Matr
     return ((rows, columns, kernel(tile)) for rows, columns, tile in tiles(x, y))
 
 
-def song_sums(kernel: Kernel, rows: Matrix, codes: Codes) -> Matrix:
-    """The kernel summed over the frames of each two songs (songs, songs), 0 for a song with itself. Frames (N, D) come
-    in the order of their songs' `codes`.
+def unit_sums(kernel: Kernel, rows: Matrix, codes: Codes) -> Matrix:
+    """The kernel summed over the frames of every pair of units (units, units), 0 for a unit with itself.
+
+    Frames (N, D) come in the order of their units' `codes`.
     """
     cloud = kernel.cloud(rows, centre(rows))
     sums = np.zeros((codes[-1] + 1, codes[-1] + 1))

@@ -8,7 +8,7 @@ between two clips' pitch classes, seen from where all twelve are alike, for the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Score, check_comparable
 from metrics.io.audio import Audio, check, resample
-from metrics.sets.diversity import centred_means, unit_rows
-from metrics.stats.reliability import doubts_of_interval
-from metrics.stats.resampling import check_paired
-from metrics.waves.clips import AudioSet, mean_score
+from metrics.sets.diversity import centred_means, seen_from, unit_rows
+from metrics.stats.folds import check_paired
+from metrics.stats.scoring import Kind, mean_score
+from metrics.waves.clips import AudioSet
 from metrics.waves.structure import RATE as CHROMA_RATE
 from metrics.waves.structure import chroma
 
@@ -44,7 +44,7 @@ def split_prompt(audio: ArrayLike, rate: int, prompt_seconds: float) -> tuple[Au
 def prompt_similarities(
     continuations: EmbeddingSet, prompts: EmbeddingSet, reference: EmbeddingSet | None = None
 ) -> dict[Any, float]:
-    """The cosine between each continuation and its own prompt, by song id. Both sets hold the same ids.
+    """The cosine between each continuation and its own prompt, by unit id. Both sets hold the same ids.
 
     Raises `UsageError` when the ids or the embeddings' provenance differ.
     """
@@ -58,23 +58,38 @@ def prompt_similarities(
 def prompt_similarity(
     continuations: EmbeddingSet, prompts: EmbeddingSet, reference: EmbeddingSet | None = None
 ) -> Score:
-    """The mean cosine between continuations and their audio prompts; the prompt's own frames are left out
-    (`split_prompt`).
+    """The mean cosine between continuations and their audio prompts, whose own frames are left out (`split_prompt`).
 
-    From 1, alike, through 0, as near as any music, to −1. Raises `DegenerateInput` for fewer than 3 clips.
+    Args:
+        continuations: The clips without their prompts.
+        prompts: The audio prompts, embedded alike, under the same unit ids.
+        reference: Cosines are taken from its centre, or from the origin without one.
+
+    Returns:
+        The score, from 1, alike, through 0, as near as any music, to −1.
+
+    Raises:
+        UsageError: The ids or the embeddings' provenance differ.
+        DegenerateInput: Fewer than 3 clips.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = (EmbeddingSet(rng.normal(size=(80, 4)), np.arange(80) // 2) for _ in range(2))
+    >>> prompt_similarity(made, made).value
+    1.0
     """
-    by_song = prompt_similarities(continuations, prompts, reference)
-    return _mean("prompt_similarity", by_song, continuations, reference)
+    by_unit = prompt_similarities(continuations, prompts, reference)
+    return _mean("prompt_similarity", by_unit, continuations, reference)
 
 
 def centroid_similarities(evaluated: EmbeddingSet, reference: EmbeddingSet) -> dict[Any, float]:
-    """The cosine between each clip and the centroid of its style in the reference, by song id.
+    """The cosine between each clip and the centroid of its style in the reference, by unit id.
 
-    A clip's style is its stratum; a centroid is the mean of the style's songs, each song counting once. Raises
+    A clip's style is its stratum; a centroid is the mean of the style's units, each unit counting once. Raises
     `UsageError` when a side has no styles and `DegenerateInput` when the reference lacks one.
     """
     if evaluated.strata is None or reference.strata is None:
-        raise UsageError("similarity to a style's centroid takes sets with strata: the style of each song.")
+        raise UsageError("similarity to a style's centroid takes sets with strata: the style of each unit.")
     known, wanted = np.unique(reference.strata), np.unique(evaluated.strata)
     missing = sorted(set(wanted.tolist()) - set(known.tolist()))
     if missing:
@@ -91,23 +106,24 @@ def centroid_similarities(evaluated: EmbeddingSet, reference: EmbeddingSet) -> d
 def centroid_similarity(evaluated: EmbeddingSet, reference: EmbeddingSet) -> Score:
     """The mean cosine between clips and the centroids of the styles they were asked for.
 
-    From 1, wholly of its style, through 0, as near as any music, to −1. Raises as `centroid_similarities`, and
-    `DegenerateInput` for fewer than 3 clips.
+    Args:
+        evaluated: The clips; their strata are the styles.
+        reference: Real music of those styles, with strata.
+
+    Returns:
+        The score, from 1, wholly of its style, through 0, as near as any music, to −1.
+
+    Raises:
+        UsageError: A side has no styles.
+        DegenerateInput: Fewer than 3 clips, or the reference lacks a style.
+
+    >>> styles = ["folk", "jazz"] * 4
+    >>> rows = np.array([[1.0, 0.0], [0.0, 1.0]] * 4)
+    >>> clips = EmbeddingSet(rows, np.arange(8), strata=np.array(styles))
+    >>> round(centroid_similarity(clips, clips).value, 6)
+    1.0
     """
     return _mean("style_similarity", centroid_similarities(evaluated, reference), evaluated, reference)
-
-
-def paired_similarity(name: str, first: dict[Any, float], second: dict[Any, float], like: EmbeddingSet) -> Score:
-    """The mean of `second` − `first`, two conditions' similarities by song; `like` gives strata and provenance."""
-    if first.keys() != second.keys():
-        raise UsageError("the two conditions do not hold the same songs: pairs share prompt and seed.")
-    return _mean(f"{name} difference", {song: second[song] - first[song] for song in first}, like, None)
-
-
-def paired_style_similarity(first: EmbeddingSet, second: EmbeddingSet, reference: EmbeddingSet) -> Score:
-    """`second` − `first` in similarity to the styles asked for, for two conditions whose songs share their ids."""
-    near, far = centroid_similarities(first, reference), centroid_similarities(second, reference)
-    return paired_similarity("style_similarity", near, far, first)
 
 
 @dataclass(frozen=True)
@@ -140,29 +156,33 @@ def chroma_match(first: ArrayLike, second: ArrayLike) -> ChromaMatch:
 def chroma_similarity(first: AudioSet, second: AudioSet, transpose: bool = False) -> Score:
     """The mean cosine between the chroma of clips that share an id, such as a prompt and its continuation.
 
-    `transpose` takes the best of twelve transpositions of the second clip. The provenance gives, under "unrelated", the
-    same mean over all pairs of different songs: what two of these clips have in common without being a pair. Raises
-    `UsageError` when the ids differ or occur twice, `DegenerateInput` for fewer than 3 pairs or a clip without pitch,
-    `AudioError` for one that is empty or not finite.
+    Args:
+        first: Clips as audio, one for each id.
+        second: Clips of the same ids.
+        transpose: Take the best of twelve transpositions of the second clip.
+
+    Returns:
+        The score. The provenance gives, under "unrelated", the same mean over all pairs of different units: what two of
+        these clips have in common without being a pair.
+
+    Raises:
+        UsageError: The ids differ or occur twice.
+        DegenerateInput: Fewer than 3 pairs, or a clip without pitch.
+        AudioError: A clip is empty or not finite.
     """
     left, right = (dict(zip(side.units, side.measure(_summed_chroma), strict=True)) for side in (first, second))
     if left.keys() != right.keys() or len(left) != len(first.clips) or len(right) != len(second.clips):
-        raise UsageError("the two sides do not hold the same songs, once each: a pair is two clips of one id.")
+        raise UsageError("the two sides do not hold the same units once each: a pair is two clips of one id.")
     units = list(left)
-    cosines = _cosines_by_shift(np.stack([left[song] for song in units]), np.stack([right[song] for song in units]))
+    cosines = _cosines_by_shift(np.stack([left[unit] for unit in units]), np.stack([right[unit] for unit in units]))
     table = cosines.max(axis=0) if transpose else cosines[0]
     unrelated = float(table[~np.eye(len(units), dtype=bool)].mean()) if len(units) > 1 else None
-    shown = "" if unrelated is None else f"; {unrelated:.2f} between clips of different songs"
-    return mean_score(
-        "chroma_similarity_transposed" if transpose else "chroma_similarity",
-        np.diag(table),
-        units,
-        unit="cosine",
-        direction="higher",
-        strata=first.strata,
-        note=f"mean over pairs{shown}",
-        provenance={**first.provenance, "unrelated": unrelated},
-    )
+    shown = "" if unrelated is None else f"; {unrelated:.2f} between different clips"
+    name = "chroma_similarity_transposed" if transpose else "chroma_similarity"
+    kind = Kind(name, "cosine", "higher", note=f"mean over pairs{shown}", needs_calibration=False)
+    provenance = {**first.provenance, "unrelated": unrelated}
+    strata = None if first.strata is None else [dict(zip(first.units, first.strata, strict=True))[u] for u in units]
+    return mean_score(kind, np.diag(table), units, strata=strata, provenance=provenance)
 
 
 def _cosines_by_shift(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -181,22 +201,13 @@ def _summed_chroma(audio: ArrayLike, rate: int) -> NDArray[np.floating[Any]]:
     return chroma(resample(audio, rate, CHROMA_RATE)).sum(axis=1)
 
 
-def _mean(name: str, by_song: dict[Any, float], data: EmbeddingSet, reference: EmbeddingSet | None) -> Score:
-    """The mean over songs with its jackknife error, leaving songs out within strata."""
-    provenance = dict(data.provenance)
-    if reference is not None:
-        provenance["reference"] = reference.provenance
-    score = mean_score(
-        name,
-        list(by_song.values()),
-        list(by_song),
-        unit="cosine",
-        direction="higher",
-        strata=data.unit_strata(),  # in the order of the sorted ids, as `by_song` is
-        estimand="fixed reference",
+def _mean(name: str, by_unit: dict[Any, float], data: EmbeddingSet, reference: EmbeddingSet | None) -> Score:
+    """The mean over units with its jackknife error, leaving units out within strata."""
+    return mean_score(
+        Kind(name, "cosine", "higher", "fixed reference", "mean over clips", needs_calibration=False),
+        list(by_unit.values()),
+        list(by_unit),
+        strata=data.unit_strata(),  # in the order of the sorted ids, as `by_unit` is
         n_frames=len(data.frames),
-        provenance=provenance,
+        provenance=data.provenance | seen_from(reference),
     )
-    # That of a prompt is as much a mean of one cosine a clip.
-    doubts = doubts_of_interval("style_similarity", score.n_units, None, difference=name.endswith(" difference"))
-    return replace(score, reliable=False, note="; ".join([score.note, *doubts])) if doubts else score

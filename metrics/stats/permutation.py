@@ -1,8 +1,12 @@
-"""Tests by permutation of two conditions being alike; `metrics.compare.equality` tests two sets that are not paired.
+"""Tests of exchangeability: could the conditions' labels as well have been swapped?
 
-Under the hypothesis a label could as well have been another, so that the share of relabellings that give a value at
-least as extreme is the p-value; the one that was observed counts as one of them. What is relabelled is the song, never
-the frame.
+Under the hypothesis that two conditions are exchangeable a label could as well have been the other one, so that the
+share of permutations that give a value at least as extreme is the p-value; the observed one counts as one of them. What
+is permuted is the unit, never the frame. `metrics.compare.equality` tests two sets that are not paired.
+
+Such a test answers another question than "do both have the same true distance": two conditions of equal distance and
+unequal spread are not exchangeable, and a plug-in distance tells them apart. Whether a difference is zero is tested by
+its own interval (`metrics.paired_difference`).
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, check_comparable
-from metrics.stats.resampling import check_paired
+from metrics.stats.folds import check_paired
 
 PERMUTATIONS = 999
 ALL_FLIPS = 12  # units up to which all 2^n flips are tried
@@ -24,18 +28,27 @@ ALL_FLIPS = 12  # units up to which all 2^n flips are tried
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """What was observed, how many relabellings there were (this one included), and the share at least as extreme."""
+    """What was observed, how many permutations there were (this one included), and the share at least as extreme."""
 
     statistic: float
     p: float
-    relabellings: int
+    permutations: int
 
 
 def sign_flip_test(differences: ArrayLike, *, permutations: int = PERMUTATIONS, seed: int = 0) -> PermutationTest:
-    """Is the mean of paired differences (units,) zero? Two-sided, by flipping their signs.
+    """Are paired differences as likely to be positive as negative? Two-sided, of their mean, by flipping their signs.
 
-    All 2ⁿ flips for up to 12 units, else `permutations` random ones. Raises `UsageError` for another shape and
-    `DegenerateInput` for no units or values that are not finite.
+    Args:
+        differences: One for each unit, (units,).
+        permutations: How many random flips; all 2ⁿ for up to 12 units.
+        seed: Of the random ones.
+
+    Returns:
+        The mean, its p-value, and the number of flips tried.
+
+    Raises:
+        UsageError: Another shape.
+        DegenerateInput: No units, or values that are not finite.
 
     >>> sign_flip_test([1.0, 2.0, 3.0]).p  # 2 of 8 flips
     0.25
@@ -45,8 +58,7 @@ def sign_flip_test(differences: ArrayLike, *, permutations: int = PERMUTATIONS, 
         raise UsageError(f"differences have shape {values.shape}: one for each unit was expected.")
     if not len(values) or not np.isfinite(values).all():
         raise DegenerateInput(f"{len(values)} differences were given: at least one, all finite, was expected.")
-    means = _flips(len(values), permutations, seed) @ values / len(values)
-    return PermutationTest(float(means[0]), share_reaching(np.abs(means)), len(means))
+    return _flip_signs(lambda signs: float(signs @ values) / len(values), len(values), permutations, seed)
 
 
 def swap_test(
@@ -57,37 +69,70 @@ def swap_test(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> PermutationTest:
-    """The same for a statistic of whole sets: `statistic(second) − statistic(first)` against its values when the two
-    conditions of a song are swapped for some of the songs.
+    """Are two conditions exchangeable in a statistic of whole sets? By swapping the conditions of some of the units.
 
-    `statistic` is called twice for every relabelling: give the plain one, without an error bar. Raises `UsageError`
-    when the songs or the embeddings' provenance differ.
+    Args:
+        statistic: Called twice for every permutation: give the plain one, without an error bar.
+        first: One condition.
+        second: The other, of the same units.
+        permutations: How many random swaps; all 2ⁿ for up to 12 units.
+        seed: Of the random ones.
+
+    Returns:
+        `statistic(second) − statistic(first)`, its p-value, and the number of permutations.
+
+    Raises:
+        UsageError: Units or the embeddings' provenance differ.
     """
     check_paired(first, second)
     check_comparable(first.provenance, second.provenance)
     ids = np.unique(first.units)
     both = first.concat(second)
-    song, later = np.searchsorted(ids, both.units), np.arange(len(both.units)) >= len(first.units)
-    differences = []
-    for signs in _flips(len(ids), permutations, seed):
-        in_second = later ^ (signs < 0)[song]
-        differences.append(statistic(both.select(in_second)) - statistic(both.select(~in_second)))
-    return PermutationTest(float(differences[0]), share_reaching(np.abs(differences)), len(differences))
+    unit, later = np.searchsorted(ids, both.units), np.arange(len(both.units)) >= len(first.units)
+
+    def difference(signs: NDArray[Any]) -> float:
+        in_second = later ^ (signs < 0)[unit]
+        return statistic(both.select(in_second)) - statistic(both.select(~in_second))
+
+    return _flip_signs(difference, len(ids), permutations, seed)
 
 
-def _flips(units: int, permutations: int, seed: int) -> NDArray[Any]:
-    """Signs (relabellings, units), the first row all +1."""
-    if units <= ALL_FLIPS:
-        return 1.0 - 2.0 * ((np.arange(2**units)[:, None] >> np.arange(units)) & 1)
-    signs = np.random.default_rng(seed).integers(0, 2, (permutations + 1, units)) * 2.0 - 1.0
-    signs[0] = 1
-    return signs
+def _flip_signs(
+    statistic: Callable[[NDArray[Any]], float], units: int, permutations: int, seed: int
+) -> PermutationTest:
+    """The test of a statistic of the signs (units,), by all of them or random ones."""
+    from scipy.stats import permutation_test
+
+    if units == 1:  # of which scipy makes no test: the observed sign and the other
+        values = np.array([statistic(np.ones(1)), statistic(-np.ones(1))])
+        return PermutationTest(float(values[0]), share_reaching(np.abs(values)), 2)
+    exact = units <= ALL_FLIPS
+    observed = statistic(np.ones(units))
+
+    def of(signs: NDArray[Any]) -> float:
+        return observed if (signs > 0).all() else statistic(signs)
+
+    found = permutation_test(
+        (np.ones(units),),
+        of,
+        permutation_type="samples",
+        vectorized=False,
+        n_resamples=2**units if exact else permutations,
+        rng=np.random.default_rng(seed),
+    )
+    null = np.asarray(found.null_distribution, dtype=np.float64)
+    values = np.append(observed, null)
+    # Of all flips the observed one is among the others; of random ones it counts as one more.
+    p = share_reaching(np.abs(values))
+    if exact:
+        p = (p * len(values) - 1) / len(null)
+    return PermutationTest(float(values[0]), p, len(null) if exact else len(values))
 
 
 def share_reaching(values: NDArray[Any]) -> float:
-    """The p-value: the share of values (relabellings,) that reach the first, the one that was observed.
+    """The p-value: the share of values (permutations,) that reach the first, the one that was observed.
 
-    What differs by rounding only counts as equal: a relabelling that only exchanges equal songs gives the same value.
+    What differs by rounding only counts as equal: a permutation that only exchanges equal units gives the same value.
     """
     slack = 1e-12 * max(1.0, float(np.abs(values).max())) if values.any() else 0.0
     return float(np.mean(values >= values[0] - min(slack, 1e-9 * abs(values[0]))))

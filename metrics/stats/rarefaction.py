@@ -1,6 +1,6 @@
-"""Fewer songs, drawn without replacement: for metrics whose value depends on how many there are.
+"""Fewer units, drawn without replacement: for metrics whose value depends on how many there are.
 
-With replacement, as a bootstrap draws, a song would be its own copy: less varied than any real set, and its own nearest
+With replacement, as a bootstrap draws, a unit would be its own copy: less varied than any real set, and its own nearest
 neighbour.
 """
 
@@ -16,10 +16,10 @@ from metrics.api.score import EmbeddingSet
 DRAWS = 20
 
 
-def draw_songs(data: EmbeddingSet, units: int, seed: int = 0) -> EmbeddingSet:
-    """A set of `songs` of its songs with all their frames; the set itself where it has no more.
+def draw_units(data: EmbeddingSet, units: int, seed: int = 0) -> EmbeddingSet:
+    """`units` of a set's units with all their frames; the set itself where it has no more.
 
-    Strata keep their shares, to the song. Raises `UsageError` for fewer than one song.
+    Strata keep their shares, to the unit. Raises `UsageError` for fewer than one unit.
     """
     if units < 1:
         raise UsageError(f"{units} units were to be drawn: at least one was expected.")
@@ -28,7 +28,7 @@ def draw_songs(data: EmbeddingSet, units: int, seed: int = 0) -> EmbeddingSet:
     ids, strata = np.unique(data.units), data.unit_strata()
     order = np.random.default_rng(seed).permutation(len(ids))
     if strata is not None:
-        # Each song's place among those of its stratum, as a share of it: the first `songs` of all take of every stratum
+        # Each unit's place among those of its stratum, as a share of it: the first `units` of all take of every stratum
         # what is due to it.
         codes = np.unique(strata[order], return_inverse=True)[1]
         sizes = np.bincount(codes)
@@ -40,10 +40,10 @@ def draw_songs(data: EmbeddingSet, units: int, seed: int = 0) -> EmbeddingSet:
 
 
 def rarefied(statistic: Callable[[EmbeddingSet], float], data: EmbeddingSet, units: int, draws: int = DRAWS) -> float:
-    """The mean of a statistic over draws of `songs` songs: its value at that number.
+    """The mean of a statistic over draws of so many units: its value at that number.
 
-    One draw where the set has no more songs than that. The draws are always the same.
+    One draw where the set has no more units than that. The draws are always the same.
     """
     if units >= data.n_units:
         return statistic(data)
-    return float(np.mean([statistic(draw_songs(data, units, seed)) for seed in range(draws)]))
+    return float(np.mean([statistic(draw_units(data, units, seed)) for seed in range(draws)]))

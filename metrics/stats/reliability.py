@@ -1,14 +1,13 @@
-"""When an interval may be trusted, as found by simulation: `frechet_reliability.json` and `interval_reliability.json`
-in metrics/data.
+"""When an interval may be trusted, as found by simulation: `frechet_reliability.json` and `interval_reliability.json`.
 
 `make calibration` draws thousands of samples whose truth is known and checks bias, coverage, error and false positives
-(results/calibration). For most metrics what passed there is one number, from how many songs on (`doubts_of_interval`).
-For a Fréchet distance it is three rules:
+(results/calibration). For most metrics what passed there is one number, the least number of clips
+(`interval_warnings`). For a Fréchet distance it is three rules:
 
-- In the reference's first components: enough songs on either side, a reference as large as the evaluated set (half as
+- In the reference's first components: enough units on either side, a reference as large as the evaluated set (half as
   large for a paired difference), and at most 16 components that hold most of the variance: others are not well
   determined.
-- In full dimension: enough songs for the spectrum, by its effective dimension; none beyond the largest that passed.
+- In full dimension: enough units for the spectrum, by its effective dimension; none beyond the largest that passed.
 - Tails near a Gaussian's. With Student's t of 5 degrees the estimates are biased and their errors too small.
 """
 
@@ -16,6 +15,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -34,18 +34,18 @@ def rules() -> dict[str, Any]:
 
 @cache
 def interval_rules() -> dict[str, Any]:
-    """The rules for all other intervals: how many tracks a reference takes, and songs by metric, of "one" condition and
+    """The rules for all other intervals: how many tracks a reference takes, and units by metric, of "one" condition and
     of a "difference", null where no number was enough, and "why". "tails" marks what fails under heavy ones.
     """
     return json.loads((Path(__file__).parent / "interval_reliability.json").read_text())
 
 
-def doubts_of_interval(name: str, units: int, reference_units: int | None, *, difference: bool = False) -> list[str]:
-    """Why so many songs are not enough for an interval of this metric, or of a difference in it.
+def interval_warnings(name: str, units: int, reference_units: int | None, *, difference: bool = False) -> list[str]:
+    """Why so many units are not enough for an interval of this metric, or of a difference in it.
 
     Empty when they are. Without `reference_units` there is no reference, or it counts as fixed.
     """
-    rule = interval_rules()["metrics"].get(name)
+    rule = interval_rules()["metrics"].get(ALIKE.get(name, name))
     if rule is None:
         return ["its interval was not tried by simulation"]
     needed = rule["difference" if difference else "one"]
@@ -55,8 +55,17 @@ def doubts_of_interval(name: str, units: int, reference_units: int | None, *, di
     return _too_few(units, needed, tracks if reference_units is None else reference_units, tracks)
 
 
-def minds_tails(name: str) -> bool:
-    """Whether heavy tails (`doubts_of_tails`) spoil the interval of this metric."""
+ALIKE = {"prompt_similarity": "style_similarity"}
+"""Metrics whose intervals are as trustworthy as those of one that was simulated: both are means of a cosine a clip."""
+
+
+def is_calibrated(name: str) -> bool:
+    """Whether the interval of this metric was tried by simulation."""
+    return ALIKE.get(name, name) in interval_rules()["metrics"]
+
+
+def is_sensitive_to_tails(name: str) -> bool:
+    """Whether heavy tails (`tail_warnings`) spoil the interval of this metric."""
     return bool(interval_rules()["metrics"].get(name, {}).get("tails", False))
 
 
@@ -74,11 +83,11 @@ def effective_dimension(spectrum: ArrayLike) -> float:
 
 
 def tail_weight(units: ArrayLike) -> tuple[float, float]:
-    """The fourth moment of songs (n, k) about their mean relative to a Gaussian's of that covariance, and its limit.
+    """The fourth moment of units (n, k) about their mean relative to a Gaussian's of that covariance, and its limit.
 
     1 for a Gaussian, 3 for Student's t of 5 degrees, of which samples of 60 show 1.6; 1.01 for musicnn's embeddings of
     the tracks in either shipped reference. The limit is the stored one, or five standard deviations of a Gaussian
-    sample's (Mardia, Biometrika 57, 1970) where that is more: for few songs in few dimensions.
+    sample's (Mardia, Biometrika 57, 1970) where that is more: for few units in few dimensions.
     """
     centred = np.asarray(units, dtype=np.float64)
     centred = centred - centred.mean(0)
@@ -92,57 +101,63 @@ def tail_weight(units: ArrayLike) -> tuple[float, float]:
     return float(weight), max(limit, float(1 + 5 * np.sqrt(8 / (len(centred) * d * (d + 2)))))
 
 
-def songs_in_full(score: ScoreKind, dimension: float) -> int | None:
-    """How many songs on either side a distance in full dimension takes, by the spectrum's effective dimension.
+def units_in_full(score: ScoreKind, dimension: float) -> int | None:
+    """How many units on either side a distance in full dimension takes, by the spectrum's effective dimension.
 
-    None beyond the largest dimension in which a number of songs was found to be enough.
+    None beyond the largest dimension in which a number of units was found to be enough.
     """
     return next((int(units) for largest, units in rules()["full"][score] if dimension <= largest), None)
 
 
-def doubts_in_full(score: ScoreKind, spectrum: ArrayLike, units: int, reference_units: int) -> list[str]:
-    """Why these numbers of songs are not enough in full dimension; empty when they are."""
-    dimension = effective_dimension(spectrum)
-    needed = songs_in_full(score, dimension)
+def full_dimension_warnings(score: ScoreKind, dimension: float, units: int, reference_units: int) -> list[str]:
+    """Why these numbers of units are not enough in full dimension, by the spectrum's effective dimension; empty when
+    they are.
+    """
+    needed = units_in_full(score, dimension)
     if needed is None:
         largest = rules()["full"][score][-1][0]
-        known = f"beyond {largest} no number of songs is known to be enough"
+        known = f"beyond {largest} no number of clips is known to be enough"
         return [f"an effective dimension of {dimension:.0f}, and {known}: read it in components"]
     return _too_few(units, needed, reference_units, needed)
 
 
-def doubts_in_components(
+def component_warnings(
     score: ScoreKind, components: int, explained: float, units: int, reference_units: int
 ) -> list[str]:
     """Why these are not enough in so many components with this share of the reference's variance; empty when they are.
 
-    More components than were tried hold more of the variance and take more songs: 25 of VGGish's and 40 of CLAP's, with
+    More components than were tried hold more of the variance and take more units: 25 of VGGish's and 40 of CLAP's, with
     four fifths of it, fail at numbers that are enough for 16 of musicnn's.
     """
     rule = rules()["components"]
     needed = rule[score]
     needed_reference = max(needed["reference_units"], math.ceil(needed["references_per_song"] * units))
-    doubts = _too_few(units, needed["songs"], reference_units, needed_reference)
+    warnings = _too_few(units, needed["songs"], reference_units, needed_reference)
     if components > rule["most"]:
-        doubts.append(f"{components} components, and {rule['most']} is the most that is known to work")
+        warnings.append(f"{components} components, and {rule['most']} is the most that is known to work")
     if explained < rule["explained_variance"]:
         more = ": use more" if components < rule["most"] else ""
-        doubts.append(
+        warnings.append(
             f"components with {explained:.0%} of the variance, and it takes {rule['explained_variance']:.0%}{more}"
         )
-    return doubts
+    return warnings
 
 
-def doubts_of_tails(*sides: ArrayLike) -> list[str]:
-    """Why the tails of some sides' songs, each (n, k), are too heavy; empty when they are not."""
-    heavy = [weight for weight, limit in map(tail_weight, sides) if weight > limit]
+def tail_warnings(*sides: ArrayLike) -> list[str]:
+    """Why the tails of some sides' units, each (n, k), are too heavy; empty when they are not."""
+    return tail_weight_warnings(map(tail_weight, sides))
+
+
+def tail_weight_warnings(weights: Iterable[Sequence[float]]) -> list[str]:
+    """The same from each side's weight and limit (`tail_weight`)."""
+    heavy = [weight for weight, limit in weights if weight > limit]
     return [f"heavy tails, {max(heavy):.1f} times a Gaussian's fourth moment"] if heavy else []
 
 
 def _too_few(units: int, needed: int, reference_units: int, needed_reference: int) -> list[str]:
-    doubts = []
+    warnings = []
     if units < needed:
-        doubts.append(f"{units} clips, and it takes {needed}")
+        warnings.append(f"{units} clips, and it takes {needed}")
     if reference_units < needed_reference:
-        doubts.append(f"{reference_units} reference tracks, and it takes {needed_reference}")
-    return doubts
+        warnings.append(f"{reference_units} reference tracks, and it takes {needed_reference}")
+    return warnings

@@ -27,7 +27,8 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import Score
 from metrics.io.audio import check, resample
-from metrics.waves.clips import AudioSet, mean_score
+from metrics.stats.scoring import Kind, mean_score
+from metrics.waves.clips import AudioSet
 
 THRESHOLD = 0.05
 """Of the score: from here on a passage is taken for copied."""
@@ -163,19 +164,28 @@ def landmarks(audio: ArrayLike, rate: int) -> tuple[Integers, Integers]:
 
 
 def copied_share(clips: AudioSet, index: CopyIndex) -> Score:
-    """The share of clips, 0 to 1, in which a passage of the index is found. Silence is no copy.
+    """The share of clips in which a passage of the index is found. Silence is no copy.
 
-    Raises `DegenerateInput` for fewer than 3 clips and `AudioError` for one that is empty or not finite.
+    Wang, "An industrial-strength audio search algorithm", ISMIR 2003.
+
+    Args:
+        clips: As audio.
+        index: The known tracks.
+
+    Returns:
+        The score, from 0 to 1.
+
+    Raises:
+        DegenerateInput: Fewer than 3 clips.
+        AudioError: A clip is empty or not finite.
     """
     found = clips.measure(index.find)
+    note = f"clips with a passage of one of {len(index.names)} tracks"
     return mean_score(
-        "copied_share",
+        Kind("copied_share", "share of clips", "lower", note=note, needs_calibration=False),
         [float(match is not None and match.is_copy) for match in found],
         clips.units,
-        unit="share of clips",
-        direction="lower",
         strata=clips.strata,
-        note=f"clips with a passage of one of {len(index.names)} tracks",
         provenance={**clips.provenance, "tracks": len(index.names), "threshold": THRESHOLD},
     )
 

@@ -6,8 +6,8 @@ Levels are those of the channels, as BS.1770 has them; an embedder is given thei
 Nothing here says whether music is good. It finds the clips for which no other figure means anything (silent, clipped,
 NaN, too short), and the differences of level and bandwidth that a comparison must not be about.
 
-Policies for input without a value: a figure that a clip does not have is None, never NaN or infinity.
-- Samples that are NaN or infinite are counted, and the clip then has no other figure than its length.
+Policies for input without a value: a value that a clip does not have is None, never NaN or infinity.
+- Samples that are NaN or infinite are counted, and the clip then has no other value than its length.
 - Digital silence has no loudness, true peak or rolloff; what is silent throughout by BS.1770's −70 LUFS gate has no
   loudness.
 - A clip shorter than 0.4 s is `too_short`: it has no loudness. An empty clip is an `AudioError`.
@@ -58,7 +58,7 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class Signal:
-    """What `measure_signal` finds in one clip; None where the clip has no such figure.
+    """What `measure_signal` finds in one clip; None where the clip has no such value.
 
     `seconds` and `rate` in Hz; `loudness` in LUFS and `true_peak` in dBTP, of its `channels`; `clipping` and `silence`,
     shares of the clip from 0 to 1; `dc_offset`, the mean sample, full scale being 1, of the channel where it is
@@ -281,7 +281,7 @@ class _Clipped:
         self._peak = peak
         self._count = 0
         self._open = {1: np.zeros(0, np.float32), -1: np.zeros(0, np.float32)}
-        """For tops and bottoms, the run that the next piece may go on with; of a long one its last samples."""
+        """For tops and bottoms, the run that the next piece may continue; of a long one its last samples."""
 
     def add(self, piece: Audio) -> None:
         if self._peak < QUIETEST_TOP:
@@ -389,10 +389,23 @@ FIGURES: dict[str, Figure[Signal]] = {
 
 
 def signal_score(name: str, clips: AudioSet, measured: Sequence[Signal] | None = None) -> Score:
-    """The mean over clips of one of `FIGURES`; `measured`, of the same clips in order, saves measuring them again.
+    """The mean over clips of one of `FIGURES`. The offset counts without its sign.
 
-    The offset counts without its sign; `non_finite` and `too_short` are shares of clips. Raises `UsageError` for an
-    unknown name and `DegenerateInput` where fewer than 3 songs have the figure.
+    Args:
+        name: Such as "loudness" or "clipping"; `non_finite` and `too_short` are shares of clips.
+        clips: As audio.
+        measured: Of the same clips in order; saves measuring them again.
+
+    Returns:
+        The score.
+
+    Raises:
+        UsageError: An unknown name.
+        DegenerateInput: Fewer than 3 units have the value.
+
+    >>> clips = AudioSet([np.zeros(16000)] * 3, 16000, ["a", "b", "c"])
+    >>> signal_score("silence", clips).value
+    1.0
     """
     return figure_score(name, FIGURES, clips, clips.measure(measure_signal) if measured is None else measured)
 

@@ -4,7 +4,7 @@ None of these is better when higher or lower. They describe music, and show wher
 no pulse, no tonal centre, one sound held, or one bar for ever. Compare clips of equal length: a longer one has more
 places where it may repeat itself.
 
-All are computed at 22,050 Hz. A figure that a clip does not have is None: a silent clip has none but an onset density
+All are computed at 22,050 Hz. A value that a clip does not have is None: a silent clip has none but an onset density
 of 0; noise has no tempo; key and density take 1 s, pulse 4 s, repetition 6 s, stability two windows of 3 s.
 
 - `tempo`: the period at which the onset envelope is most like itself, near 120 BPM first (Ellis, "Beat tracking by
@@ -56,7 +56,7 @@ BANDS = 32
 FLOOR_DB = 60.0  # below the clip's loudest band
 
 VERSION = 1
-"""Raised when a clip would come to other figures."""
+"""Raised when the values of a clip change."""
 
 # Krumhansl & Kessler, Psychological Review 89 (1982), from the tonic upwards.
 MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
@@ -68,7 +68,7 @@ Matrix = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Structure:
-    """What `measure_structure` finds in one clip; None where the clip has no such figure.
+    """What `measure_structure` finds in one clip; None where the clip has no such value.
 
     `tempo` in beats a minute, `onset_density` in onsets a second, `self_difference` in dB; `key` such as "C major" or
     "A minor"; confidence and repetition from 0 to 1, strength and stability from −1 to 1.
@@ -90,8 +90,21 @@ class Structure:
 
 
 def measure_structure(audio: ArrayLike, rate: int) -> Structure:
-    """All figures of one clip, float (samples,) at `rate` Hz. Raises `AudioError` for one that is empty or not
-    finite."""
+    """All values of one clip; see the module for what each is and its source.
+
+    Args:
+        audio: float (samples,).
+        rate: In Hz.
+
+    Returns:
+        The values, None where the clip has none.
+
+    Raises:
+        AudioError: The clip is empty or not finite.
+
+    >>> measure_structure(np.zeros(22050), 22050).onset_density
+    0.0
+    """
     samples = check(audio)
     seconds = samples.size / rate
     samples = resample(samples, rate, RATE)
@@ -134,7 +147,7 @@ def pulse(envelope: Matrix) -> tuple[float | None, float | None]:
     if envelope.size < PULSE_SECONDS * RATE / PULSE_HOP or not envelope.std() > 1e-6:
         return None, None
     [guess] = librosa.feature.tempo(onset_envelope=envelope, sr=RATE, hop_length=PULSE_HOP)
-    # Each lag by the number of products it has, so that a steady pulse comes to 1 at its period.
+    # Each lag by the number of products it has, so that a steady pulse is 1 at its period.
     longest = min(int(frames_a_minute / SLOWEST_BPM) + 1, envelope.size // 2)
     products = librosa.autocorrelate(centred, max_size=longest + 1)
     correlation = products / (envelope.size - np.arange(products.size)) / (products[0] / envelope.size)
@@ -224,10 +237,24 @@ FIGURES: dict[str, Figure[Structure]] = {
 
 
 def structure_score(name: str, clips: AudioSet, measured: Sequence[Structure] | None = None) -> Score:
-    """The mean over clips of one of `FIGURES`; `measured`, of the same clips in order, saves measuring them again.
+    """The mean over clips of one of `FIGURES`.
 
-    Raises `UsageError` for an unknown name, `AudioError` for a clip that is not finite and `DegenerateInput` where
-    fewer than 3 songs have the figure.
+    Args:
+        name: Such as "tempo" or "repetition".
+        clips: As audio.
+        measured: Of the same clips in order; saves measuring them again.
+
+    Returns:
+        The score.
+
+    Raises:
+        UsageError: An unknown name.
+        AudioError: A clip is not finite.
+        DegenerateInput: Fewer than 3 units have the value.
+
+    >>> clips = AudioSet([np.zeros(22050)] * 3, 22050, ["a", "b", "c"])
+    >>> structure_score("onset_density", clips).value
+    0.0
     """
     return figure_score(name, FIGURES, clips, clips.measure(measure_structure) if measured is None else measured)
 

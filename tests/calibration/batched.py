@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.api.score import EmbeddingSet
-from metrics.stats.resampling import assign_folds
+from metrics.stats.folds import assign_folds
 from tests.calibration.laws import Array
 
 
@@ -140,7 +140,7 @@ def groups_left(group: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 
 def dealing_of(units: int) -> NDArray[np.intp]:
-    """The groups into which `metrics.stats.resampling` deals this many songs without strata."""
+    """The folds that `metrics.stats.folds` assigns to this many units without strata."""
     (folds,) = assign_folds(EmbeddingSet(np.zeros((units, 1)), np.arange(units)))
     return folds
 

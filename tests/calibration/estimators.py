@@ -21,7 +21,7 @@ from metrics.compare.equality import permuted_labels
 from metrics.sets.frechet import growing_error_interval
 from metrics.sets.frechet_variants import nested_subsets
 from metrics.sets.kernel import kad as library_kad
-from metrics.stats.reliability import doubts_of_tails
+from metrics.stats.reliability import tail_warnings
 from tests.calibration.batched import (
     Moments,
     OwnComponents,
@@ -155,7 +155,7 @@ def fad_infinity(sample: Sample) -> dict[str, Estimates]:
 
 
 def paired_fad(first: Sample, second: Sample) -> dict[str, Estimates]:
-    """`metrics.sets.frechet.paired_fad`, second − first: corrected, and the plug-in difference with the same error."""
+    """`metrics.paired_fad`, second − first: corrected, and the plug-in difference with the same error."""
     plain = second.plain - first.plain
     parts = [
         (second.without_units - first.without_units, first.units.shape[1]),
@@ -210,7 +210,7 @@ def kernel_equality_test(sample: Sample, rng: np.random.Generator) -> Array:
 def heavy_tails(sample: Sample) -> NDArray[np.bool_]:
     """Whether `metrics.stats.reliability` finds either side's too heavy (R,)."""
     sides = sample.there, sample.reference.project(sample.reference.units)
-    return np.array([bool(doubts_of_tails(*units)) for units in zip(*(side.mean(2) for side in sides), strict=True)])
+    return np.array([bool(tail_warnings(*units)) for units in zip(*(side.mean(2) for side in sides), strict=True)])
 
 
 ESTIMATORS: dict[str, Estimator] = {"fad": fad, "fad_infinity": fad_infinity, "kad": kad}

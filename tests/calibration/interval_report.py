@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from metrics.stats.reliability import doubts_of_interval, interval_rules, minds_tails
+from metrics.stats.reliability import interval_rules, interval_warnings, is_sensitive_to_tails
 from tests.calibration.cells import REPETITIONS
 
 MOST_FLAGGED = 0.5
@@ -29,8 +29,8 @@ def failures(row: dict[str, Any]) -> list[str]:
 def refused(result: dict[str, Any], metric: str, difference: bool) -> bool:
     """Whether the rules call this interval unreliable in a cell."""
     cell = result["cell"]
-    doubts = doubts_of_interval(metric, cell["songs"], cell["reference_units"], difference=difference)
-    return bool(doubts) or (minds_tails(metric) and result["heavy_tails"] > MOST_FLAGGED)
+    doubts = interval_warnings(metric, cell["songs"], cell["reference_units"], difference=difference)
+    return bool(doubts) or (is_sensitive_to_tails(metric) and result["heavy_tails"] > MOST_FLAGGED)
 
 
 def interval_verdicts(results: dict[str, Any]) -> Iterator[tuple[str, str, bool, list[str], bool]]:

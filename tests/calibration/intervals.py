@@ -21,17 +21,19 @@ from typing import Any
 import numpy as np
 
 from metrics.api.score import EmbeddingSet, Score
+from metrics.compare.difference import Difference, paired_difference
 from metrics.io.files import write_bytes
 from metrics.sets.diversity import centred_means, diversity_of_rows, effective_number, unit_rows
 from metrics.sets.kernel import median_distance
 from metrics.sets.manifold import NAMES, NEIGHBOURS, _measure, _Side
-from metrics.sets.mauve import mad, paired_mad
+from metrics.sets.mauve import mad
 from metrics.sets.mmd import Cubic, Gaussian, mmd
 from metrics.sets.mmd import Side as KernelSide
-from metrics.sets.sides import Replicates
 from metrics.sets.similarity import centroid_similarities
-from metrics.stats.reliability import doubts_of_tails
-from metrics.stats.resampling import Estimate, assign_folds
+from metrics.stats.folds import assign_folds
+from metrics.stats.reliability import tail_warnings
+from metrics.stats.resampling import Estimate
+from metrics.stats.scoring import LeftOut
 from tests.calibration.cells import REPETITIONS
 from tests.calibration.laws import CONDITIONS, LAWS, Array, Law, draw
 
@@ -92,7 +94,7 @@ def simulate(cell: IntervalCell, repetitions: int, seed: int = 0) -> dict[str, A
     heavy = 0
     for _ in range(repetitions):
         conditions, reference = draw_sets(law, cell, rng)
-        heavy += bool(doubts_of_tails(conditions["same"].means()[1], reference.means()[1]))
+        heavy += bool(tail_warnings(conditions["same"].means()[1], reference.means()[1]))
         some = mad_estimates(conditions, reference) if cell.mad else estimates(law, conditions, reference, centre)
         for key, estimate in some.items():
             found.setdefault(key, []).append(estimate)
@@ -118,9 +120,9 @@ def estimates(
 
 def mad_estimates(conditions: dict[str, EmbeddingSet], reference: EmbeddingSet) -> dict[tuple[str, str], Estimate]:
     """As `estimates`, by the library's scores: errors are of the clustering, too."""
-    scores = {name: mad(conditions[name], reference) for name in SINGLE}
+    scores: dict[str, Score | Difference] = {name: mad(conditions[name], reference) for name in SINGLE}
     for first, second in PAIRS:
-        scores[f"{second} − {first}"] = paired_mad(conditions[first], conditions[second], reference)
+        scores[f"{second} − {first}"] = paired_difference("mad", conditions[first], conditions[second], reference)
     return {(name, "mad"): _estimate(score) for name, score in scores.items()}
 
 
@@ -132,7 +134,7 @@ def draw_sets(law: Law, cell: IntervalCell, rng: np.random.Generator) -> tuple[d
     return {name: as_set(drawn[0]) for name, drawn in units.items()}, as_set(music[0])
 
 
-def replicates(law: Law, data: EmbeddingSet, reference: EmbeddingSet, centre: EmbeddingSet) -> dict[str, Replicates]:
+def replicates(law: Law, data: EmbeddingSet, reference: EmbeddingSet, centre: EmbeddingSet) -> dict[str, LeftOut]:
     """Every metric of one condition, and without each group of songs, by name."""
     music, ours = KernelSide.of_set(reference, assign_folds(reference)), KernelSide.of_set(data, assign_folds(data))
     bandwidth = median_distance(reference.frames, reference.units)
@@ -161,7 +163,7 @@ def as_set(units: Array) -> EmbeddingSet:
     return EmbeddingSet(units.reshape(-1, units.shape[-1]), np.repeat(np.arange(len(units)), units.shape[1]))
 
 
-def _of_cosines(means: EmbeddingSet) -> dict[str, Replicates]:
+def _of_cosines(means: EmbeddingSet) -> dict[str, LeftOut]:
     """Vendi in every order, from one decomposition, and the mean over pairs."""
 
     def values(rows: Array) -> list[float]:
@@ -174,17 +176,17 @@ def _of_cosines(means: EmbeddingSet) -> dict[str, Replicates]:
     without = np.array([values(means.frames[folds != group]) for group in range(folds.max() + 1)]).T
     whole = values(means.frames)
     names = [*ORDERS, "diversity"]
-    return {name: Replicates(value, [left]) for name, value, left in zip(names, whole, without, strict=True)}
+    return {name: LeftOut(value, [left]) for name, value, left in zip(names, whole, without, strict=True)}
 
 
-def _of_means(values: Sequence[float], data: EmbeddingSet) -> Replicates:
+def _of_means(values: Sequence[float], data: EmbeddingSet) -> LeftOut:
     array = np.asarray(values)
     (folds,) = assign_folds(data)
     without = [array[folds != group].mean() for group in range(folds.max() + 1)]
-    return Replicates(float(array.mean()), [np.array(without)])
+    return LeftOut(float(array.mean()), [np.array(without)])
 
 
-def _estimate(score: Score) -> Estimate:
+def _estimate(score: Score | Difference) -> Estimate:
     assert score.interval is not None
     return Estimate(score.value, score.stderr, score.interval, score.provenance["df"])
 

@@ -11,11 +11,11 @@ from harness.core.png import write_png
 from metrics.io.files import write_bytes
 from metrics.stats.reliability import (
     ScoreKind,
-    doubts_in_components,
-    doubts_of_interval,
+    component_warnings,
     interval_rules,
+    interval_warnings,
     rules,
-    songs_in_full,
+    units_in_full,
 )
 from tests.calibration.cells import REPETITIONS
 from tests.calibration.interval_report import ERRORS, LEAST_COVERAGE, MOST_FALSE, MOST_FLAGGED, interval_section
@@ -64,11 +64,11 @@ def refused(result: dict[str, Any], kind: ScoreKind) -> bool:
     cell = result["cell"]
     units, reference = cell["songs"], cell["reference_units"]
     if cell["components"] is None:
-        needed = songs_in_full(kind, result["effective_dimension"])
+        needed = units_in_full(kind, result["effective_dimension"])
         too_few = needed is None or min(units, reference) < needed
     else:
         explained = result["explained_variance"] * LAWS[cell["law"]].share()
-        too_few = bool(doubts_in_components(kind, cell["components"], explained, units, reference))
+        too_few = bool(component_warnings(kind, cell["components"], explained, units, reference))
     return too_few or result["heavy_tails"] > MOST_FLAGGED
 
 
@@ -87,7 +87,7 @@ def verdicts(results: dict[str, Any]) -> Iterator[tuple[str, str, list[str], boo
         rows = [row for row in result["rows"] if row["estimator"] == "kad"]
         if rows:
             found = [f"{row['condition']}: {failure}" for row in rows for failure in failures(row)]
-            doubts = doubts_of_interval("kad", result["cell"]["songs"], result["cell"]["reference_units"])
+            doubts = interval_warnings("kad", result["cell"]["songs"], result["cell"]["reference_units"])
             yield name, "kad", found + few, bool(doubts)
         for row in result["rows"]:
             if row["estimator"] in TESTED and row["condition"] == "same":

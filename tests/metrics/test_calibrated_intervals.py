@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from metrics.compare.difference import paired_difference
 from metrics.sets import diversity
-from metrics.sets.kernel import kad, kid, paired_kad, paired_kid
-from metrics.sets.manifold import paired_manifold, prdc
+from metrics.sets.kernel import kad, kid
+from metrics.sets.manifold import prdc
 from metrics.sets.similarity import centroid_similarity
 from tests.calibration.intervals import CELLS, IntervalCell, draw_sets, replicates, run, styled
 from tests.calibration.laws import LAWS
@@ -42,9 +43,9 @@ def test_a_difference_is_measured_as_by_the_library(drawn):
     first, second, music, centre = drawn
     one, other = (replicates(LAWS[CELL.law], data, music, centre) for data in (first, second))
     scores = {
-        **{name: paired_manifold(name, first, second, music) for name in ("precision", "recall")},
-        "kad": paired_kad(first, second, music), "kid": paired_kid(first, second, music),
-        **{name: diversity.paired_diversity(name, first, second, centre) for name in ("vendi", "diversity")},
+        **{name: paired_difference(name, first, second, music) for name in ("precision", "recall")},
+        "kad": paired_difference("kad", first, second, music), "kid": paired_difference("kid", first, second, music),
+        **{name: paired_difference(name, first, second, centre) for name in ("vendi", "diversity")},
     }  # fmt: skip
     for name, score in scores.items():
         result = (other[name] - one[name]).estimate(first, music if one[name].reference else None)

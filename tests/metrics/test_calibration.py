@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from metrics.api.score import EmbeddingSet
+from metrics.compare.difference import paired_fad
 from metrics.compare.equality import equality_test
-from metrics.sets.frechet import fad, paired_fad
+from metrics.sets.frechet import fad
 from metrics.sets.frechet_variants import fad_infinity
 from metrics.sets.gaussians import frechet_distance_of_moments
 from metrics.sets.kernel import kad

@@ -1,4 +1,4 @@
-"""What `harness score` prints of its sets: a row for each metric, the differences of two sets, and every doubt."""
+"""What `harness score` prints: a table with a column for each condition, their differences, and every reason."""
 
 from __future__ import annotations
 
@@ -6,122 +6,69 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from harness.cli.tables.run import ARROWS, figures
+from harness.cli.tables.scores import by_condition, by_metric, ordered, print_differences, print_reasons, say
+from harness.core.sound_files import shown
 from harness.running.folder import Report
-from harness.scoring.measuring import Measured
-from metrics.api.score import Score
+from harness.scoring.score import ConditionScores
+from harness.scoring.signals import odd_files
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
-    """Print to standard output, as wide as the tables want to be where there is no terminal."""
+    """Print to standard output, as wide as the table wants to be where there is no terminal."""
     console = console or Console()
-    tables = [scores_table(measured) for measured in report.sets]
-    if report.differences:
-        tables.append(differences_table(report))
+    names = ordered(report.conditions, report.primary)
+    table = by_metric(report.conditions, names)
     if not console.is_terminal:
-        wanted = max(Console(width=10_000).measure(table).maximum for table in tables)
+        wanted = Console(width=10_000).measure(table).maximum
         console = Console(file=console.file, width=max(console.width, wanted))
-    say(console, headline(report.settings), style="bold")
-    for measured, table in zip(report.sets, tables, strict=False):
-        say(console, f"\n{measured.sounds.name}: {counted(measured)}")
-        console.print(table)
-        for doubt in doubts(measured):
-            say(console, doubt, style="yellow")
-    if report.differences:
-        first, second = (measured.sounds.name for measured in report.sets)
-        pairs = report.sets[0].clips
-        say(console, f"\n{second} − {first}, {pairs} pairs; p by permutation, Holm over the {len(report.differences)} "
-            "metrics chosen")  # fmt: skip
-        console.print(tables[-1])
-    for difference in report.differences:
-        if not difference.score.reliable:
-            say(console, f"~ {difference.metric}: {difference.score.note}", style="yellow")
-    for name, reason in report.untested.items():
-        say(console, f"– {name}: {reason}", style="yellow")
-    for note in report.notes:
-        say(console, f"! {note}", style="yellow")
-
-
-def say(console: Console, text: str, style: str | None = None) -> None:
-    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+    say(console, headline(report.settings), "bold")
+    for one in report.conditions:
+        say(console, f"{one.name}: {counted(one)}")
+    console.print(table)
+    for name, rows in report.rows.items():
+        say(console, f"\n{name}, in parts", "bold")
+        console.print(by_condition(rows, ordered(rows, report.primary), {}, console.width))
+    print_reasons(console, report.conditions, [*report.notes, *_odd(report.conditions)])
+    for name, reason in report.compared.undefined:
+        say(console, f"– difference in {name}: {reason}", "yellow")
+    print_differences(console, report.compared.differences, _paired(report))
 
 
 def headline(settings: dict[str, Any]) -> str:
     """Against what was measured, and how, in a line."""
-    said = []
-    if "reference" in settings:
-        said.append(f"against {settings['reference']}")
+    said = [f"against {settings['reference']}"] if "reference" in settings else []
     if "embedder" in settings:
         made = settings["preprocessing"]
         length = f"excerpts of {settings['excerpt_seconds']:g} s" if "excerpt_seconds" in settings else "whole files"
         lufs = "their own level" if made["lufs"] is None else f"{made['lufs']:g} LUFS"
         said.append(f"as embedded by {settings['embedder']['name']}: {length} at {made['rate']} Hz and {lufs}")
-    return " ".join(said) or "figures of single files"
+    return " ".join(said)
 
 
-def counted(measured: Measured) -> str:
-    files, failed = len(measured.sounds.files), len(measured.sounds.failed)
-    return f"{files} files" + (f", of which {failed} could not be read" if failed else "")
+def counted(one: ConditionScores) -> str:
+    """How many files a condition has, and how many could not be read."""
+    unread = len(one.material.unread()) + len(one.clips.left_out)
+    files = one.n_clips + len(one.clips.left_out)
+    return f"{files} files" + (f", of which {unread} could not be read" if unread else "")
 
 
-def scores_table(measured: Measured) -> Table:
-    """Metric × value ± standard error, interval, unit, number of clips."""
-    table = Table("metric")
-    for heading in ("value ± std. error", "95 % interval"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("unit")
-    table.add_column("n", justify="right")
-    for name, score in measured.scores.items():
-        table.add_row(titled(name, score), *value_cells(score), score.unit, str(score.n_units))
-    for name in measured.unmeasured:
-        table.add_row(name, *(Text("–", style="dim") for _ in range(2)), "", "")
-    return table
+def _paired(report: Report) -> str:
+    paired = all(one.clips.paired for one in report.conditions)
+    return "clips in pairs" if paired else "independent sets"
 
 
-def titled(name: str, score: Score) -> str:
-    """A metric's name, and an arrow to where it is better."""
-    return f"{name} {ARROWS[score.direction]}".rstrip()
-
-
-def value_cells(score: Score, sign: bool = False) -> tuple[str, str]:
-    value, error, interval = figures(score)
-    plus = "+" if sign and score.value > 0 else ""
-    return f"{'' if score.reliable else '~'}{plus}{value} ± {error}", interval
-
-
-def differences_table(report: Report) -> Table:
-    """Metric × difference ± standard error, interval, p, p after Holm."""
-    table = Table("metric")
-    for heading in ("difference ± std. error", "95 % interval", "p", "p (Holm)"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("at 5 %")
-    for one in report.differences:
-        verdict = "significant" if one.significant else "not significant"
-        cells = value_cells(one.score, sign=True)
-        table.add_row(titled(one.metric, one.score), *cells, f"{one.p:.2g}", f"{one.adjusted:.2g}", verdict)
-    return table
-
-
-def doubts(measured: Measured) -> list[str]:
-    """Why figures are not reliable, or not there, and what is odd about the files."""
-    said = [f"~ {name}: {score.note}" for name, score in measured.scores.items() if not score.reliable]
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in measured.unmeasured.items():
-        by_reason.setdefault(reason, []).append(name)
-    said += [f"– {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
-    files = measured.sounds.whole
-    odd = {
-        "silent or too short for a loudness": [f for f in files if f.signal and f.signal.loudness is None],
-        "clipped in more than 1 in 1,000 samples": [f for f in files if f.signal and (f.signal.clipping or 0) > 1e-3],
-        "shorter than one window of the embedder, filled up with zeros": [f for f in files if f.padded],
-    }
-    said += [f"! {what}: {len(found)} of {len(files)} files, {_some(found)}" for what, found in odd.items() if found]
-    return said
-
-
-def _some(files: Sequence[Any]) -> str:
-    names = [str(file.clip.path) for file in files[:3]]
-    return ", ".join(names) + (", …" if len(files) > 3 else "")
+def _odd(conditions: Sequence[ConditionScores]) -> list[str]:
+    """What no finished music has, with the files that have it."""
+    found = []
+    for one in conditions:
+        clips = one.clips.clips
+        frames = one.material.frames_if_any(one.material.measures.first)
+        found += odd_files(clips, one.material.signals("signal"))
+        if padded := [clip for clip in clips if clip.unit in frames and frames[clip.unit].padded]:
+            names = ", ".join(shown(clip.path) for clip in padded[:3]) + (", …" if len(padded) > 3 else "")
+            found.append(
+                f"shorter than one window of the embedder, filled up with zeros: {len(padded)} of {len(clips)} files, "
+                f"{names}"
+            )
+    return found

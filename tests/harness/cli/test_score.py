@@ -12,8 +12,9 @@ import soundfile
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.reporting.document import check_document
 from harness.running.folder import COLUMNS
-from harness.scoring.measuring import DEFAULTS
+from harness.scoring.score import DEFAULTS
 from tests.harness.models.jukebox.tiny import tiny_model
 from tests.harness.sounds import RATE, make_folder, tone
 
@@ -82,11 +83,10 @@ def test_a_broken_file_is_named_and_the_rest_is_scored(folder):
     assert "broken.wav cannot be decoded" in stopped.stderr
 
 
-def test_without_a_figure_it_says_what_there_is(folder):
-    result = score(folder)
+def test_without_anything_to_measure_it_says_so():
+    result = score()
     assert result.exit_code == 2
-    assert "There is --reference" in result.output
-    assert "There is --likelihood" in result.output
+    assert "--manifest" in result.output
 
 
 def test_a_table_that_cannot_be_written_is_refused_before_scoring(folder):
@@ -124,32 +124,25 @@ def rows_of(table: Path) -> list[dict[str, str]]:
 def test_a_folder_is_measured_against_a_folder(music):
     result = measure(music)
     assert result.exit_code == 0, result.output
-    for said in (
-        *DEFAULTS,
-        "fad16 ↓",
-        "vendi ↑",
-        " ± ",
-        "squared embedding distance",
-        "whole files at 16000 Hz and -23",
-    ):
+    for said in ("fad16 ↓", "kad ↓", "vendi ↑", "diversity ↑", " ± ", "whole files at 16000 Hz and -23", "8 clips"):
         assert said in result.stdout
-    assert "~ precision: " in result.stdout
-    assert "clips, and it takes 24" in result.stdout
+    assert "~ KAD: 8 clips, and it takes 16" in result.stdout
+    assert "– style sim.: no style is known of any clip" in result.stdout
     assert "embedding (toy): 8" in result.stderr
     assert "embedding" not in measure(music).stderr
 
 
-def test_json_carries_where_every_figure_came_from(music):
+def test_json_carries_where_every_score_came_from(music):
     told = json.loads(measure(music, "--json", "-q", "--metric", "kad", "--metric", "loudness").stdout)
-    [made] = told["sets"]
-    assert list(made["scores"]) == ["kad", "loudness"]
+    check_document(told)
+    [made] = told["conditions"]
+    assert (made["name"], list(made["scores"])) == ("made", ["kad", "loudness"])
     kad = made["scores"]["kad"]
-    assert kad["n_units"] == made["n"] == 8
-    assert kad["estimand"] == "population"
+    assert kad["n"] == made["n_clips"] == 8
+    assert kad["generalises_to"] == "these prompts; music like this reference"
     provenance = kad["provenance"]
     assert provenance["embedder"]["name"] == "toy"
     assert provenance["preprocessing"]["lufs"] == -23.0
-    assert provenance["seed"] == 0
     assert provenance["reference_hash"] == told["settings"]["reference_hash"]
     assert len(provenance["reference"]["files_sha256"]) == 64
     assert all(len(file["sha256"]) == 64 and file["frames"] == 3 for file in made["files"])
@@ -177,43 +170,58 @@ def test_files_that_are_odd_are_told_and_a_broken_one_fails(music):
     result = measure(music, "-q", "--csv", music / "files.csv")
     assert result.exit_code == 1
     assert "11 files, of which 1 could not be read" in result.stdout
-    assert "! silent or too short for a loudness: 1 of 10 files, " in result.stdout
+    assert "silent.wav: it is silent" in result.stdout
     assert "broken.mp3 cannot be decoded" in result.stderr
     assert "1 of 11 files could not be scored." in result.stderr
     rows = {Path(row["file"]).name: row for row in rows_of(music / "files.csv")}
     assert "cannot be decoded" in rows["broken.mp3"]["error"]
     assert (rows["silent.wav"]["own_level"], rows["silent.wav"]["loudness"]) == ("1", "")
+    assert rows["silent.wav"]["warnings"] == "it is silent"
     assert rows["00.flac"]["sha256"] != rows["00.wav"]["sha256"]
     stopped = measure(music, "-q", "--on-error", "stop")
     assert (stopped.exit_code, stopped.stdout) == (2, "")
     assert "broken.mp3" in stopped.stderr
 
 
-def test_one_clip_has_its_own_figures_and_reasons_for_the_rest(music):
+def test_where_no_file_can_be_read_the_exit_code_is_2(music):
+    (music / "broken").mkdir()
+    (music / "broken" / "a.wav").write_text("not a sound")
+    result = score(music / "broken", "-r", music / "real", "--embedder", "toy", "-q")
+    assert result.exit_code == 2
+    assert "1 of 1 files could not be scored" in result.stderr
+
+
+def test_one_clip_has_its_own_values_and_reasons_for_the_rest(music):
     result = score(music / "made" / "00.wav", "-r", music / "real", "--embedder", "toy", "-q", "--json")
     assert result.exit_code == 0, result.output
-    [one] = json.loads(result.stdout)["sets"]
-    assert (one["n"], one["scores"], set(one["unmeasured"])) == (1, {}, set(DEFAULTS))
+    [one] = json.loads(result.stdout)["conditions"]
+    assert (one["n_clips"], one["scores"], set(one["unmeasured"])) == (1, {}, set(DEFAULTS))
     assert one["files"][0]["neighbour_percentile"] >= 0
     shown = score(music / "made" / "00.wav", "-r", music / "real", "--embedder", "toy", "-q")
     assert "an error bar takes at least 3" in shown.stdout
 
 
-def test_two_folders_are_compared_in_pairs(music):
-    make_folder(music / "noisy", 8, pitch=1.3, noise=0.4)
-    (music / "pairs.csv").write_text("a,b,stratum\n" + "".join(f"0{n}.wav,0{n}.wav,x\n" for n in range(7)))
+def test_any_number_of_folders_are_conditions_with_a_column_each(music):
+    for name, noise in (("noisy", 0.4), ("loud", 0.1)):
+        make_folder(music / name, 8, pitch=1.3, noise=noise)
+    folders = [music / name for name in ("made", "noisy", "loud")]
     against = ("--reference", music / "real", "--embedder", "toy", "-q", "--metric", "kad", "--metric", "vendi")
-    shown = score(music / "made", music / "noisy", *against, "--pair-by", "name")
+    shown = score(*folders, *against)
     assert shown.exit_code == 0, shown.output
-    for said in ("8 pairs; p by permutation, Holm over the 2 metrics chosen", "difference ± std. error", "p (Holm)"):
+    for said in ("made", "noisy", "loud", "independent sets", "adjusted over 6 differences"):
         assert said in shown.stdout
-    result = score(music / "made", music / "noisy", *against, "--pair-by", music / "pairs.csv", "--json")
-    told = json.loads(result.stdout)
-    assert [one["metric"] for one in told["differences"]] == ["kad", "vendi"]
-    first, second = (one["scores"]["kad"]["value"] for one in told["sets"])
-    assert told["differences"][0]["score"]["value"] == pytest.approx(second - first)
-    assert told["differences"][0]["relabellings"] == 2**7
-    assert "1 and 1 files of the folders are in no pair" in told["notes"][0]
+    told = json.loads(score(*folders, *against, "--json").stdout)
+    check_document(told)
+    assert [one["name"] for one in told["conditions"]] == ["made", "noisy", "loud"]
+    assert [(one["metric"], one["first"], one["second"]) for one in told["differences"][:3]] == [
+        ("kad", "made", "noisy"), ("kad", "made", "loud"), ("kad", "noisy", "loud"),
+    ]  # fmt: skip
+    values = {one["name"]: one["scores"]["kad"]["value"] for one in told["conditions"]}
+    for one in told["differences"][:3]:
+        assert one["value"] == pytest.approx(values[one["second"]] - values[one["first"]])
+        assert not one["paired"]
+    paired = json.loads(score(*folders, *against, "--json", "--pair-by", "name").stdout)
+    assert all(one["paired"] for one in paired["differences"])
 
 
 def test_a_table_with_prompts_allows_the_metrics_of_prompts(music):
@@ -225,8 +233,8 @@ def test_a_table_with_prompts_allows_the_metrics_of_prompts(music):
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert [one["metric"] for one in told["differences"]] == ["prompt_effect", "loudness"]
-    assert told["untested"] == {}
-    assert told["differences"][0]["score"]["provenance"]["prompts"] == 4
+    assert told["undefined"] == {}
+    assert told["conditions"][0]["scores"]["prompt_effect"]["provenance"]["prompts"] == 4
 
 
 def test_a_pair_with_a_broken_file_is_left_out_on_both_sides(music):
@@ -236,22 +244,65 @@ def test_a_pair_with_a_broken_file_is_left_out_on_both_sides(music):
     result = score(music / "made", music / "noisy", *against, "--pair-by", "name", "--csv", music / "files.csv")
     assert result.exit_code == 1
     told = json.loads(result.stdout)
-    assert [one["n"] for one in told["sets"]] == [7, 7]
+    [difference] = told["differences"]
+    assert (difference["n"], difference["paired"]) == (7, True)
     assert list(told["failed"]) == [str(music / "noisy" / "03.wav")]
-    assert "1 pairs are left out" in told["notes"][0]
-    assert len((music / "files.csv").read_text().splitlines()) == 1 + 14 + 1
+    [broken] = [row for row in rows_of(music / "files.csv") if row["error"]]
+    assert broken["file"] == str(music / "noisy" / "03.wav")
+
+
+def test_a_manifest_says_of_files_what_a_run_knows_of_its_clips(music):
+    rows = ["file,condition,prompt,style,index,prompt_seconds"]
+    rows += [f"made/0{n}.wav,{'cold' if n < 4 else 'hot'},p{n % 2},s{n % 2},{n // 2 % 2},0.5" for n in range(8)]
+    (music / "files.csv").write_text("\n".join(rows))
+    against = ("--reference", music / "real", "--embedder", "toy", "-q", "--metric", "vendi", "--metric", "loudness")
+    told = json.loads(score("--manifest", music / "files.csv", *against, "--json").stdout)
+    assert [(one["name"], one["n_clips"]) for one in told["conditions"]] == [("cold", 4), ("hot", 4)]
+    assert [one["paired"] for one in told["differences"]] == [True, True]
+    assert {file["seconds"] for one in told["conditions"] for file in one["files"]} == {1.5}
+    shown = score("--manifest", music / "files.csv", *against, "--rows", "style")
+    assert shown.exit_code == 0, shown.output
+    assert "cold, in parts" in shown.stdout
+    assert "s1" in shown.stdout
+
+
+def test_two_embedders_are_two_spaces(music):
+    shown = measure(music, "-q", "--json", "--embedder", "musicnn", "--metric", "vendi", "--metric", "loudness")
+    told = json.loads(shown.stdout)
+    assert list(told["conditions"][0]["scores"]) == ["loudness", "vendi", "vendi@musicnn"]
+    assert told["settings"]["further"][0]["reference"] == str(music / "real")
+
+
+def test_what_was_found_is_logged_as_a_run_would_be(music, monkeypatch):
+    from mlflow import MlflowClient
+
+    logged = measure(music, "-q", "--metric", "kad", "--mlflow", "--results", music / "results")
+    assert "logged to experiment 'score'" in logged.stdout
+    client = MlflowClient(tracking_uri=f"sqlite:///{(music / 'results' / 'mlflow.db').resolve()}")
+    experiment = client.get_experiment_by_name("score")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    [child] = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    assert len(runs) == 2
+    told = json.loads(measure(music, "-q", "--metric", "kad", "--json").stdout)
+    kad = told["conditions"][0]["scores"]["kad"]
+    assert child.data.metrics["kad"] == kad["value"]
+    assert child.data.metrics["kad.reliable"] == float(kad["reliable"])
+    assert child.data.tags["harness.unreliable"] == "kad"
+    again = measure(music, "-q", "--metric", "kad", "--mlflow", "--results", music / "results")
+    assert "already in experiment 'score'" in again.stdout
 
 
 def test_mistakes_are_answered_in_one_message(music):
     made, real = music / "made", music / "real"
     for arguments, message in [
-        ((made, real, "--reference", real), "--pair-by name"),
         ((made, "--reference", real, "--pair-by", "name"), "two folders"),
         ((made, "--reference", real, "--metric", "vendy"), "Did you mean 'vendi'"),
-        ((made, "--reference", real, "--metric", "is_softmax"), "class probabilities"),
-        ((made, "--metric", "kad"), "give --reference"),
         ((made, "--reference", "heldot"), "Did you mean 'heldout'"),
         ((made, "--reference", real, "--embedder", "toyy"), "Did you mean 'toy'"),
+        ((made, "--reference", real, "--reference", "heldout"), "one was expected"),
+        ((made, "--manifest", music / "x.csv"), "leave out the paths"),
+        ((made, "--reference", real, "--embedder", "toy", "--rows", "style", "--metric", "loudness"), "have no style"),
         ((music / "absent", "--reference", real), "there is no"),
     ]:
         result = score(*arguments, "-q")
@@ -259,13 +310,18 @@ def test_mistakes_are_answered_in_one_message(music):
         assert message in result.stderr
         assert "Traceback" not in result.output
     together = score(made, real, "--metric", "vendi", "--embedder", "toy", "--together", "-q", "--json")
-    assert json.loads(together.stdout)["sets"][0]["n"] == 20
+    assert json.loads(together.stdout)["conditions"][0]["n_clips"] == 20
 
 
-def test_figures_and_likelihood_in_one_go(music):
+def test_scores_and_likelihood_in_one_go(music):
     result = measure(music, "--likelihood", "--metric", "loudness", "-q", "--json", "--csv", music / "files.csv")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert len(told["likelihood"]["files"]) == 8
     assert told["likelihood"]["scores"]["bits_per_second"]["n_units"] == 8
     assert all(float(row["nats_per_token"]) > 0 for row in rows_of(music / "files.csv"))
+
+
+def test_likelihood_is_a_metric_like_others(music):
+    told = json.loads(measure(music, "--metric", "bits_per_second", "-q", "--json").stdout)
+    assert told["conditions"][0]["scores"]["bits_per_second"]["n"] == 8

@@ -20,7 +20,7 @@ from harness.running.experiment import sample_missing
 from harness.running.settings import RunSettings
 from harness.sampling import rates
 from harness.sampling.rates import Rate, known_rate, measured_rate, tokens
-from harness.scoring.score import Measures
+from harness.scoring.measures import Measures
 from harness.store.clips import Store
 
 EXPERIMENT = Experiment("t", (Condition("cold", Sampling(0.5)), Condition("long", seconds=2.0)), "two things")
@@ -30,7 +30,9 @@ BELL = (Prompt(style="toy-bell"),)
 @pytest.fixture
 def settings(tmp_path, monkeypatch) -> RunSettings:
     monkeypatch.setattr(rates, "rates_file", lambda: tmp_path / "cache" / "rates.json")
-    monkeypatch.setattr(Measures, "load", lambda *names: None)  # what is measured is no part of the plan
+    # What is measured is no part of the plan.
+    monkeypatch.setattr(Measures, "load", lambda *names: None)
+    monkeypatch.setattr("harness.running.dry_run.check_measurable", lambda *names: None)
     return RunSettings("toy", clips=3, seconds=1.0, prompts=BELL, results=tmp_path / "results")
 
 

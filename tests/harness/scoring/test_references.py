@@ -13,6 +13,7 @@ from harness.corpora import reference as corpus_reference
 from harness.corpora.corpus import Corpus
 from harness.corpora.manifest import Track
 from harness.scoring import references
+from harness.scoring.measures import Measures
 from harness.scoring.references import (
     Folder,
     build_from_corpus,
@@ -21,7 +22,6 @@ from harness.scoring.references import (
     read_manifest,
     recipe_for,
 )
-from harness.scoring.score import Measures
 from metrics.api.errors import AudioError as MetricsAudioError
 from metrics.embeddings import load_embedder
 from metrics.embeddings.base import embed_clip
@@ -84,8 +84,8 @@ def test_a_folder_becomes_a_set_that_is_taken_by_name(music):
 def test_it_is_accepted_where_a_reference_is(music):
     build(music, seconds=1.0)
     measures = Measures.load("toy", "mine")
-    assert measures.recipe.excerpt_seconds == 1.0
-    assert fad(load_reference("mine"), measures.reference, 2).plain == pytest.approx(0, abs=1e-6)
+    assert measures.first.recipe.excerpt_seconds == 1.0
+    assert fad(load_reference("mine"), measures.first.reference, 2).plain == pytest.approx(0, abs=1e-6)
 
 
 def test_files_of_one_name_and_two_suffixes_are_two_songs_and_copies_are_one(music):

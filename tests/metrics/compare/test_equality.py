@@ -82,15 +82,15 @@ def test_another_mixture_of_styles_is_not_what_is_found(by):
 
 def test_what_cannot_be_tested_is_refused():
     x, y = units(6, 12), units(6, 13)
-    with pytest.raises(UsageError, match="1 to 5 can be had"):
+    with pytest.raises(UsageError, match="allow 1 to 5"):
         equality_test(x, y, "fad6")
     with pytest.raises(UsageError, match="5 dimensions and the reference in 4"):
         equality_test(x, units(6, 13, dimensions=4), "fad2")
     with pytest.raises(UsageError, match="at least 1"):
         equality_test(x, y, "fad2", permutations=0)
-    with pytest.raises(UsageError, match="a test by 'kid' was asked for"):
+    with pytest.raises(UsageError, match="a test by 'kid' was requested"):
         equality_test(x, y, "kid")
-    with pytest.raises(DegenerateInput, match="1 song is on one side"):
+    with pytest.raises(DegenerateInput, match="1 clip is on one side"):
         equality_test(units(1, 17), y, "kad")
 
 
@@ -127,6 +127,6 @@ def test_frames_are_not_songs(by):
 
 
 def test_of_very_many_songs_some_are_drawn(monkeypatch):
-    monkeypatch.setattr("metrics.compare.equality.MOST_SONGS", 40)
+    monkeypatch.setattr("metrics.compare.equality.MOST_UNITS", 40)
     found = equality_test(units(100, 11), units(100, 12, shift=1.5), "kad", permutations=99)
     assert (found.p, found.n_units, found.n_reference) == (0.01, 20, 20)

@@ -5,7 +5,7 @@ import pytest
 
 from metrics.api.catalogue import metric
 from metrics.api.score import EmbeddingSet
-from metrics.compare.permuted import Relabelled
+from metrics.compare.permuted import Permuted
 from metrics.stats.permutation import swap_test
 
 MADE = {"embedder": {"name": "toy"}, "preprocessing": {"rate": 16000}}
@@ -19,7 +19,7 @@ def random_set(seed, units, shift=0.0):
 
 @pytest.fixture
 def conditions():
-    return Relabelled(random_set(0, 7), random_set(1, 7, 0.5), random_set(2, 12))
+    return Permuted(random_set(0, 7), random_set(1, 7, 0.5), random_set(2, 12))
 
 
 NAMES = ("fad", "kad", "kid", "precision", "recall", "density", "coverage", "vendi", "vendi2", "diversity",
@@ -54,4 +54,4 @@ def test_the_test_is_the_swap_test_of_the_metric(conditions, name):
     )
     assert found.p == expected.p
     assert found.statistic == pytest.approx(expected.statistic, rel=1e-5, abs=1e-6)
-    assert len(calls) == 2 * found.relabellings == 2 * 2**7
+    assert len(calls) == 2 * found.permutations == 2 * 2**7

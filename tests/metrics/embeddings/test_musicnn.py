@@ -1,5 +1,7 @@
 """The port against the original graph (tests/golden/musicnn) with librosa's front end."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 from safetensors.numpy import load_file
 
 from metrics.api.errors import UsageError
-from metrics.embeddings import load_embedder, musicnn, stream
+from metrics.embeddings import load_embedder, musicnn, musicnn_network, stream
 
 EXPECTED = load_file(Path(__file__).parents[2] / "golden" / "musicnn" / "expected.safetensors")
 
@@ -32,16 +34,31 @@ def test_every_layer_is_that_of_the_original_graph(layer):
 
 
 def test_the_log_mel_is_librosas():
-    ours = musicnn.log_mel(torch.from_numpy(golden_audio())).numpy()
+    ours = musicnn_network.log_mel(torch.from_numpy(golden_audio())).numpy()
     assert ours.shape == (1 + golden_audio().size // 256, 96)
     assert np.abs(ours[::12] - EXPECTED["log_mel"]).max() < 1e-5
+
+
+def test_the_tags_are_those_of_the_penultimate_frames_without_torch():
+    embedder = load_embedder("musicnn")
+    logits = musicnn.tag_logits(embedder.embed(golden_audio()))
+    assert np.abs(logits - EXPECTED["logits"]).max() < 1e-4
+    assert np.abs(1 / (1 + np.exp(-logits)) - embedder.tags(golden_audio())).max() < 1e-5
+    with pytest.raises(UsageError):
+        musicnn.tag_logits(np.zeros((3, 50), np.float32))
+
+
+def test_cached_frames_are_named_without_importing_torch():
+    code = "import sys; from metrics.embeddings import load_embedder; load_embedder('musicnn').provenance(); "
+    done = subprocess.run([sys.executable, "-c", f"{code} assert 'torch' not in sys.modules"], check=False)
+    assert done.returncode == 0
 
 
 def test_a_patch_is_embedded_alike_alone_and_among_others():
     long = load_embedder("musicnn").embed(golden_audio())
     # The second patch starts after 62 frames. Alone, its outer frames see zeros in place of the neighbouring samples.
-    mel = musicnn.log_mel(torch.from_numpy(golden_audio()))
-    alone = musicnn.load_network()(mel[62 : 62 + musicnn.PATCH], range(0, 1))["penultimate"].numpy()
+    mel = musicnn_network.log_mel(torch.from_numpy(golden_audio()))
+    alone = musicnn_network.load_network()(mel[62 : 62 + musicnn.PATCH], range(0, 1))["penultimate"].numpy()
     assert np.abs(long[1] - alone[0]).max() < 1e-5
 
 

@@ -19,16 +19,16 @@ def test_any_selection_has_the_values_of_the_metric(seed):
     real = (rng.normal(size=(9, 3))[song] + 0.3 * rng.normal(size=(len(song), 3))).astype(np.float32)
     found = Neighbourhoods(frames, clip, EmbeddingSet(real, song))
     rows = np.flatnonzero(np.isin(clip, rng.choice(12, 8, replace=False)))
-    expected = prdc_of_rows(real, frames[rows], real_songs=song, made_songs=clip[rows])
+    expected = prdc_of_rows(real, frames[rows], real_units=song, made_units=clip[rows])
     assert {name: found.value(name, rows) for name in NAMES} == pytest.approx(expected)
 
 
 def test_too_few_songs_are_refused():
     rng = np.random.default_rng(0)
     frames = rng.normal(size=(8, 2)).astype(np.float32)
-    with pytest.raises(DegenerateInput, match="the reference holds 5 songs"):
+    with pytest.raises(DegenerateInput, match="the reference holds 5 clips"):
         Neighbourhoods(frames, np.arange(8), EmbeddingSet(frames[:5], np.arange(5)))
     found = Neighbourhoods(frames, np.arange(8), EmbeddingSet(frames, np.arange(8)))
     assert found.value("precision", np.arange(4)) > 0
-    with pytest.raises(DegenerateInput, match="the generated set holds 4 songs"):
+    with pytest.raises(DegenerateInput, match="the generated set holds 4 clips"):
         found.value("recall", np.arange(4))

@@ -7,7 +7,7 @@ from metrics.io.audio import Preprocessing
 from metrics.reference.sets import build_reference, load_reference, reference_names, save_reference, shipped_folder
 from metrics.reference.statistics import compute
 from metrics.sets.frechet import fad
-from metrics.stats.reliability import doubts_of_tails, rules
+from metrics.stats.reliability import rules, tail_warnings
 
 TOY = load_embedder("toy")
 
@@ -81,4 +81,4 @@ def test_the_default_reference_is_large_enough_for_the_headline_distance():
     assert reference.n_units >= rules()["components"]["fad"]["reference_units"]
     assert compute(reference, 16).explained >= rules()["components"]["explained_variance"]
     tracks = [reference.frames[reference.units == track].mean(0) for track in np.unique(reference.units)]
-    assert doubts_of_tails(tracks) == []
+    assert tail_warnings(tracks) == []

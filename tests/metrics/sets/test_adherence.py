@@ -100,7 +100,7 @@ def test_recall_grows_with_k(seed, k):
 def test_few_prompts_are_said_to_be_few():
     score = text_audio_similarity(pairs(1.0, prompts=3))
     assert not score.reliable
-    assert "take 5 or more" in score.note
+    assert "take 5 or more" in score.why
     assert text_audio_similarity(pairs(1.0, prompts=5)).reliable
 
 

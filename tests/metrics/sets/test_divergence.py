@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.compare.difference import paired_difference
 from metrics.sets.divergence import (
     inception_score,
     is_softmax,
@@ -13,8 +14,6 @@ from metrics.sets.divergence import (
     kld_sigmoid_mean,
     kld_softmax_mean,
     kld_softmax_pooled,
-    paired_kld,
-    paired_kld_softmax_mean,
 )
 from metrics.stats.resampling import jackknife
 
@@ -76,10 +75,8 @@ def test_the_direction_is_from_the_reference():
 
 def test_pairs_of_conditions():
     real, first, second = probabilities(15, 4), probabilities(15, 5), probabilities(15, 6, first=4.0)
-    difference = paired_kld_softmax_mean(first, second, real)
+    difference = paired_difference("kld_softmax_mean", first, second, real)
     assert difference.value == pytest.approx(kld_softmax_mean(second, real).value - kld_softmax_mean(first, real).value)
-    with pytest.raises(UsageError, match="kld_softmax_mean or kld_sigmoid_mean"):
-        paired_kld("kld_softmax_pooled", first, second, real)
 
 
 def test_what_are_no_probabilities_is_refused():
@@ -89,7 +86,7 @@ def test_what_are_no_probabilities_is_refused():
         inception_score([[0.2, 0.4]])
     with pytest.raises(UsageError, match="clips, classes"):
         kl_softmax([[0.5, 0.5]], [[0.2, 0.3, 0.5]])
-    with pytest.raises(UsageError, match="same songs"):
+    with pytest.raises(UsageError, match="same units"):
         kld_softmax_mean(probabilities(5, 7), probabilities(6, 8))
     with pytest.raises(DegenerateInput, match="at least 3"):
         is_softmax(probabilities(2, 9))

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.compare.difference import paired_difference
 from metrics.sets.diversity import (
     centre_of,
     cosine_diversity,
     diversity_of_rows,
     effective_number,
-    paired_diversity,
     vendi,
     vendi2,
     vendi_inf,
@@ -21,7 +21,7 @@ from metrics.sets.diversity import (
     vendi_of_kernel,
     vendi_of_rows,
 )
-from metrics.stats.resampling import p_value
+from tests.metrics.compare.conditions import p_of
 
 
 def clips(seed, n=12, dimensions=5, spread=1.0):
@@ -110,9 +110,9 @@ def test_what_is_more_varied_scores_higher():
     for metric in (vendi, cosine_diversity):
         assert metric(far).value > metric(near).value + 3 * metric(far).stderr
     for name in ("vendi", "diversity"):
-        difference = paired_diversity(name, near, far)
+        difference = paired_difference(name, near, far)
         assert difference.value > 0
-        assert p_value(difference) < 0.01
+        assert p_of(difference) < 0.01
 
 
 def test_the_error_of_diversity_is_that_of_repeated_samples():
@@ -151,5 +151,3 @@ def test_input_without_a_value_is_refused():
         vendi_of_kernel([[1, 0.5], [0.2, 1]])
     with pytest.raises(UsageError, match="diagonal"):
         vendi_of_kernel([[2, 0], [0, 2]])
-    with pytest.raises(UsageError, match="vendi, vendi2, vendi_inf, diversity"):
-        paired_diversity("fad", clips(6), clips(7))

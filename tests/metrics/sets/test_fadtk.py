@@ -60,7 +60,7 @@ def test_merging_files_gives_the_moments_of_all_frames():
 
 def test_what_fadtk_makes_nan_of_is_refused():
     x = EmbeddingSet.from_clips([np.zeros((1, 24)), np.ones((2, 24))], ["a", "b"], {})
-    with pytest.raises(DegenerateInput, match="song a is a single frame"):
+    with pytest.raises(DegenerateInput, match="clip a is a single frame"):
         fadtk_fad(x, files(9, 5))
     there = EmbeddingSet(x.frames, x.units, {"embedder": {"name": "musicnn"}})
     with pytest.raises(UsageError, match="embedder is"):

@@ -3,15 +3,12 @@ import pytest
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.compare.difference import paired_difference
 from metrics.sets.diversity import unit_rows, vendi_of_rows
 from metrics.sets.frame_diversity import (
     across_prompt_diversity,
-    diversity_across_songs,
+    diversity_across_units,
     frame_diversity,
-    paired_frame_diversity,
-    paired_frames,
-    paired_prompt_effect,
-    paired_prompts,
     prompt_effect,
     vendi_frames,
     within_prompt_diversity,
@@ -35,8 +32,8 @@ def test_pairs_of_one_song_are_left_out():
     data = clips(7, 1)
     unit = unit_rows(data.frames)
     other = data.units[:, None] != data.units
-    assert diversity_across_songs(data.frames, data.units) == pytest.approx(1 - (unit @ unit.T)[other].mean())
-    assert frame_diversity(data).value == pytest.approx(diversity_across_songs(data.frames, data.units))
+    assert diversity_across_units(data.frames, data.units) == pytest.approx(1 - (unit @ unit.T)[other].mean())
+    assert frame_diversity(data).value == pytest.approx(diversity_across_units(data.frames, data.units))
 
 
 def test_its_expectation_does_not_depend_on_the_number_of_frames():
@@ -49,7 +46,7 @@ def test_its_expectation_does_not_depend_on_the_number_of_frames():
 @pytest.mark.parametrize("n", [9, 33])
 def test_leaving_songs_out_is_measuring_without_them(n):
     data = clips(n, 3)
-    part = jackknife(lambda some: diversity_across_songs(some.frames, some.units), data)
+    part = jackknife(lambda some: diversity_across_units(some.frames, some.units), data)
     assert frame_diversity(data).stderr == pytest.approx(np.sqrt(part.variance), rel=1e-6)
     part = jackknife(lambda some: vendi_of_rows(some.frames), data)
     assert vendi_frames(data).value == pytest.approx(vendi_of_rows(data.frames))
@@ -68,12 +65,10 @@ def test_a_reference_gives_the_point_to_look_from():
 def test_pairs_of_conditions():
     first, second = clips(12, 6), clips(12, 6)
     wider = EmbeddingSet(second.frames - 0.9, second.units)
-    difference = paired_frame_diversity(first, wider)
+    difference = paired_difference("frame_diversity", first, wider)
     assert difference.value == pytest.approx(frame_diversity(wider).value - frame_diversity(first).value)
     assert difference.value > 2 * difference.stderr
-    assert paired_frame_diversity(first, second).stderr == 0
-    with pytest.raises(UsageError, match="frame_diversity, vendi_frames"):
-        paired_frames("vendi", first, second)
+    assert paired_difference("frame_diversity", first, second).stderr == 0
 
 
 def test_prompts_that_move_the_clips_have_an_effect():
@@ -85,7 +80,8 @@ def test_prompts_that_move_the_clips_have_an_effect():
     )
     assert effect.value == pytest.approx(across.value - within.value)
     assert (effect.direction, effect.provenance["prompts"]) == ("none", 8)
-    assert paired_prompt_effect(free, bound).value == pytest.approx(effect.value - prompt_effect(free).value)
+    difference = paired_difference("prompt_effect", free, bound)
+    assert difference.value == pytest.approx(effect.value - prompt_effect(free).value)
 
 
 def test_within_and_across_are_means_over_prompts_of_means_over_pairs():
@@ -111,5 +107,3 @@ def test_prompts_can_be_given_by_clip():
         within_prompt_diversity(plain, prompts={song: f"p{song % 2}" for song in range(12)})
     with pytest.raises(DegenerateInput, match="'p11' has one clip"):
         within_prompt_diversity(plain, prompts={song: f"p{song if song == 11 else song % 4}" for song in range(12)})
-    with pytest.raises(UsageError, match="prompt_effect"):
-        paired_prompts("vendi", data, data)

@@ -5,8 +5,9 @@ import pytest
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
-from metrics.sets.frechet import fad, growing_error_interval, headline_components, paired_fad
-from metrics.stats.resampling import p_value
+from metrics.compare.difference import paired_fad
+from metrics.sets.frechet import fad, growing_error_interval, headline_components
+from tests.metrics.compare.conditions import p_of
 
 
 def units(n, spectrum, seed, shift=0.0, frames=4, first=0, scale=1.0):
@@ -71,15 +72,15 @@ def test_too_few_songs_leave_a_value_that_ranks_and_the_number_it_takes_is_named
     spectrum = np.ones(25)
     score = fad(units(10, spectrum, 9), units(40, spectrum, 10))
     assert (score.reliable, score.interval) == (False, None)
-    assert "biased, ranking only: 10 clips, and it takes" in score.note
-    assert "40 reference tracks, and it takes" in score.note
+    assert "10 clips, and it takes" in score.why
+    assert "40 reference tracks, and it takes" in score.why
     many = fad(units(90, np.ones(80), 9), units(90, np.ones(80), 10))
     assert (many.reliable, many.interval) == (False, None)
-    assert "beyond 58 no number of songs is known to be enough" in many.note
+    assert "beyond 58 no number of clips is known to be enough" in many.why
     eight = fad(units(10, spectrum, 9), units(40, spectrum, 10), 8)
     assert not eight.reliable
     assert eight.interval is not None
-    assert "biased: 10 clips" in eight.note
+    assert "10 clips" in eight.why
     steep = 30 * 0.3 ** np.arange(12)
     some = fad(units(30, steep, 9), units(60, steep, 10), 3)
     assert some.reliable
@@ -93,7 +94,7 @@ def test_heavy_tails_are_refused():
     score = fad(EmbeddingSet(x.frames * outlying, x.units), y)
     assert fad(x, y).reliable
     assert (score.reliable, score.interval) == (False, None)
-    assert "heavy tails" in score.note
+    assert "heavy tails" in score.why
 
 
 def test_the_interval_reaches_further_up_than_down():
@@ -139,10 +140,10 @@ def test_a_paired_difference_cancels_what_the_conditions_share():
     assert difference.name == "fad difference"
     assert difference.interval is not None
     assert difference.interval[0] < 12 < difference.interval[1]
-    assert p_value(difference) < 0.05
+    assert p_of(difference) < 0.05
     assert paired_fad(moved, x, y).value == pytest.approx(-difference.value)
     same = paired_fad(x, x, y)
-    assert (same.value, same.stderr, p_value(same)) == (0, 0, 1)
+    assert (same.value, same.stderr, same.p) == (0, 0, 1)
 
 
 def test_a_colder_condition_does_not_win_by_the_bias_alone():
@@ -163,7 +164,7 @@ def test_sets_that_do_not_compare_are_refused():
         fad(x, there)
     with pytest.raises(UsageError, match="use the embedder that the reference was made with"):
         fad(x, units(6, SPECTRUM[:5], 20))
-    with pytest.raises(UsageError, match="same songs"):
+    with pytest.raises(UsageError, match="same units"):
         paired_fad(x, units(6, SPECTRUM, 21, first=1), units(9, SPECTRUM, 22))
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
-from metrics.sets.kernel import kad, kad_of_rows, kid, kid_of_rows, median_distance, paired_kad, paired_kid
+from metrics.compare.difference import paired_difference
+from metrics.sets.kernel import kad, kad_of_rows, kid, kid_of_rows, median_distance
 from metrics.stats.resampling import jackknife
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "metrics"
@@ -24,7 +25,7 @@ def units(n, seed, frames=1, dimensions=6, shift=0.0, scale=1.0, between=0.8, fi
     return EmbeddingSet(rows.reshape(-1, dimensions), np.repeat(np.arange(first, first + n), frames))
 
 
-def written_out(x, y, kernel, x_songs, y_songs):
+def written_out(x, y, kernel, x_units, y_units):
     """The definition, pair by pair."""
     x, y = x.astype(np.float64), y.astype(np.float64)
 
@@ -32,7 +33,7 @@ def written_out(x, y, kernel, x_songs, y_songs):
         other = ids[:, None] != ids
         return np.mean([kernel(rows[i], rows[j]) for i, j in zip(*np.nonzero(other), strict=True)])
 
-    return within(x, x_songs) + within(y, y_songs) - 2 * np.mean([[kernel(a, b) for b in y] for a in x])
+    return within(x, x_units) + within(y, y_units) - 2 * np.mean([[kernel(a, b) for b in y] for a in x])
 
 
 def test_gaussians_have_a_closed_form():
@@ -138,13 +139,13 @@ def test_the_interval_covers_the_truth():
 def test_pairs_cancel_what_two_conditions_share():
     reference, first = units(40, 12, 3), units(30, 13, 3)
     second = EmbeddingSet(first.frames + 0.4, first.units)
-    for paired, metric in ((paired_kad, kad), (paired_kid, kid)):
-        difference = paired(first, second, reference)
+    for metric in (kad, kid):
+        difference = paired_difference(metric, first, second, reference)
         alone = [metric(data, reference) for data in (first, second)]
         assert difference.value == pytest.approx(alone[1].value - alone[0].value)
         assert difference.stderr < alone[0].stderr + alone[1].stderr
         assert difference.name == f"{alone[0].name} difference"
-    assert paired_kad(first, first, reference).stderr == 0
+    assert paired_difference("kad", first, first, reference).stderr == 0
 
 
 def test_the_bandwidth_is_the_median_of_pairs_of_different_songs():
@@ -166,14 +167,14 @@ def test_the_bandwidth_of_a_large_reference_is_nearly_that_of_all_its_pairs(monk
 
 def test_few_songs_are_said_to_be_few():
     assert not kad(units(5, 19), units(60, 20)).reliable
-    assert "5 clips, and it takes 16" in kad(units(5, 19), units(60, 20)).note
+    assert "5 clips, and it takes 16" in kad(units(5, 19), units(60, 20)).why
     assert kad(units(16, 19), units(60, 20)).reliable
 
 
 def test_what_has_no_distance_is_refused():
     rows = units(4, 21).frames
-    with pytest.raises(DegenerateInput, match="one song"):
-        kad_of_rows(rows, rows, 1.0, x_songs=[1, 1, 1, 1])
+    with pytest.raises(DegenerateInput, match="one clip"):
+        kad_of_rows(rows, rows, 1.0, x_units=[1, 1, 1, 1])
     with pytest.raises(DegenerateInput, match="same point"):
         kad_of_rows(rows, np.ones((4, 6)))
     with pytest.raises(DegenerateInput, match="frames of at least 2"):
@@ -183,4 +184,4 @@ def test_what_has_no_distance_is_refused():
     with pytest.raises(UsageError, match="positive"):
         kad_of_rows(rows, rows, bandwidth=0.0)
     with pytest.raises(UsageError, match="one id for a frame"):
-        kad_of_rows(rows, rows, 1.0, x_songs=[1, 2])
+        kad_of_rows(rows, rows, 1.0, x_units=[1, 2])

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.compare.difference import paired_difference
 from metrics.near.neighbours import balls
 from metrics.near.pairwise import Cloud, centre, slices
-from metrics.sets.manifold import NAMES, coverage, density, paired_manifold, prdc, prdc_of_rows, precision, recall
+from metrics.sets.manifold import NAMES, coverage, density, prdc, prdc_of_rows, precision, recall
 from metrics.stats.resampling import jackknife
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "metrics"
@@ -30,7 +31,7 @@ def by_song(values, ids, reduce):
     return np.stack([reduce(values[ids == song], axis=0) for song in np.unique(ids)])
 
 
-def written_out(real, made, k, real_songs, made_songs):
+def written_out(real, made, k, real_units, made_units):
     def squares(a, b):
         return np.sum((a[:, None].astype(np.float64) - b) ** 2, axis=2)
 
@@ -39,10 +40,10 @@ def written_out(real, made, k, real_songs, made_songs):
         return np.sort(nearest, axis=0)[k - 1]
 
     between = squares(real, made)
-    in_real, in_made = between < radii(real, real_songs)[:, None], between < radii(made, made_songs)
+    in_real, in_made = between < radii(real, real_units)[:, None], between < radii(made, made_units)
     return {
         "precision": in_real.any(0).mean(), "recall": in_made.any(1).mean(),
-        "density": by_song(in_real, real_songs, np.any).sum(0).mean() / k, "coverage": in_real.any(1).mean(),
+        "density": by_song(in_real, real_units, np.any).sum(0).mean() / k, "coverage": in_real.any(1).mean(),
     }  # fmt: skip
 
 
@@ -233,19 +234,17 @@ def test_a_paired_difference_is_that_of_the_values():
     real, first = units(40, 17, 2), units(30, 18, 2)
     second = EmbeddingSet(first.frames * np.float32(0.5), first.units)
     for name, metric in (("recall", recall), ("coverage", coverage), ("precision", precision)):
-        difference = paired_manifold(name, first, second, real)
+        difference = paired_difference(name, first, second, real)
         assert difference.value == pytest.approx(metric(second, real).value - metric(first, real).value)
-    assert paired_manifold("recall", first, first, real).stderr == 0
-    with pytest.raises(UsageError, match="precision, recall"):
-        paired_manifold("fad", first, second, real)
+    assert paired_difference("recall", first, first, real).stderr == 0
 
 
 def test_what_has_too_few_neighbours_is_refused():
-    with pytest.raises(DegenerateInput, match="as few as 4 other songs"):
+    with pytest.raises(DegenerateInput, match="as few as 4 other clips"):
         prdc(units(6, 19), units(30, 20))  # one of 6 is left out
     assert not prdc(units(7, 19), units(30, 20))["recall"].reliable
-    with pytest.raises(DegenerateInput, match="as few as 1 other songs"):
-        prdc_of_rows(units(4, 21).frames, units(4, 22).frames, real_songs=[1, 1, 2, 2])
+    with pytest.raises(DegenerateInput, match="as few as 1 other clips"):
+        prdc_of_rows(units(4, 21).frames, units(4, 22).frames, real_units=[1, 1, 2, 2])
     with pytest.raises(UsageError, match="at least 1"):
         prdc_of_rows(units(9, 21).frames, units(9, 22).frames, k=0)
     with pytest.raises(UsageError, match="4 and 3 dimensions"):

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
-from metrics.sets.mauve import mad, mad_of_rows, mauve_of_histograms, paired_mad
+from metrics.compare.difference import paired_difference
+from metrics.sets.mauve import mad, mad_of_rows, mauve_of_histograms
 
 
 def units(n, seed, frames=1, dimensions=8, shift=0.0):
@@ -59,9 +60,9 @@ def test_frames_of_a_song_do_not_fill_clusters_by_themselves():
 def test_pairs_of_conditions():
     real, first = units(60, 8), units(60, 9)
     second = EmbeddingSet(first.frames + np.float32(0.8), first.units)
-    difference = paired_mad(first, second, real)
+    difference = paired_difference("mad", first, second, real)
     assert difference.value == pytest.approx(mad(second, real).value - mad(first, real).value)
-    assert paired_mad(first, first, real).value == 0
+    assert paired_difference("mad", first, first, real).value == 0
 
 
 def test_few_clips_are_said_to_be_few_and_alike_ones_are_alike():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from metrics.api.score import EmbeddingSet
-from metrics.sets.mmd import Cubic, Gaussian, Side, mmd, song_sums
+from metrics.sets.mmd import Cubic, Gaussian, Side, mmd, unit_sums
 
 
 def units(n, seed, frames=1, dimensions=6):
@@ -30,9 +30,9 @@ def test_sums_between_songs():
     x = units(5, 17, 3)
     kernel = np.exp(-np.sum((x.frames[:, None] - x.frames) ** 2, axis=2) / 2 / 4)
     expected = kernel.reshape(5, 3, 5, 3).sum((1, 3)) * (1 - np.eye(5))
-    assert song_sums(Gaussian(2.0), x.frames, x.units) == pytest.approx(expected, rel=1e-5)
+    assert unit_sums(Gaussian(2.0), x.frames, x.units) == pytest.approx(expected, rel=1e-5)
     many = units(500, 18, 5)
-    sums = song_sums(Gaussian(2.0), many.frames, many.units)
+    sums = unit_sums(Gaussian(2.0), many.frames, many.units)
     assert sums == pytest.approx(sums.T)
     i, j = 3, 460
     pair = np.exp(-np.sum((many.frames[15:20, None] - many.frames[2300:2305]) ** 2, axis=2) / 8).sum()

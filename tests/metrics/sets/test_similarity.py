@@ -5,19 +5,19 @@ from hypothesis import strategies as st
 
 from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.compare.difference import paired_difference
 from metrics.sets.similarity import (
     centroid_similarities,
     centroid_similarity,
     chroma_match,
     chroma_similarity,
-    paired_similarity,
     prompt_similarities,
     prompt_similarity,
     split_prompt,
 )
-from metrics.stats.resampling import p_value
 from metrics.waves.clips import AudioSet
 from tests.metrics import synthetic
+from tests.metrics.compare.conditions import p_of
 
 AXES = {"folk": [1.0, 0, 0], "jazz": [0, 1.0, 0], "rock": [0, 0, 1.0]}
 
@@ -66,12 +66,12 @@ def test_the_value_is_the_mean_over_clips_and_its_error_that_of_a_mean():
 
 
 def test_a_pulled_condition_is_nearer_in_pairs():
-    weak, strong = (centroid_similarities(styled(pull), REFERENCE) for pull in (0.3, 3.0))
-    difference = paired_similarity("style_similarity", weak, strong, styled(3.0))
+    weak, strong = (styled(pull) for pull in (0.3, 3.0))
+    difference = paired_difference("style_similarity", weak, strong, REFERENCE)
+    before, after = (centroid_similarities(data, REFERENCE) for data in (weak, strong))
+    assert difference.value == pytest.approx(np.mean([after[unit] - before[unit] for unit in before]))
     assert difference.value > 0
-    assert p_value(difference) < 0.05
-    with pytest.raises(UsageError, match="same songs"):
-        paired_similarity("style_similarity", weak, {0: 1.0}, styled(3.0))
+    assert p_of(difference) < 0.05
 
 
 def test_a_prompt_is_cut_off_its_continuation():
@@ -89,7 +89,7 @@ def test_what_has_no_counterpart_is_refused():
         centroid_similarity(EmbeddingSet(data.frames, data.units), REFERENCE)
     with pytest.raises(DegenerateInput, match="no music of style 'rock': it has folk, jazz"):
         centroid_similarity(data, REFERENCE.select(np.asarray(REFERENCE.strata) != "rock"))
-    with pytest.raises(UsageError, match="same songs"):
+    with pytest.raises(UsageError, match="same units"):
         prompt_similarity(data, data.select(data.units > 3))
     with pytest.raises(DegenerateInput, match="at least 3"):
         prompt_similarity(data.select(data.units < 2), data.select(data.units < 2))
@@ -132,7 +132,7 @@ def test_clips_without_pitch_or_pair_are_refused():
     silent = AudioSet([np.zeros(synthetic.RATE, np.float32)] * 4, synthetic.RATE, list("abcd"))
     with pytest.raises(DegenerateInput, match="point nowhere"):
         chroma_similarity(clips, silent)
-    with pytest.raises(UsageError, match="same songs"):
+    with pytest.raises(UsageError, match="same units"):
         chroma_similarity(clips, AudioSet(clips.clips, synthetic.RATE, list("abce")))
     with pytest.raises(UsageError, match="12 pitch classes"):
         chroma_match([1, 2], [3, 4])

@@ -7,9 +7,8 @@ from metrics.api.catalogue import CATALOGUE
 from metrics.api.score import EmbeddingSet
 from metrics.sets.diversity import vendi
 from metrics.sets.manifold import prdc
-from metrics.sets.sides import Estimate, Kind
 from metrics.stats.limits import limits_of, within_limits
-from metrics.waves.clips import mean_score
+from metrics.stats.scoring import Kind, LeftOut, mean_score
 
 
 def units(n, seed, scale=1.0):
@@ -34,16 +33,16 @@ def test_an_interval_is_cut_and_the_error_stays():
     score = prdc(wide, units(25, 1))["precision"]
     assert score.interval is not None
     assert score.value + 2 * score.stderr > 1 >= score.interval[1] > score.value
-    difference = Kind("precision", score.unit, "higher").score(Estimate(-0.9, 0.2, (-1.3, -0.5), 9), (wide, wide))
-    assert difference.interval == (-1, -0.5)
-    shares = mean_score("copied", [1.0] * 9 + [0.0], range(10), unit="share", direction="lower")
+    kind = Kind("copied", "share", "lower", needs_calibration=False)
+    shares = mean_score(kind, [1.0] * 9 + [0.0], range(10))
     assert shares.interval is not None
     assert shares.interval[1] == 1
 
 
 def test_vendi_is_at_most_the_clips_it_was_drawn_at():
     score = vendi(units(12, 2), clips=5)
-    wide = Kind("vendi", "clips", "higher").score(Estimate(4, 9, (-20, 30), 3), units(12, 2), drawn_units=5)
+    noisy = LeftOut(4.0, [4 + np.resize([-3.0, 3.0], 12)]).of(units(12, 2))
+    wide = Kind("vendi", "clips", "higher").score(noisy, units(12, 2), about={"drawn_units": 5})
     assert score.interval is not None
     assert 1 <= score.interval[0] < score.interval[1] <= 5
     assert wide.interval == (1, 5)

@@ -21,7 +21,7 @@ def test_signs_are_all_flipped_where_they_are_few():
     assert sign_flip_test([1.0, 1.0, 1.0, 1.0]).p == 2 / 16
     assert sign_flip_test([0.0, 0.0]).p == 1
     found = sign_flip_test([0.3, -0.1, 0.7])
-    assert (found.statistic, found.relabellings) == (pytest.approx(0.3), 8)
+    assert (found.statistic, found.permutations) == (pytest.approx(0.3), 8)
     rng = np.random.default_rng(13)
     assert sign_flip_test(rng.standard_normal(40) + 1).p == 0.001
     null = [sign_flip_test(rng.standard_normal(10)).p for _ in range(100)]
@@ -33,8 +33,8 @@ def test_swapping_conditions_is_flipping_the_signs_of_a_mean():
     differences = second.means()[1].mean(1) - first.means()[1].mean(1)
     by_set, by_sign = swap_test(mean, first, second), sign_flip_test(differences)
     assert by_set.statistic == pytest.approx(by_sign.statistic, abs=1e-6)
-    assert (by_set.p, by_set.relabellings) == (by_sign.p, 128)
-    with pytest.raises(UsageError, match="same songs"):
+    assert (by_set.p, by_set.permutations) == (by_sign.p, 128)
+    with pytest.raises(UsageError, match="same units"):
         swap_test(mean, first, units(8, 16))
 
 

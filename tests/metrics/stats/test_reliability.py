@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 
 from metrics.api.score import EmbeddingSet
+from metrics.compare.difference import paired_difference
 from metrics.sets.diversity import vendi
-from metrics.sets.kernel import kad, paired_kad
+from metrics.sets.kernel import kad
 from metrics.sets.similarity import prompt_similarity
 from metrics.stats.reliability import (
-    doubts_in_components,
-    doubts_in_full,
-    doubts_of_interval,
-    doubts_of_tails,
+    component_warnings,
     effective_dimension,
+    full_dimension_warnings,
     interval_rules,
+    interval_warnings,
     rules,
-    songs_in_full,
+    tail_warnings,
     tail_weight,
+    units_in_full,
 )
 from tests.calibration.interval_report import interval_verdicts
 from tests.calibration.report import ERRORS, LEAST_COVERAGE, MOST_BIAS, MOST_FALSE, verdicts
@@ -34,35 +35,35 @@ def test_equal_eigenvalues_count_fully_and_small_ones_by_their_roots():
 
 def test_songs_needed_grow_with_the_effective_dimension():
     for score, table in rules()["full"].items():
-        assert [songs_in_full(score, dimension) for dimension, _ in table] == [units for _, units in table]
-        assert songs_in_full(score, table[-1][0] + 1) is None
+        assert [units_in_full(score, dimension) for dimension, _ in table] == [units for _, units in table]
+        assert units_in_full(score, table[-1][0] + 1) is None
         assert all(before <= after for before, after in itertools.pairwise(table))
 
 
 def test_what_is_too_little_is_named():
     needed = rules()["components"]["fad"]
-    assert doubts_in_components("fad", 16, 0.9, needed["songs"], needed["reference_units"]) == []
-    assert doubts_in_components("fad", 16, 0.9, needed["songs"] - 1, 40) == [
+    assert component_warnings("fad", 16, 0.9, needed["songs"], needed["reference_units"]) == []
+    assert component_warnings("fad", 16, 0.9, needed["songs"] - 1, 40) == [
         f"{needed['songs'] - 1} clips, and it takes {needed['songs']}",
         f"40 reference tracks, and it takes {needed['reference_units']}",
     ]
-    assert doubts_in_components("fad", 16, 0.9, 300, 60) == ["60 reference tracks, and it takes 300"]
-    assert doubts_in_components("paired fad", 16, 0.9, 120, 60) == []
-    assert doubts_in_components("fad", 16, 0.5, 200, 200) == ["components with 50% of the variance, and it takes 80%"]
-    assert "use more" in doubts_in_components("fad", 8, 0.5, 200, 200)[0]
-    assert doubts_in_components("fad", 25, 0.9, 200, 200) == ["25 components, and 16 is the most that is known to work"]
-    assert doubts_in_components("paired fad", 16, 0.9, 16, 60) == []
-    assert len(doubts_in_full("fad", np.ones(20), 60, 60)) == 2
+    assert component_warnings("fad", 16, 0.9, 300, 60) == ["60 reference tracks, and it takes 300"]
+    assert component_warnings("paired fad", 16, 0.9, 120, 60) == []
+    assert component_warnings("fad", 16, 0.5, 200, 200) == ["components with 50% of the variance, and it takes 80%"]
+    assert "use more" in component_warnings("fad", 8, 0.5, 200, 200)[0]
+    assert component_warnings("fad", 25, 0.9, 200, 200) == ["25 components, and 16 is the most that is known to work"]
+    assert component_warnings("paired fad", 16, 0.9, 16, 60) == []
+    assert len(full_dimension_warnings("fad", 20, 60, 60)) == 2
     assert (
-        "an effective dimension of 200, and beyond 58 no number" in doubts_in_full("fad", np.ones(200), 5000, 5000)[0]
+        "an effective dimension of 200, and beyond 58 no number" in full_dimension_warnings("fad", 200, 5000, 5000)[0]
     )
 
 
 def test_heavy_tails_are_seen():
     rng = np.random.default_rng(0)
     normal = rng.standard_normal((200, 16))
-    assert doubts_of_tails(normal) == []
-    assert "heavy tails" in doubts_of_tails(normal, normal / np.sqrt(rng.chisquare(3, (200, 1))))[0]
+    assert tail_warnings(normal) == []
+    assert "heavy tails" in tail_warnings(normal, normal / np.sqrt(rng.chisquare(3, (200, 1))))[0]
     assert tail_weight(np.ones((5, 3)))[0] == 1.0
     assert tail_weight(normal[:12, :2])[1] > 1.5 > tail_weight(normal)[1]
     assert tail_weight(normal[:8]) == pytest.approx(tail_weight(normal[:8] @ np.linalg.qr(rng.random((16, 16)))[0]))
@@ -125,12 +126,12 @@ def test_too_few_clips_or_tracks_are_marked_with_what_it_takes():
     assert kad(some(least, 0), some(tracks, 1)).reliable
     score = kad(some(least - 1, 0), some(tracks - 1, 1))
     assert not score.reliable
-    assert f"{least - 1} clips, and it takes {least}" in score.note
-    assert f"{tracks - 1} reference tracks, and it takes {tracks}" in score.note
-    assert paired_kad(some(60, 0), some(60, 2), some(60, 1)).reliable
-    assert not paired_kad(some(5, 0), some(5, 2), some(60, 1)).reliable
+    assert f"{least - 1} clips, and it takes {least}" in score.why
+    assert f"{tracks - 1} reference tracks, and it takes {tracks}" in score.why
+    assert paired_difference("kad", some(60, 0), some(60, 2), some(60, 1)).reliable
+    assert not paired_difference("kad", some(5, 0), some(5, 2), some(60, 1)).reliable
     assert not vendi(some(60, 0), clips=5).reliable
     assert vendi(some(60, 0)).reliable
     assert not prompt_similarity(some(5, 0), some(5, 1)).reliable
     assert prompt_similarity(some(60, 0), some(60, 1)).reliable
-    assert doubts_of_interval("of a plug-in", 1000, 1000) == ["its interval was not tried by simulation"]
+    assert interval_warnings("of a plug-in", 1000, 1000) == ["its interval was not tried by simulation"]

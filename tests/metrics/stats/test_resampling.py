@@ -1,9 +1,24 @@
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
-from metrics.api.errors import DegenerateInput, UsageError
+from metrics.api.errors import UsageError
+from metrics.api.replicates import FoldValues, Replicates
 from metrics.api.score import EmbeddingSet, Score
-from metrics.stats.resampling import assign_folds, delete_groups, estimate, jackknife, p_value, paired_difference
+from metrics.compare.difference import paired_difference
+from metrics.stats.resampling import (
+    Estimate,
+    agreeing,
+    combine,
+    delete_groups,
+    deviations,
+    estimate,
+    estimate_of,
+    jackknife,
+    leave_out,
+    p_of,
+    p_value,
+)
 
 
 def one_frame_each(values, strata=None):
@@ -12,40 +27,6 @@ def one_frame_each(values, strata=None):
 
 def mean(data):
     return float(data.frames.mean(dtype=np.float64))
-
-
-def test_up_to_twenty_songs_are_left_out_one_at_a_time():
-    (folds,) = assign_folds(one_frame_each(range(17)))
-    assert sorted(folds.tolist()) == list(range(17))
-
-
-def test_more_songs_are_left_out_in_twenty_groups_of_nearly_equal_size():
-    (folds,) = assign_folds(one_frame_each(range(50)))
-    assert set(np.bincount(folds).tolist()) == {2, 3}
-    assert len(np.bincount(folds)) == 20
-
-
-def test_every_group_takes_its_share_of_each_stratum_and_few_groups_are_dealt_again():
-    strata = np.repeat(["folk", "jazz", "rock"], [5, 10, 5])
-    all_folds = assign_folds(one_frame_each(range(20), strata))
-    assert len(all_folds) == 4
-    for folds in all_folds:
-        assert folds.max() == 4
-        for group in range(5):
-            assert [int((strata[folds == group] == style).sum()) for style in ("folk", "jazz", "rock")] == [1, 2, 1]
-    assert any(not np.array_equal(all_folds[0], other) for other in all_folds[1:])
-
-
-def test_strata_of_fewer_than_four_songs_are_pooled():
-    strata = np.repeat(["a", "b", "c"], [1, 2, 9])
-    assert all(folds.max() == 11 for folds in assign_folds(one_frame_each(range(12), strata)))
-    strata = np.repeat(["a", "b", "c"], [2, 2, 8])
-    assert all(folds.max() == 3 for folds in assign_folds(one_frame_each(range(12), strata)))
-
-
-def test_two_songs_are_too_few():
-    with pytest.raises(DegenerateInput, match="2 clips were given: an error bar takes at least 3"):
-        assign_folds(one_frame_each([1, 2]))
 
 
 @pytest.mark.parametrize("n", [12, 20])
@@ -63,7 +44,7 @@ def test_the_error_of_a_mean_leaves_out_what_lies_between_strata():
     noise = rng.standard_normal(20)
     part = jackknife(mean, one_frame_each(noise + offsets, np.repeat(["a", "b"], 10)))
     within = (noise[:10].var(ddof=1) + noise[10:].var(ddof=1)) / 2 / 20
-    # The groups are dealt at random: 2 dealings of 10 groups estimate the within-stratum variance with 18 degrees.
+    # Folds are assigned by chance: 4 rounds of 10 folds estimate the within-stratum variance with 18 degrees.
     assert part.variance == pytest.approx(within, rel=0.8)
     assert part.df == 18
 
@@ -105,14 +86,77 @@ def test_pairs_cancel_what_two_conditions_share():
     common = 10 * rng.standard_normal(15)
     change = 1 + 0.1 * rng.standard_normal(15)
     first, second = one_frame_each(common), one_frame_each(common + change)
-    plain, part = paired_difference(mean, first, second)
-    assert plain == pytest.approx(change.mean(), rel=1e-4)
-    assert part.variance == pytest.approx(change.var(ddof=1) / 15, rel=1e-3)
+    difference = paired_difference(mean, first, second)
+    assert difference.value == pytest.approx(change.mean(), rel=1e-4)
+    assert difference.stderr**2 == pytest.approx(change.var(ddof=1) / 15, rel=1e-3)
 
 
-def test_pairs_need_the_same_songs():
-    with pytest.raises(UsageError, match="2 are in one only"):
-        paired_difference(mean, one_frame_each([1, 2, 3, 4]), one_frame_each([1, 2, 3, 4, 5, 6]))
+def replicates(seed, units=range(12), strata=None):
+    values = np.random.default_rng(seed).standard_normal(len(units))
+    data = EmbeddingSet(values[:, None], np.array(list(units)), {}, strata)
+    return Replicates(mean(data), (leave_out(mean, data),)), values
+
+
+def test_a_weighted_sum_of_paired_scores_is_the_score_of_the_weighted_sum():
+    (one, x), (two, y), (three, z) = (replicates(seed) for seed in (1, 2, 3))
+    summed = 2 * x - 3 * y + z
+    found = estimate_of(combine([2, -3, 1], [one, two, three]))
+    assert found.value == pytest.approx(summed.mean(), abs=1e-6)
+    assert found.stderr**2 == pytest.approx(summed.var(ddof=1) / 12, rel=1e-5)
+
+
+def test_samples_of_other_units_are_independent_and_so_are_marked_ones():
+    (one, x), (two, y) = replicates(1), replicates(2)
+    (other, _) = replicates(2, range(12, 24))
+    expected = np.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 12)
+    for pair in ([one, other], [one.as_unpaired(), two.as_unpaired()]):
+        summed = combine([-1, 1], pair)
+        assert len(summed.parts) == 2
+        found = estimate_of(summed)
+        assert found.value == pytest.approx(y.mean() - x.mean(), abs=1e-6)
+        assert found.stderr == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_bias_of_either_sample_is_removed_from_a_difference():
+    def biased(data):  # variance with 1/n
+        return float(data.frames.var(dtype=np.float64))
+
+    sets = [EmbeddingSet(np.random.default_rng(n).normal(size=(9, 1)), np.arange(9) + 20 * n) for n in (0, 1)]
+    scores = [Replicates(biased(data), (leave_out(biased, data),), corrected=True) for data in sets]
+    found = estimate_of(combine([-1, 1], scores))
+    first, second = (data.frames.var(ddof=1, dtype=np.float64) for data in sets)
+    assert found.value == pytest.approx(second - first, rel=1e-6)
+
+
+def test_the_deviations_of_two_scores_give_their_covariance():
+    (one, x), (two, y) = replicates(5), replicates(6)
+    (key, u), (other, v) = deviations(one)[0], deviations(two)[0]
+    assert key == other
+    assert np.sum(u * u) == pytest.approx(estimate_of(one).stderr ** 2)
+    assert np.sum(u * v) == pytest.approx(np.cov(x, y)[0, 1] / 12, rel=1e-5)
+
+
+def test_seeds_count_as_a_sample_of_their_own():
+    part = FoldValues("evaluated", (0, 1, 2), ((0, 1, 2),), ((1.0, 1.0, 1.0),))
+    assert estimate_of(Replicates(1.0, (part,), seeds=(0.0, 2.0))).stderr == pytest.approx(1.0)
+    with pytest.raises(UsageError, match="number of seeds differs"):
+        combine([1, -1], [Replicates(1.0, (part,), seeds=(0.0, 2.0)), Replicates(1.0, (part,))])
+
+
+def test_p_and_interval_agree_to_the_last_digit():
+    for df in (1.0, 2.5, 7.0, 19.0):
+        for t in np.linspace(0, 15, 400):
+            half = float(stdtrit(df, 0.975))
+            result = Estimate(float(t), 1.0, (float(t) - half, float(t) + half), df)
+            assert (result.interval[0] > 0) == (p_of(result) < 0.05)
+    assert agreeing(0.05, (1e-300, 1.0)) < 0.05
+    assert agreeing(0.0499999, (0.0, 1.0)) == 0.05
+
+
+def test_a_distance_is_not_tested_by_its_own_interval():
+    score = Score("fad", 1.0, 1.0, (0.1, 3), 12, 12, "", "lower", "population", True, "", 1.0, {"growing_error": True})
+    with pytest.raises(UsageError, match="compare two conditions"):
+        p_value(score)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.api.errors import DegenerateInput, UsageError
-from metrics.waves.clips import AudioSet, Figure, figure_score, mean_score
+from metrics.stats.scoring import Kind, mean_score
+from metrics.waves.clips import AudioSet, Figure, figure_score
 
 
 def mean(values, units, strata=None):
-    return mean_score("x", values, units, unit="dB", direction="higher", strata=strata)
+    return mean_score(Kind("x", "dB", "higher", needs_calibration=False), values, units, strata=strata)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=20))
@@ -34,7 +35,7 @@ def test_what_strata_share_is_no_error():
 def test_a_clip_without_a_value_is_left_out_counted_and_makes_the_score_unreliable():
     score = mean([1.0, 2.0, None, 3.0], range(4))
     assert (score.value, score.n_units, score.reliable) == (2.0, 3, False)
-    assert "1 of 4 clips have no value" in score.note
+    assert "1 of 4 clips have no value" in score.why
     assert mean([1.0] * 19 + [None], range(20)).reliable
 
 

@@ -71,7 +71,7 @@ def markdown(results: Mapping[str, Any], distances: Mapping[str, Mapping[str, Sc
         value = f"{'' if head.reliable else '~'}{head.value:.1f} ± {head.stderr:.1f}"
         lines.append(f"| {name} | {units} | {value} | {interval} | {full.plain:.1f} |")
         if not head.reliable:
-            notes.setdefault(head.note, []).append(name)
+            notes.setdefault(head.why, []).append(name)
     lines += ["", *(f"~ {', '.join(names)}: {note}." for note, names in notes.items())]
     limits = {"samples / white noise": SAMPLES_OVER_NOISE, "samples / random codes": SAMPLES_OVER_RANDOM}
     lines += ["", "| upper bound of samples over | ratio | must stay below |", "|---|---|---|"]

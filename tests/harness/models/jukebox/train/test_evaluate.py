@@ -85,7 +85,7 @@ def test_the_report_holds_the_figures_and_two_tables_of_them(sets, tmp_path):
     assert f"{found['samples']['fad16'].value:.1f}" in text
     assert "| level 0 | 7.25 | 8.50 | 1,000 | 9 |" in text
     assert "| real | 24, 24 | ~" in text
-    assert f"~ real, round trip: {found['real']['fad16'].note}." in text
+    assert f"~ real, round trip: {found['real']['fad16'].why}." in text
     assert ratios(found)["samples / white noise"] < 1
     assert stored_likelihood(tmp_path, figures["model"]) == figures["likelihood"]
     for folder, weights in ((tmp_path, "cd"), (tmp_path / "none", "ab")):

@@ -72,7 +72,7 @@ def plan(
     [bold]Example[/bold]: harness stimuli plan --kind multi --conditions 4 --prompts 20 --effect 15 --draw design.png
     """
     from harness.core.errors import UsageError
-    from harness.listening.design.positions import DesignSettings
+    from harness.listening.design.settings import DesignSettings
     from harness.listening.kinds.catalogue import find_kind
     from harness.listening.plan.planning import plan_study
     from harness.listening.plan.session import Session

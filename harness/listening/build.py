@@ -24,7 +24,7 @@ from harness.listening.describe.preview import write_preview
 from harness.listening.describe.protocol import ProtocolInput, describe
 from harness.listening.describe.readme import readme
 from harness.listening.design.designs import make_design
-from harness.listening.design.positions import DesignSettings
+from harness.listening.design.settings import DesignSettings
 from harness.listening.kinds.catalogue import StudyKind, find_kind
 from harness.listening.kinds.tasks import read_tasks
 from harness.listening.make.anchors import lowpass_taps

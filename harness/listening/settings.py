@@ -11,7 +11,7 @@ from pydantic import Field
 from harness.core.errors import UsageError
 from harness.core.option import Option
 from harness.core.settings import Texts, settings_class
-from harness.listening.design.positions import PAGE_LIMIT
+from harness.listening.design.settings import PAGE_LIMIT
 from harness.listening.kinds.catalogue import LANGUAGES, find_kind
 from harness.planning.listening import Listening
 
@@ -139,7 +139,7 @@ class ProcessingSettings:
 
 @settings_class
 class OrderSettings:
-    """Who hears what in which order: see `harness.listening.design.positions.DesignSettings`.
+    """Who hears what in which order: see `harness.listening.design.settings.DesignSettings`.
 
     `training` None stands for one item where there are three or more; `traps` and `golds` None for one control trial
     in ten test trials.

@@ -116,7 +116,7 @@ def full_dimension_warnings(score: ScoreKind, dimension: float, units: int, refe
     needed = units_in_full(score, dimension)
     if needed is None:
         largest = rules()["full"][score][-1][0]
-        known = f"beyond {largest} no number of units is known to be enough"
+        known = f"beyond {largest} no number of clips is known to be enough"
         return [f"an effective dimension of {dimension:.0f}, and {known}: read it in components"]
     return _too_few(units, needed, reference_units, needed)
 

@@ -4,6 +4,7 @@ that it leaves as a manifest. And a run whose clips and frames are cached is qui
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.scoring.cache import ContentCache
 from harness.scoring.results import read_replicates
 from harness.store.listing import read_rows
 from metrics.api.catalogue import available
+from metrics.io.weights import cache_dir
 from metrics.stats.resampling import estimate_of
 from tests.harness.sounds import make_folder
 
@@ -146,7 +148,12 @@ def test_a_run_that_is_cached_loads_nothing_heavy(tmp_path, toy_reference):
         "except SystemExit as ended: assert not ended.code\n"
         "print(*(name for name in ('torch', 'mlflow', 'librosa', 'matplotlib') if name in sys.modules))"
     )
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "weights").symlink_to(cache_dir() / "weights")
+    environment = {**os.environ, "HARNESS_CACHE": str(cache)}
     for heavy in (True, False):
-        done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
+        run = [sys.executable, "-c", code, *command]
+        done = subprocess.run(run, capture_output=True, text=True, check=True, env=environment)
         assert ("torch" in done.stdout.splitlines()[-1]) == heavy
     assert done.stdout.splitlines()[-1] == ""

@@ -31,7 +31,7 @@ def print_preview(plan: Preview, results: Path, console: Console | None = None) 
     if experiment.question:
         say("question", " ".join(experiment.question.split("\n\n")[0].split()))
     pairs = len(experiment.contrasts())
-    adjusted = f", Holm over {pairs} pairs" if experiment.family == "all contrasts" and pairs > 1 else ""
+    adjusted = f", adjusted over {pairs} pairs" if experiment.family == "all contrasts" and pairs > 1 else ""
     say(
         experiment.stage,
         f"{experiment.primary}, {experiment.contrast}{adjusted}; unit: {experiment.unit}; all else is exploratory",

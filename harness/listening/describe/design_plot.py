@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
-from harness.listening.design.positions import DesignTrial
+from harness.listening.design.settings import DesignTrial
 from harness.reporting.plots import FAINT, INK
 
 if TYPE_CHECKING:

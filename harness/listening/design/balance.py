@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from harness.listening.design.positions import DesignSettings, DesignTrial
+from harness.listening.design.settings import DesignSettings, DesignTrial
 
 Counts = tuple[tuple[int, ...], ...]
 

@@ -7,7 +7,7 @@ from itertools import chain, product
 from random import Random
 
 from harness.core.errors import UsageError
-from harness.listening.design.positions import DesignSettings, DesignTrial, Layout, TrialRole
+from harness.listening.design.settings import DesignSettings, DesignTrial, Layout, TrialRole
 
 
 def with_control_trials(

@@ -16,8 +16,8 @@ from harness.listening.design.blocks import blocks_to_balance
 from harness.listening.design.control_trials import with_control_trials
 from harness.listening.design.pages import PageShape, block_pages, random_pages, williams_pages
 from harness.listening.design.pairs import PairShape, listeners_to_balance, pair_lists, rounds_to_balance
-from harness.listening.design.positions import PAGE_LIMIT, DesignSettings, DesignTrial
 from harness.listening.design.sequences import SequenceShape, random_sequences, williams_sequences
+from harness.listening.design.settings import PAGE_LIMIT, DesignSettings, DesignTrial
 from harness.listening.kinds.catalogue import Layout
 
 DESIGNS = {

@@ -12,7 +12,7 @@ from harness.listening.choose.material import Material
 from harness.listening.choose.selection import Item
 from harness.listening.choose.sources import SourceClip
 from harness.listening.design.designs import Design
-from harness.listening.design.positions import DesignTrial
+from harness.listening.design.settings import DesignTrial
 from harness.listening.kinds.catalogue import StudyKind
 from harness.listening.make.blinding import Blinder
 from harness.listening.make.processing import StimulusSpec

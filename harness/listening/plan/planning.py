@@ -7,7 +7,7 @@ from math import ceil, comb, lcm
 
 from harness.core.errors import UsageError
 from harness.listening.design.designs import Design, design_name, make_design, promises
-from harness.listening.design.positions import DesignSettings
+from harness.listening.design.settings import DesignSettings
 from harness.listening.kinds.catalogue import StudyKind
 from harness.listening.plan.power import (
     MOST_LISTENERS,

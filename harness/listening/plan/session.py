@@ -11,7 +11,7 @@ from pydantic import Field
 from harness.core.errors import UsageError
 from harness.core.option import Option
 from harness.core.settings import settings_class
-from harness.listening.design.positions import DesignSettings
+from harness.listening.design.settings import DesignSettings
 from harness.listening.kinds.catalogue import StudyKind
 
 SECONDS, TASK_SECONDS, ANSWER_SECONDS, PAGE_LISTENS, MINUTES = 10.0, 180.0, 4.0, 2.0, 30.0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import DegenerateInput
-from harness.listening.design.positions import DesignTrial
+from harness.listening.design.settings import DesignTrial
 from harness.listening.plan.power import ChoiceModel, PlannedComparison, RatingModel
 
 if TYPE_CHECKING:

@@ -76,7 +76,7 @@ def test_too_few_songs_leave_a_value_that_ranks_and_the_number_it_takes_is_named
     assert "40 reference tracks, and it takes" in score.why
     many = fad(units(90, np.ones(80), 9), units(90, np.ones(80), 10))
     assert (many.reliable, many.interval) == (False, None)
-    assert "beyond 58 no number of songs is known to be enough" in many.why
+    assert "beyond 58 no number of clips is known to be enough" in many.why
     eight = fad(units(10, spectrum, 9), units(40, spectrum, 10), 8)
     assert not eight.reliable
     assert eight.interval is not None

@@ -63,7 +63,7 @@ def test_the_distance_of_a_song_is_that_of_its_frames():
 def test_a_song_of_one_frame_has_no_distance():
     x = EmbeddingSet.from_clips([np.zeros((1, 6)), np.ones((2, 6))], ["a", "b"], {})
     assert list(fad_per_song(x, units(30, 8))) == ["b"]
-    with pytest.raises(DegenerateInput, match="no song has two frames"):
+    with pytest.raises(DegenerateInput, match="no clip has two frames"):
         fad_per_song(x.select(x.units == "a"), units(30, 8))
 
 

@@ -173,7 +173,7 @@ def test_few_songs_are_said_to_be_few():
 
 def test_what_has_no_distance_is_refused():
     rows = units(4, 21).frames
-    with pytest.raises(DegenerateInput, match="one song"):
+    with pytest.raises(DegenerateInput, match="one clip"):
         kad_of_rows(rows, rows, 1.0, x_units=[1, 1, 1, 1])
     with pytest.raises(DegenerateInput, match="same point"):
         kad_of_rows(rows, np.ones((4, 6)))

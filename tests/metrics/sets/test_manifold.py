@@ -240,10 +240,10 @@ def test_a_paired_difference_is_that_of_the_values():
 
 
 def test_what_has_too_few_neighbours_is_refused():
-    with pytest.raises(DegenerateInput, match="as few as 4 other songs"):
+    with pytest.raises(DegenerateInput, match="as few as 4 other clips"):
         prdc(units(6, 19), units(30, 20))  # one of 6 is left out
     assert not prdc(units(7, 19), units(30, 20))["recall"].reliable
-    with pytest.raises(DegenerateInput, match="as few as 1 other songs"):
+    with pytest.raises(DegenerateInput, match="as few as 1 other clips"):
         prdc_of_rows(units(4, 21).frames, units(4, 22).frames, real_units=[1, 1, 2, 2])
     with pytest.raises(UsageError, match="at least 1"):
         prdc_of_rows(units(9, 21).frames, units(9, 22).frames, k=0)

@@ -87,7 +87,7 @@ def test_small_sets_are_unreliable_or_refused():
     score = neighbour_percentile(clips, units(10))
     assert not score.reliable
     assert "take 20" in score.why
-    with pytest.raises(DegenerateInput, match="2 known songs"):
+    with pytest.raises(DegenerateInput, match="2 known tracks"):
         neighbour_percentile(clips, units(2))
     with pytest.raises(DegenerateInput, match="at least 3"):
         neighbour_percentile(units(2, 1, first=100), KNOWN)

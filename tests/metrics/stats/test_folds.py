@@ -26,7 +26,7 @@ def test_more_units_are_left_out_in_twenty_folds_of_nearly_equal_size():
 def test_every_fold_takes_its_share_of_each_stratum_and_few_folds_are_assigned_again():
     strata = np.repeat(["folk", "jazz", "rock"], [5, 10, 5])
     all_folds = assign_folds(one_frame_each(range(20), strata))
-    assert len(all_folds) == 4
+    assert len(all_folds) == 8
     for folds in all_folds:
         assert folds.max() == 4
         for fold in range(5):
@@ -46,7 +46,10 @@ def test_two_units_are_too_few():
         assign_folds(one_frame_each([1, 2]))
 
 
-@given(st.lists(st.text(max_size=8), min_size=3, max_size=40, unique=True), st.randoms())
+IDS = st.text(st.characters(exclude_characters="\x00"), max_size=8)  # NumPy drops NUL at the end of a string
+
+
+@given(st.lists(IDS, min_size=3, max_size=40, unique=True), st.randoms())
 def test_folds_follow_from_the_ids_whatever_the_order(ids, random):
     styles = {unit: "ab"[len(unit) % 2] for unit in ids}
     shuffled = random.sample(ids, len(ids))
@@ -65,7 +68,7 @@ def test_the_folds_of_some_ids_are_these():
     assert [folds.tolist() for folds in folds_of(ids)] == [[2, 1, 3, 0]]
     assert [folds.tolist() for folds in folds_of([7, 8, 9, 10])] == [[2, 0, 1, 3]]
     found = folds_of([f"p{n}" for n in range(8)], ["a", "b"] * 4)
-    assert len(found) == 5
+    assert len(found) == 10
     assert found[0].tolist() != found[1].tolist()
 
 

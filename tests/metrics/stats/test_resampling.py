@@ -44,7 +44,7 @@ def test_the_error_of_a_mean_leaves_out_what_lies_between_strata():
     noise = rng.standard_normal(20)
     part = jackknife(mean, one_frame_each(noise + offsets, np.repeat(["a", "b"], 10)))
     within = (noise[:10].var(ddof=1) + noise[10:].var(ddof=1)) / 2 / 20
-    # The groups are dealt at random: 2 dealings of 10 groups estimate the within-stratum variance with 18 degrees.
+    # Folds are assigned by chance: 4 rounds of 10 folds estimate the within-stratum variance with 18 degrees.
     assert part.variance == pytest.approx(within, rel=0.8)
     assert part.df == 18
 

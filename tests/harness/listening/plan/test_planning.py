@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import UsageError
-from harness.listening.design.positions import DesignSettings
+from harness.listening.design.settings import DesignSettings
 from harness.listening.kinds.catalogue import find_kind, kinds
 from harness.listening.plan.planning import StudyPlan, plan_study
 from harness.listening.plan.power import ChoiceModel, PlannedComparison, RatingModel, listeners_needed

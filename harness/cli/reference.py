@@ -58,6 +58,8 @@ def build(
         recipe = references.recipe_for(load_embedder(embedder), -23.0, seconds)
         folder = references.Folder(Path(source[0]).expanduser(), licence)
         manifest = references.build_from_folder(name, folder, recipe, progress_for(quiet))
+        for path, reason in folder.listing().skipped.items():
+            typer.echo(f"skipped {folder.name(path)}: {reason}", err=True)
     frames = sum(entry.frames for entry in manifest.files)
     typer.echo(f"{name}: {frames} frames of {len(manifest.files)} files; use it with --reference {name}")
     for file, reason in manifest.left_out.items():

@@ -38,7 +38,9 @@ VERSION = 2
 FLAGS = ("silent", "padded", "own_level")
 
 WHOLE_SECONDS = 300.0
-"""A file taken whole is embedded in one piece up to this length, and block by block beyond it."""
+MOST_SAMPLES_A_SECOND = 48_000
+"""A file taken whole is embedded in one piece up to this length, and block by block beyond it; at higher rates up to as
+many samples."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def embed(clip: Clip, recipe: Recipe) -> Embedded:
     cut = round(clip.prompt_seconds * rate)
     prompt, blocks = _taken(blocks, cut)
     if recipe.excerpt_seconds is None:
-        whole, blocks = _taken(blocks, round(WHOLE_SECONDS * rate))
+        whole, blocks = _taken(blocks, round(WHOLE_SECONDS * min(rate, MOST_SAMPLES_A_SECOND)))
         longer = next(blocks, None) is not None
         parts = [_long_part(clip, cut, recipe)] if longer else [_part(whole, rate, recipe)] if whole.size else []
     else:
@@ -246,7 +248,8 @@ def _embed_or_say(clip: Clip, recipe: Recipe) -> Embedded | str:
         made = embed(clip, recipe)
         check_frames(recipe.embedder, made.frames, shown(clip.path))
     except (AudioError, OSError) as error:
-        said, path = str(error), shown(clip.path)
+        path = shown(clip.path)
+        said = shown(str(error))
         return said if path in said else f"{path}: {said}"
     return made
 

@@ -87,8 +87,9 @@ def stretches(content: Bytes) -> list[Stretch]:
     position, tags, framed, end = 0, 0, 0, len(content)
     synced = False
     while position < end - 3:
-        if tag := _tag(content, position):
-            tags, position, synced = tags + min(tag, end - position), position + tag, False
+        tag = _tag(content, position)
+        if 0 < tag <= end - position:
+            tags, position, synced = tags + tag, position + tag, False
             continue
         frame = _frame(content[position : position + 4])
         follows = frame is not None and synced and frame[0] == found[-1].kind
@@ -120,7 +121,7 @@ def stretches(content: Bytes) -> list[Stretch]:
 def is_free_format(content: Bytes) -> bool:
     """Whether the first frame gives no bit rate, so that frames cannot be walked."""
     start = 0
-    while tag := _tag(content, start):
+    while 0 < (tag := _tag(content, start)) <= len(content) - start:
         start += tag
     first = content[start : start + 4]
     return len(first) == 4 and first[0] == 0xFF and first[1] & 0xE6 in (0xE2, 0xE4, 0xE6) and first[2] >> 4 == 0

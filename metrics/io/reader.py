@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -168,7 +169,7 @@ def undecodable(path: Path, error: Exception) -> AudioError:
     """What to raise for a file that is not decoded."""
     return AudioError(
         f"{path} cannot be decoded ({error}). WAV, FLAC, Ogg, Opus or MP3 was expected: convert it first, "
-        f"for example with 'ffmpeg -i {path.name} clip.wav'."
+        f"for example with: ffmpeg -i {shlex.quote(path.name)} clip.wav"
     )
 
 

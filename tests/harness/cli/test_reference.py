@@ -15,6 +15,7 @@ def music(tmp_path, monkeypatch):
         noise = 0.1 * np.random.default_rng(n).standard_normal(2 * 16000)
         soundfile.write(folder / f"{n}.wav", noise, 16000)
     (folder / "broken.wav").write_bytes(b"no sound")
+    (folder / "._0.wav").write_bytes(b"left by another system")
     return folder
 
 
@@ -27,6 +28,7 @@ def test_build_list_and_show(music):
     assert built.exit_code == 1  # one was left out
     assert "mine: 12 frames of 4 files; use it with --reference mine" in built.stdout
     assert "left out broken.wav" in built.stderr
+    assert "skipped ._0.wav" in built.stderr
     listed = harness("list")
     assert listed.exit_code == 0
     [line] = [line for line in listed.output.splitlines() if "mine" in line]

@@ -215,6 +215,14 @@ def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(put, cache, t
     assert "text.wav" in found.failed["text"]
 
 
+def test_the_reason_for_a_name_that_is_not_utf8_can_be_printed(cache, tmp_path):
+    path = tmp_path / "\udcff.wav"
+    path.write_text("not a sound")
+    found = embed_clips([Clip("x", path, file_sha256(path))], Recipe(TOY, PREPROCESSING), cache, Quiet())
+    assert "\\xff.wav" in found.failed["x"]
+    found.failed["x"].encode("utf-8")
+
+
 def test_long_clips_are_cut_into_excerpts_of_the_references_length(put, cache):
     whole = put(noise(0, 5.0), "whole")
     found = embed_clips([whole], Recipe(TOY, PREPROCESSING, 2.0), cache, Quiet()).embedded["whole"]

@@ -43,6 +43,11 @@ def test_stray_bytes_and_tags_are_no_frames():
     assert [end - start for start, end in found.ranges] == [20 * len(frame())] * 2
 
 
+def test_a_tag_longer_than_the_file_is_none():
+    [found] = stretches(b"ID3\x03\0\0\x7f\x7f\x7f\x7f" + frame() * 20)
+    assert found.frames == 20
+
+
 def test_a_frame_that_is_cut_off_does_not_count():
     [found] = stretches((frame() * 20)[:-1])
     assert found.frames == 19

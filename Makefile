@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 BENCH_VENV ?= .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.set-up
+# Processes that share the fast tests
+WORKERS ?= auto
 RESULTS ?= $(or $(HARNESS_RESULTS),results)
 # Set TORCH_INDEX to take torch from an index of its own, for example https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -29,9 +31,16 @@ demo: $(STAMP) ## Sample under three temperatures, measure against real music, l
 .PHONY: test
 # The tests' arithmetic is small: a second thread makes the suite slower, and four times so beside other work.
 test: export OMP_NUM_THREADS ?= 1
-test: $(STAMP) ## Run the fast tests, then the slow ones
-	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest -m slow
+test: $(STAMP) ## Run the fast tests on all cores, then the slow ones that guard the main path
+	$(BIN)/python -m pytest -m "not slow and not long" -n $(WORKERS)
+	$(BIN)/python -m pytest -m "slow and not long"
+
+.PHONY: all-checks
+all-checks: export OMP_NUM_THREADS ?= 1
+all-checks: test lint ## Run everything there is: the long tests, the soak and the calibration as well (hours)
+	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.calibration
 
 .PHONY: lint
 lint: $(STAMP) ## Check style, formatting, types, and who imports whom

@@ -1,6 +1,6 @@
 """Run the commands whose output README.md shows, and put what they print in its place: `make readme`.
 
-A block of the README that begins with `$ harness …` and stands under a comment
+A block of the README that begins with `$ .venv/bin/harness …` and stands under a comment
 
     <!-- shown -->                           the whole output
     <!-- shown from="Differences" -->        from the first line that begins so
@@ -79,6 +79,7 @@ def run(command: str, folder: Path, results: Path) -> str:
         "COLUMNS": str(WIDTH),
         "NO_COLOR": "1",
     }  # fmt: skip
+    command = command.replace(".venv/bin/harness", "harness")  # the folder is another, and PATH has it
     done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"README: `{command}` ended with exit code {done.returncode}\n{done.stdout}{done.stderr}")

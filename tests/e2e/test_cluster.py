@@ -51,7 +51,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_node_lost_midway_changes_no_byte(tmp_path, toy_reference):
     conditions = (Condition("cold", Sampling(0.5)), Condition("warm", Sampling(1.0)))
     experiment = Experiment("cluster", conditions, "temperature")

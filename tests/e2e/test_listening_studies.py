@@ -157,8 +157,10 @@ def test_mlflow_is_shown_the_protocol_the_manifest_and_a_page_without_the_key(tm
     assert content(database, "ideation", tmp_path / "second") == shown
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name == "ideation" else pytest.mark.long) for name in STUDIES],
+)
 def test_the_embedded_model_gives_a_study(name, tmp_path):
     study = make(name, tmp_path, "--clips", "1", "--seconds", "6")
     check(name, study)

@@ -26,7 +26,7 @@ from metrics.sets.kernel import kad
 from metrics.waves.copies import CopyIndex
 from tests.metrics.degradations import DEGRADATIONS, LEVELS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 PACKAGES = ("wizznic-data", "ardentryst", "wordwarvi-sound")
 RATE, SECONDS = 16000, 6.0

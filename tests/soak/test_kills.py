@@ -7,16 +7,20 @@ import pytest
 from tests.soak.killing import CLIPS, EXECUTORS, RUN_SECONDS, Trial
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("executor", "phase", "seconds"),
     [
-        ("local", "sampling", 0.05),
-        ("processes:2", "sampling", 0.02),
-        ("processes:2", "embedding", 0.05),
-        ("local", "scoring", 0.02),
-        ("local", "projecting", 0.1),
-        ("local", "logging", 0.2),
+        pytest.param("processes:2", "sampling", 0.02, marks=pytest.mark.slow),
+        pytest.param("local", "logging", 0.2, marks=pytest.mark.slow),
+        *(
+            pytest.param(*case, marks=pytest.mark.long)
+            for case in (
+                ("local", "sampling", 0.05),
+                ("processes:2", "embedding", 0.05),
+                ("local", "scoring", 0.02),
+                ("local", "projecting", 0.1),
+            )
+        ),
     ],
 )
 def test_a_run_killed_in_any_phase_comes_out_the_same(executor, phase, seconds, world, expected, tmp_path):

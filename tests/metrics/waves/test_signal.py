@@ -282,7 +282,7 @@ def test_memory_does_not_grow_with_the_length_of_a_file(tmp_path, monkeypatch):
     assert peaks[1] < 4 * 120 * 8000  # what the samples alone would take
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
 def test_two_hours_take_less_than_300_mb(tmp_path):
     path = file_of(tmp_path / "long.flac", 7200, 44100)

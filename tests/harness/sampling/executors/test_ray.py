@@ -35,7 +35,7 @@ def test_an_address_belongs_to_ray():
         Execution("local", address="auto")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("address", ["auto", "nonsense", "127.0.0.1:{unused}", "ray://127.0.0.1:{unused}"])
 @pytest.mark.parametrize("left", [False, True])
 def test_where_no_cluster_answers_one_is_to_be_named(left, address, tmp_path, monkeypatch):
@@ -121,7 +121,7 @@ def test_what_another_run_has_claimed_is_not_sampled_on_such_a_node(cluster, tmp
     assert len((tmp_path / "log").read_text().split()) == 16
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_such_a_node_says_what_went_wrong(cluster, tmp_path):
     store, outcome = without_shared_disk(tmp_path, toy_plan(), loads("nan", tmp_path))
     assert {failure.message.partition(" made audio")[0] for failure in outcome.failures} == {"toy"}
@@ -140,7 +140,7 @@ class Elsewhere:
         return importlib.import_module, ("a_module_of_the_driver",)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_actors_that_cannot_start_come_to_an_end(cluster, tmp_path):
     store = Store(tmp_path / "store")
     outcome = sample_missing(toy_plan(), ToyModel(), store, Quiet(), Execution("ray", max_failures=16), Elsewhere())
@@ -149,7 +149,7 @@ def test_actors_that_cannot_start_come_to_an_end(cluster, tmp_path):
     assert {failure.message for failure in outcome.failures} == {said}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_node_that_joins_gets_work_and_actors_get_a_gpu_each(cluster, tmp_path):
     node = cluster.add_node(num_cpus=2, num_gpus=2)
     try:

@@ -200,7 +200,7 @@ KILLED = """
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_clip_of_20_seconds_killed_in_ten_windows_has_the_codes_of_one_that_was_not(tmp_path):
     from harness.models.registry import load_model
 

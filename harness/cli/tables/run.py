@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.sampling.failures import Failure
     from harness.scoring.results import Difference, Outcome
     from metrics.api.score import Score
+    from metrics.compare.difference import Difference as MetricDifference
 
 HEADINGS = {
     "fad16": "FAD, 16 comp.",
@@ -117,7 +118,7 @@ def score_cell(score: Score | None) -> Text:
     return cell.append(f"\n{interval}", style="dim")
 
 
-def figures(score: Score) -> tuple[str, str, str]:
+def figures(score: Score | MetricDifference) -> tuple[str, str, str]:
     """Value, standard error and interval, all to the second digit of the error: more would be noise."""
     places = decimals(score.stderr)
     value, error, *bounds = (f"{number:.{places}f}" for number in (score.value, score.stderr, *(score.interval or ())))

@@ -13,6 +13,7 @@ from harness.cli.tables.run import ARROWS, figures
 from harness.running.folder import Report
 from harness.scoring.measuring import Measured
 from metrics.api.score import Score
+from metrics.compare.difference import Difference
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
@@ -81,12 +82,12 @@ def scores_table(measured: Measured) -> Table:
     return table
 
 
-def titled(name: str, score: Score) -> str:
+def titled(name: str, score: Score | Difference) -> str:
     """A metric's name, and an arrow to where it is better."""
     return f"{name} {ARROWS[score.direction]}".rstrip()
 
 
-def value_cells(score: Score, sign: bool = False) -> tuple[str, str]:
+def value_cells(score: Score | Difference, sign: bool = False) -> tuple[str, str]:
     value, error, interval = figures(score)
     plus = "+" if sign and score.value > 0 else ""
     return f"{'' if score.reliable else '~'}{plus}{value} ± {error}", interval

@@ -117,4 +117,4 @@ def test_sub_folders_are_the_styles_that_clips_are_held_against(tmp_path, monkey
     styled = measure_set(sounds_of(tmp_path / "made", measures), chosen, measures)
     assert styled.scores["style_similarity"].value > 0
     plain = measure_set(sounds_of(tmp_path / "made" / "folk", measures), chosen, measures)
-    assert "the style of each song" in plain.unmeasured["style_similarity"]
+    assert "the style of each clip" in plain.unmeasured["style_similarity"]

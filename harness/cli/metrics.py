@@ -62,11 +62,11 @@ def in_full(row: Metric) -> str:
 
     lines = [f"{row.name}: {row.title}", ""]
     options = [f"with {key}={value!r}" for key, value in row.options.items()]
-    in_pairs = row.paired or "by leaving groups of songs out of the function itself"
+    in_pairs = "metrics.paired_difference of two sets, or metrics.difference_of two scores"
     if row.compare_by:
         in_pairs = f"not: compare by {row.compare_by}"
-    elif row.needs - TAKEN_AS_SETS and not row.paired:
-        in_pairs = "by measuring each song under both conditions"
+    elif row.needs - TAKEN_AS_SETS:
+        in_pairs = "metrics.difference_of two scores"
     facts = {
         "unit": f"{row.unit} ({BETTER[row.direction]})",
         "needs": "; ".join(f"{need}, {NEEDS[need]}" if need != NEEDS[need] else need for need in sorted(row.needs)),

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
@@ -116,6 +116,9 @@ class CommandOptions:
             metavar="NAME",
         ),
     ] = ()
+    rows: Annotated[
+        Literal["style", "prompt"] | None, Option("The scores of each style, or of each prompt, as well.", panel=HOW)
+    ] = None
 
 
 def settings_classes() -> tuple[type, ...]:
@@ -222,7 +225,7 @@ def execute(experiment: Any, listed: Sequence[Prompt], values: Mapping[str, Any]
         raise
     except StoreError as error:
         raise type(error)(f"{error}\nTo resume: {_this_command()}") from error
-    print_json(outcome) if command.json else print_outcome(outcome)
+    print_json(outcome) if command.json else print_outcome(outcome, command.rows or "")
     if command.mlflow:
         progress.note("logging to MLflow …")
         typer.echo(_logged(outcome, results), err=command.json)

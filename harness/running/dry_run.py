@@ -95,7 +95,7 @@ def preview(experiment: Experiment, settings: RunSettings) -> Preview:
 
     check_primary(experiment.primary)
     check_metrics(settings.metrics)
-    check_measurable(experiment.primary, Measures.load(settings.embedders, settings.references))
+    check_measurable(experiment.primary, settings.metrics, Measures.load(settings.embedders, settings.references))
     shares = shares_of(experiment, settings)
     plan = whole(experiment, shares)
     missing = set(Store(settings.results_folder / "store").missing(request.id for request in plan.requests))

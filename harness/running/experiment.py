@@ -61,7 +61,7 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     check_primary(experiment.primary)
     check_metrics(settings.metrics)
     measures = replace(Measures.load(settings.embedders, settings.references, progress=progress), model=settings.model)
-    check_measurable(experiment.primary, measures)
+    check_measurable(experiment.primary, settings.metrics, measures)
     shares = shares_of(experiment, settings)
     asked = _Asked(whole(experiment, shares), fingerprint_of(shares), settings, measures)
     store = Store(settings.results_folder / "store")
@@ -117,10 +117,9 @@ def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) ->
     if not requests:
         raise _nothing(settings, sampled)
     stored = {request.id: store.get(request.id) for request in requests}
-    rows = {
-        condition.name: [one for one in requests if one.condition == condition]
-        for condition in plan.experiment.conditions
-    }
+    rows: dict[str, list[ClipRequest]] = {condition.name: [] for condition in plan.experiment.conditions}
+    for request in requests:
+        rows[request.condition.name].append(request)
     sets = _clip_sets(plan, rows, stored)
     names = choose(metrics_of(plan.experiment, settings, sets), measures)
     cache = user_cache()
@@ -139,6 +138,7 @@ def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) ->
         (
             *measures.notes([request.seconds for request in requests]),
             *_lacking(plan, rows),
+            *(note for one in scored for note in _unread(one)),
             *understood_note([clip for one in sets for clip in one.clips]),
             *compared.notes,
         ),
@@ -147,6 +147,12 @@ def _score(asked: _Asked, store: Store, sampled: Sampled, progress: Progress) ->
         sampled.failures,
         sampled.changed,
     )
+
+
+def _unread(one: ConditionScores) -> list[str]:
+    """How many clips of a condition could not be measured, and why the first could not."""
+    reasons = list(one.material.unread().values())
+    return [f"{one.name}: {len(reasons)} of {one.n_clips} clips cannot be measured: {reasons[0]}"] if reasons else []
 
 
 def metrics_of(experiment: Experiment, settings: RunSettings, sets: Sequence[ClipSet]) -> tuple[str, ...]:
@@ -180,7 +186,7 @@ def _result(
         ClipResult(request, stored[request.id], clip, clip.unit in silent, scored.values[clip.unit])
         for request, clip in zip(requests, scored.clips.clips, strict=True)
     )
-    return ConditionResult(condition, scored.scores, scored.unmeasured, clips, scored.order)
+    return ConditionResult(condition, scored.scores, scored.unmeasured, clips, scored.order, scored)
 
 
 def _lacking(plan: Plan, rows: Mapping[str, Sequence[ClipRequest]]) -> list[str]:

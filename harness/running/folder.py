@@ -21,8 +21,9 @@ from harness.core.option import DEFAULT_MODEL
 from harness.core.progress import Progress
 from harness.core.sound_files import shown
 from harness.reporting.document import document
-from harness.scoring.clips import ClipSet, folder_sets, shared_content
+from harness.scoring.clips import ClipSet, shared_content
 from harness.scoring.differences import Compared, Family, compare
+from harness.scoring.folders import folder_sets
 from harness.scoring.manifests import manifest_sets
 from harness.scoring.measures import DEFAULT_EMBEDDER, DEFAULT_REFERENCE, Measures, split_name
 from harness.scoring.results import understood_note

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MOST_EXPLORATORY = 400
 """Of more differences than these in the metrics that decide nothing, none is listed: nobody would read them."""
 
+WATCHED = 50
+"""Contrasts from which on their progress is shown."""
+
 
 @dataclass(frozen=True)
 class Family:
@@ -85,7 +88,8 @@ def compare(conditions: Sequence[ConditionScores], declared: Family, progress: P
         others = []
     found: list[Comparison] = []
     undefined: dict[tuple[str, str], None] = {}
-    with (progress or Quiet()).stage("comparing", len(contrasts)) as stage:
+    shown = progress if progress is not None and len(contrasts) >= WATCHED else Quiet()
+    with shown.stage("comparing", len(contrasts)) as stage:
         for done, (first, second) in enumerate(contrasts, start=1):
             for name in (*deciding, *others):
                 label: Label = declared.stage if name in deciding else "exploratory"

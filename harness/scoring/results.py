@@ -11,10 +11,10 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import UsageError
 from harness.planning.experiment import Condition, Experiment
@@ -26,6 +26,9 @@ from harness.store.clips import StoredClip
 from metrics.api.replicates import Replicates, pack_replicates, unpack_replicates
 from metrics.api.score import Score
 from metrics.compare.difference import Difference
+
+if TYPE_CHECKING:
+    from harness.scoring.score import ConditionScores
 
 RESULT_SCHEMA = 2
 REPLICATES = "replicates.json"
@@ -81,6 +84,7 @@ class ConditionResult:
     unmeasured: dict[str, str]
     clips: tuple[ClipResult, ...]
     order: tuple[str, ...] = ()
+    scored: ConditionScores | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:

@@ -80,11 +80,12 @@ def choose(names: Sequence[str], measures: Measures) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def check_measurable(name: str, measures: Measures) -> None:
-    """Raise `UsageError` for a deciding metric that has no reference where it needs one: before anything is sampled."""
+def check_measurable(name: str, others: Sequence[str], measures: Measures) -> None:
+    """Raise `UsageError`, before anything is sampled, for a deciding metric that has no reference where it needs one,
+    and for others in the space of an embedder that was not named."""
     wanted, embedder = split_name(name)
     row = metric(wanted)
-    choose([name], measures)
+    choose([name, *others], measures)
     space = next((one for one in measures.spaces if one.name == embedder), measures.first)
     if row.needs & {"reference", "known"} and "embedding" in row.needs and space.reference is None:
         raise UsageError(f"the primary metric {name!r} needs a reference for {space.name!r}: {space.lacking}")

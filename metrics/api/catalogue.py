@@ -55,9 +55,8 @@ class Metric:
     evaluated `units` for which there is a value with an error bar. `needs` says what it takes, in words of `NEEDS`.
 
     `target` is "module:function": first `leading`, then what is needed, then `options` by name. It `gives` a `Score`,
-    or else a bare number, or one for each song. `paired` is the function of (first, second, reference) → `Score` of the
-    difference, empty where groups of songs are left out of `target` itself; `compare_by` names the metric to compare
-    conditions by in place of one that has no such difference. `group` is the heading that it is listed under.
+    or else a bare number, or one for each unit. `compare_by` names the metric to compare conditions by in place of one
+    that has no difference. `group` is the heading that it is listed under.
     """
 
     name: str
@@ -69,7 +68,6 @@ class Metric:
     needs: frozenset[str]
     citation: str
     target: str
-    paired: str = ""
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     leading: tuple[str, ...] = ()
     gives: Result = "score"
@@ -105,10 +103,6 @@ class Metric:
         if prompts is not None and "prompt" in self.needs:
             given["prompts"] = prompts
         return given
-
-    def load_paired(self) -> Callable[..., Any] | None:
-        """The function behind `paired`, or None."""
-        return _load(self.name, self.paired) if self.paired else None
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""

@@ -89,7 +89,7 @@ def centroid_similarities(evaluated: EmbeddingSet, reference: EmbeddingSet) -> d
     `UsageError` when a side has no styles and `DegenerateInput` when the reference lacks one.
     """
     if evaluated.strata is None or reference.strata is None:
-        raise UsageError("similarity to a style's centroid takes sets with strata: the style of each unit.")
+        raise UsageError("similarity to a style's centroid takes sets with strata: the style of each clip.")
     known, wanted = np.unique(reference.strata), np.unique(evaluated.strata)
     missing = sorted(set(wanted.tolist()) - set(known.tolist()))
     if missing:

@@ -154,6 +154,13 @@ def test_few_clips_are_measured_as_far_as_they_go(tmp_path, toy_reference):
     assert "(3 sampled now)" in result.stdout
 
 
+def test_rows_of_each_style_are_shown_on_request(first, toy_reference, copy):
+    more = ["--no-mlflow", "--quiet", "--rows", "style"]
+    shown = CliRunner().invoke(app, arguments(copy, toy_reference, *more)).stdout
+    assert "temperature=0.6, by style" in shown
+    assert shown.count("toy-drone") == len(TEMPERATURES)
+
+
 def test_audio_prompts_are_continued_and_compared(first, tmp_path, toy_reference):
     clips = sorted((first[0] / "store").glob("??/*/audio.flac"))[:2]
     prompts = [word for clip in clips for word in ("--audio", str(clip))]

@@ -35,6 +35,7 @@ def run_without(blocked: tuple[str, ...], code: str) -> None:
 EVERY_METRIC_OF_ARRAYS = """
 import numpy as np
 from metrics import EmbeddingSet, TextAudioPairs, available, equality_test, metric, paired_difference
+from metrics.compare.checks import TAKEN_AS_SETS
 from metrics.sets.likelihood import Likelihoods
 
 rng, songs = np.random.default_rng(0), np.arange(60) // 2
@@ -53,7 +54,7 @@ for row in map(metric, available()):
     [given] = [others[need] for need in row.needs if need in others] or [sets[:2] if second else sets[:1]]
     if "audio" not in row.needs:
         row.load()(*given, **options)
-    if row.paired:
+    if row.gives == "score" and not row.compare_by and row.needs <= TAKEN_AS_SETS - {"prompt"}:
         paired_difference(row.name, *sets, **({"components": 2} if row.name == "fad16" else {}))
 for by in ("fad", "fad2", "kad"):
     equality_test(embedded[0], embedded[1], by, permutations=9)

@@ -13,18 +13,27 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.cli.tables.scores import by_condition, console_for, ordered, print_differences, print_reasons, say
+from harness.scoring.score import score_rows
 
 if TYPE_CHECKING:
     from harness.sampling.failures import Failure
     from harness.scoring.results import Outcome
 
 
-def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
-    """Print an outcome to standard output, wide enough not to break values where there is no terminal."""
+def print_outcome(outcome: Outcome, rows: str = "", console: Console | None = None) -> None:
+    """Print an outcome to standard output, wide enough not to break values where there is no terminal.
+
+    With `rows` "style" or "prompt", the scores of each are printed too.
+    """
     console = console_for(console)
     names = ordered(outcome.conditions, outcome.experiment.primary)
     say(console, headline(outcome), "bold")
     console.print(by_condition(outcome.conditions, names, outcome.labels, console.width))
+    for result in outcome.conditions if rows else ():
+        if result.scored is not None:
+            parts = score_rows(result.scored, rows)
+            say(console, f"\n{result.name}, by {rows}", "bold")
+            console.print(by_condition(parts, ordered(parts, outcome.experiment.primary), {}, console.width))
     print_reasons(console, outcome.conditions, [*outcome.notes, *_silent(outcome)])
     print_differences(console, outcome.differences, _paired_by(outcome))
     made = f"{outcome.sampled} sampled now" if outcome.sampled else "all there already, none sampled"

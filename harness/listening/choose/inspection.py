@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from harness.core.errors import AudioError
 from metrics.io.audio import read
 from metrics.io.weights import file_sha256
-from metrics.waves.signal import SILENT_DB, clipping_share
+from metrics.waves.accumulators import SILENT_DB
+from metrics.waves.signal import clipping_share
 
 CLIPPED_SHARE = 5e-3
 """Of the samples, in flat tops. Of 40 excerpts of game music and 8 clips of jukebox:mini, all but one had less."""

@@ -40,10 +40,10 @@ def test_one_is_shown_in_full():
         assert part in shown
     assert "without replacement" in shown  # the function's own words
     assert "metrics.sets.frechet:fad with components=16" in said("fad16")
-    assert "by leaving groups of songs out" in said("is_softmax")
+    assert "metrics.paired_difference of two sets" in said("is_softmax")
     assert "metrics.waves.signal:signal_score with 'loudness'" in said("loudness")
     assert "not: compare by fad" in said("fad_per_song")
-    assert "measuring each song" in said("prompt_similarity")
+    assert "metrics.difference_of two scores" in said("prompt_similarity")
     assert "metrics.sets.frechet:fad with compat='fadtk'" in said("fad_fadtk")
     assert "likelihood, how likely a model finds each clip" in said("bits_per_second")
 

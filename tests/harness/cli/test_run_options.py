@@ -44,6 +44,7 @@ OPTIONS = {
     "--json": False,
     "--dry-run": False,
     "--confirm": None,
+    "--rows": None,
 }
 
 

@@ -15,7 +15,8 @@ from harness.planning.experiment import Condition
 from harness.planning.plan import ClipRequest
 from harness.prompts.prompt import Prompt
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip, ClipSet, clip_set, distinguishing, folder_sets, prompt_labels, shared_content
+from harness.scoring.clips import Clip, ClipSet, clip_set, prompt_labels, shared_content
+from harness.scoring.folders import distinguishing, folder_sets
 from harness.scoring.frames import Recipe, embed_clips
 from harness.scoring.manifests import manifest_sets
 from harness.store.clips import Store, StoredClip

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import UsageError
-from harness.scoring.clips import folder_sets
+from harness.scoring.folders import folder_sets
 from tests.harness.sounds import make_folder
 
 

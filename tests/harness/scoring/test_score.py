@@ -200,9 +200,9 @@ def test_names_are_checked_before_anything_is_measured(measures):
     assert choose(["kad", "vendi", "kad"], measures) == ("kad", "vendi")
     lacking = replace(measures, spaces=(replace(measures.first, reference=None, lacking="none fits"),))
     with pytest.raises(UsageError, match="none fits"):
-        check_measurable("kad", lacking)
-    check_measurable("vendi", lacking)
-    check_measurable("loudness", lacking)
+        check_measurable("kad", (), lacking)
+    check_measurable("vendi", (), lacking)
+    check_measurable("loudness", ("kad",), lacking)
 
 
 def test_rows_are_the_same_scores_of_a_part_of_the_clips(clips, measures):

@@ -9,7 +9,8 @@ import soundfile
 from harness.core.errors import AudioError
 from harness.scoring import signals as file_figures
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip, folder_sets
+from harness.scoring.clips import Clip
+from harness.scoring.folders import folder_sets
 from harness.scoring.signals import odd_files, signal_of, structure_of
 from metrics.io.audio import load
 from metrics.io.weights import file_sha256

@@ -11,7 +11,7 @@ import metrics
 from metrics.api.catalogue import CATALOGUE, METRICS, NEEDS, Metric, available, metric
 from metrics.api.errors import BrokenPlugin, DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
-from metrics.compare.comparison import paired_difference
+from metrics.compare.difference import difference_of, paired_difference
 from metrics.sets.adherence import TextAudioPairs
 from metrics.sets.likelihood import Likelihoods
 from metrics.waves.clips import AudioSet
@@ -32,10 +32,6 @@ def test_every_row_is_whole_and_its_functions_are_there(row):
     assert row.needs <= NEEDS.keys()
     assert set(row.options) <= set(inspect.signature(row.load()).parameters)
     assert not row.compare_by or not metric(row.compare_by).compare_by
-    paired = row.load_paired()
-    if paired is not None:
-        assert [*inspect.signature(paired).parameters][:2] == ["first", "second"]
-        assert set(row.options) <= set(inspect.signature(paired).parameters)
     told = json.loads(json.dumps(row.as_dict()))
     assert (told["needs"], told["leading"]) == (sorted(row.needs), list(row.leading))
 
@@ -55,12 +51,10 @@ def test_a_score_and_its_row_agree(row):
         values = [found] if row.gives == "number" else list(found.values())
         assert all(isinstance(value, float) for value in values)
         return
-    scores = [found]
-    if row.paired:
-        scores.append(_load_paired(row)(sets[0], sets[1], *(reference or [None]), **row.options))
-    for score in scores:
-        assert score.name.removesuffix(" difference") == row.name
-        assert (score.unit, score.direction) == (row.unit, row.direction)
+    assert found.name == row.name
+    assert (found.unit, found.direction) == (row.unit, row.direction)
+    difference = difference_of(found, found)
+    assert (difference.value, difference.unit, difference.direction) == (0, row.unit, row.direction)
 
 
 def others(row):
@@ -79,12 +73,6 @@ def others(row):
     clips = AudioSet([synthetic.random_notes(seed, 7.0) for seed in range(3)], synthetic.RATE, range(3))
     known = CopyIndex([("other", synthetic.random_notes(9, 7.0), synthetic.RATE)])
     return [clips, known] if "known audio" in row.needs else [clips] * (2 if "prompt audio" in row.needs else 1)
-
-
-def _load_paired(row):
-    paired = row.load_paired()
-    assert paired is not None
-    return paired
 
 
 @pytest.mark.parametrize("row", CATALOGUE.values(), ids=list(CATALOGUE))

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from metrics.api.errors import AudioError, DegenerateInput
 from metrics.io import reader
+from metrics.waves.accumulators import Clipped
 from metrics.waves.clips import AudioSet
-from metrics.waves.signal import FIGURES, _Clipped, measure_signal, measure_signal_file, signal_score
+from metrics.waves.signal import FIGURES, measure_signal, measure_signal_file, signal_score
 
 RATE = 48000
 
@@ -253,7 +254,7 @@ def test_a_file_in_pieces_of_any_size_has_the_figures_of_the_whole(tmp_path_fact
 def test_flat_tops_are_counted_once_wherever_pieces_end():
     audio = np.array([0, 0.5, 0.5, 0.5, 0.5, 0, -0.5, -0.5, 0, 0.5, 0.5, 0.5, -0.5, -0.5, -0.5, -0.5], np.float32)
     for size in range(1, len(audio) + 1):
-        clipped = _Clipped(0.5)
+        clipped = Clipped(0.5)
         for start in range(0, len(audio), size):
             clipped.add(audio[start : start + size])
         assert clipped.count() == 4 + 3 + 4

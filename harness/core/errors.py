@@ -1,6 +1,6 @@
-"""The errors of the running path, on the one tree of `metrics.api.errors`."""
+"""The errors of the running path, on the one tree of `metrics.errors`."""
 
-from metrics.api.errors import AudioError, BrokenPlugin, DegenerateInput, HarnessError, UsageError, WeightsError
+from metrics.errors import AudioError, BrokenPlugin, DegenerateInput, HarnessError, UsageError, WeightsError
 
 __all__ = [
     "AudioError",

@@ -7,7 +7,7 @@ nothing. Only what a person or the system asks for still passes: Ctrl-C, and `St
 from __future__ import annotations
 
 from harness.core.errors import ModelError
-from metrics.api.errors import Stopped
+from metrics.errors import Stopped
 
 __all__ = ["Stopped", "ended", "foreign"]
 

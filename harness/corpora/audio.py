@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import AudioError
+from metrics.errors import AudioError
 from metrics.io import audio as sound
 
 RATE = 16000

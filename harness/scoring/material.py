@@ -217,7 +217,7 @@ class Material:
         What is usual in music is taken off, the same for all conditions: each tag's mean log-odds in the reference.
         """
         from harness.prompts.text_encoder import encode, provenance
-        from metrics.embeddings.musicnn import TAGS
+        from metrics.embeddings.musicnn_weights import TAGS
 
         clips = self.spoken(self.tagger())
         ids, means = self.tags("sigmoid").means()

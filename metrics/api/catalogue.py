@@ -18,10 +18,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from metrics.api import registry as groups
-from metrics.api.errors import UsageError
 from metrics.api.plugins import PluginFailure, resolve, run_foreign
 from metrics.api.registry import Registry
 from metrics.api.score import Direction
+from metrics.errors import UsageError
 
 if TYPE_CHECKING:
     from metrics.api.score import EmbeddingSet

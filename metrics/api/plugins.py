@@ -20,7 +20,7 @@ from functools import lru_cache
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from typing import Any, TypeVar
 
-from metrics.api.errors import HarnessError, Stopped
+from metrics.errors import HarnessError, Stopped
 
 T = TypeVar("T")
 

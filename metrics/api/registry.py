@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from metrics.api.errors import BrokenPlugin, HarnessError, Stopped, UsageError
 from metrics.api.plugins import OWN, Plugin, PluginFailure, find_plugins, own_version, reason_of, resolve, run_foreign
+from metrics.errors import BrokenPlugin, HarnessError, Stopped, UsageError
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class Registry(Generic[T]):
     >>> codecs.get("jsn")
     Traceback (most recent call last):
     ...
-    metrics.api.errors.UsageError: unknown codec 'jsn'. Did you mean 'json'? Known: json.
+    metrics.errors.UsageError: unknown codec 'jsn'. Did you mean 'json'? Known: json.
     """
 
     def __init__(

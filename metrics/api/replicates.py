@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from metrics.api.errors import UsageError
+from metrics.errors import UsageError
 
 Role = Literal["evaluated", "reference"]
 Unit = int | str

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, HarnessError, UsageError
 from metrics.api.replicates import Replicates
+from metrics.errors import DegenerateInput, HarnessError, UsageError
 from metrics.io.files import write_bytes
 
 Direction = Literal["lower", "higher", "none"]

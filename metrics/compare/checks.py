@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from metrics.api.catalogue import Metric, metric
-from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet, Score, check_comparable
+from metrics.errors import UsageError
 from metrics.sets.sides import check_sides
 from metrics.stats.folds import check_paired
 

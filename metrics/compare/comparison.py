@@ -9,13 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.checks import TAKEN_AS_SETS, check_conditions, check_scores, comparable_row
 from metrics.compare.difference import Difference, difference_of, paired_difference
 from metrics.compare.family import family_p_values, holm
 from metrics.compare.measured import Statistic, name_of, plain_value, score_with_replicates
 from metrics.compare.permuted import Permuted
+from metrics.errors import UsageError
 from metrics.stats.permutation import PERMUTATIONS, PermutationTest, swap_test
 from metrics.stats.resampling import combine, estimate_of, p_of
 

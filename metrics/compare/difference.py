@@ -15,11 +15,11 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from metrics.api.errors import UsageError
 from metrics.api.replicates import Replicates
 from metrics.api.score import Direction, EmbeddingSet, Estimand, Score, generalises_to
 from metrics.compare.checks import check_conditions, check_scores, drawn_units
 from metrics.compare.measured import Statistic, score_with_replicates
+from metrics.errors import UsageError
 from metrics.stats.limits import within_limits
 from metrics.stats.reliability import (
     component_warnings,

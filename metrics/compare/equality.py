@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.gaussians import Matrix, checked_rows
 from metrics.sets.kernel import median_distance
 from metrics.sets.mmd import Gaussian, unit_sums

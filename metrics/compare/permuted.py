@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from metrics.api.catalogue import Metric
 from metrics.api.score import EmbeddingSet, Score
-from metrics.near.permuted_neighbours import Neighbourhoods
+from metrics.compare.permuted_neighbours import Neighbourhoods
 from metrics.sets.diversity import centred_means, diversity_of_rows, vendi_of_rows
 from metrics.sets.frechet import Space
 from metrics.sets.gaussians import Gaussian, subset_distances

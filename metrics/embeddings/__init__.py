@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from metrics.api import registry as groups
-from metrics.api.errors import UsageError
 from metrics.api.registry import Registry
 from metrics.embeddings.base import Embedder
+from metrics.errors import UsageError
 
 ATTRIBUTES = ("name", "rate", "dim", "window_seconds", "hop_seconds", "provenance", "embed")
 

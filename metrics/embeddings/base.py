@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import AudioError, UsageError
+from metrics.errors import AudioError, UsageError
 from metrics.io.audio import Preprocessing
 
 Frames = NDArray[np.float32]

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metrics.embeddings.musicnn import HOP, LAYERS, MELS, N_FFT, PATCH, RATE, weight_files
+from metrics.embeddings.musicnn_weights import HOP, LAYERS, MELS, N_FFT, PATCH, RATE, weight_files
 from metrics.embeddings.tf_checkpoint import read_tensors
 
 MARGIN = 3  # frames at either end of a patch that a timbral kernel of 7 frames sees as padding

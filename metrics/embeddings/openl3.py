@@ -29,9 +29,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metrics.api.errors import UsageError, WeightsError
 from metrics.embeddings.base import Frames
 from metrics.embeddings.windows import WindowEmbedder, positive, resolve_device
+from metrics.errors import UsageError, WeightsError
 from metrics.io.weights import cache_dir, file_sha256, find_file
 
 RATE, HOP = 48000, 242

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metrics.api.errors import WeightsError
+from metrics.errors import WeightsError
 from metrics.io.weights import file_sha256
 
 if TYPE_CHECKING:

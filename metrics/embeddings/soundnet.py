@@ -27,9 +27,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metrics.api.errors import UsageError, WeightsError
 from metrics.embeddings.base import Frames
 from metrics.embeddings.windows import in_blocks, positive, resolve_device
+from metrics.errors import UsageError, WeightsError
 from metrics.io import weights
 from metrics.io.pickled_arrays import load_dictionary
 

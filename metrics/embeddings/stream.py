@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import AudioError
 from metrics.embeddings.base import Embedder, Frames, check_frames, check_rate
 from metrics.embeddings.windows import WindowEmbedder, samples
+from metrics.errors import AudioError
 from metrics.io.audio import Audio, Preprocessing
 from metrics.io.streaming import preprocessed_blocks
 

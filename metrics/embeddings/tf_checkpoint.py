@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import WeightsError
+from metrics.errors import WeightsError
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 FLOAT32 = 1  # tensorflow.DataType.DT_FLOAT

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import UsageError
 from metrics.embeddings.base import Frames
 from metrics.embeddings.pretrained import fingerprint, import_transformers, load_extractor, load_model, model_folder
 from metrics.embeddings.windows import WindowEmbedder, pad_to, positive, resolve_device, samples
+from metrics.errors import UsageError
 
 
 class _Pretrained(WindowEmbedder):

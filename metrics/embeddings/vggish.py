@@ -23,9 +23,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metrics.api.errors import WeightsError
 from metrics.embeddings.base import Frames
 from metrics.embeddings.windows import WindowEmbedder, positive, resolve_device
+from metrics.errors import WeightsError
 from metrics.io.weights import cache_dir, file_sha256, find_file
 
 RATE, WINDOW, HOP, N_FFT = 16000, 400, 160, 512

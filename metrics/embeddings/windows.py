@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import UsageError
 from metrics.embeddings.base import Frames
+from metrics.errors import UsageError
 
 if TYPE_CHECKING:
     import torch

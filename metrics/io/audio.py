@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import AudioError, UsageError
+from metrics.errors import AudioError, UsageError
 from metrics.io.files import write_bytes
 
 Audio = NDArray[np.float32]

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from metrics.api.errors import AudioError
+from metrics.errors import AudioError
 from metrics.io.mpeg import Bytes, is_free_format, stretches
 
 Piece = bytes | tuple[int, int]

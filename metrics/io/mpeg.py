@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from metrics.api.errors import AudioError
+from metrics.errors import AudioError
 
 BIT_RATES = {
     (3, 3): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.api.errors import WeightsError
+from metrics.errors import WeightsError
 
 KINDS = "biufc?"
 """Kinds of numbers an array may hold, besides the outer one that holds the dictionary."""

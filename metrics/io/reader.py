@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import AudioError
+from metrics.errors import AudioError
 from metrics.io.containers import Container, Part, Stitched, cut_off, look_into
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from metrics.api.errors import WeightsError
+from metrics.errors import WeightsError
 from metrics.io.files import owned
 from metrics.io.web import Credentials, open_url, without_user_info
 

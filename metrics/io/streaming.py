@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import AudioError
+from metrics.errors import AudioError
 from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio, Preprocessing, check, loudness_gain
 from metrics.io.reader import SoundReader
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from metrics.api.errors import WeightsError
+from metrics.errors import WeightsError
 from metrics.io.archives import is_plain
 from metrics.io.files import owned
 from metrics.io.sdist import download_sdist

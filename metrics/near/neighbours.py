@@ -17,7 +17,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import DegenerateInput
+from metrics.errors import DegenerateInput
 from metrics.near.pairwise import ROUNDING, TILE, Cloud, Codes, Matrix, exact, slices
 from metrics.near.search import Pairs, Search, strike_own_unit
 

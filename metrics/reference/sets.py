@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from metrics.api.errors import UsageError
 from metrics.api.registry import unknown_name
 from metrics.api.score import EmbeddingSet
 from metrics.embeddings.base import Embedder, embed_clip, embedding_provenance, is_padded
+from metrics.errors import UsageError
 from metrics.io.audio import Preprocessing
 from metrics.io.weights import cache_dir
 from metrics.sets.frechet import HEADLINE_COMPONENTS

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.errors import DegenerateInput, UsageError
 from metrics.io.files import write_bytes
 from metrics.reference.sets import user_folder
 from metrics.sets.frechet import HEADLINE_COMPONENTS

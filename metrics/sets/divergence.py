@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import UsageError
 from metrics.api.replicates import Replicates
 from metrics.api.score import EmbeddingSet, Score
+from metrics.errors import UsageError
 from metrics.sets.sides import check_sides, checked_rows
 from metrics.stats.folds import check_paired
 from metrics.stats.resampling import leave_out

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.replicates import Replicates
 from metrics.api.score import EmbeddingSet, Estimand, Score, check_comparable
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.sides import checked_rows
 from metrics.stats.rarefaction import rarefied
 from metrics.stats.resampling import leave_out

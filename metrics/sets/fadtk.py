@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, HarnessError, UsageError
 from metrics.api.score import EmbeddingSet, check_comparable
 from metrics.embeddings.base import Embedder, check_frames
+from metrics.errors import DegenerateInput, HarnessError, UsageError
 from metrics.io.audio import check, read
 from metrics.sets.gaussians import frechet_distance_of_moments
 

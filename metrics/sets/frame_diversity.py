@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.replicates import Replicates
 from metrics.api.score import Direction, EmbeddingSet, Score
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.diversity import centre_of, centred_means, effective_number, seen_from, unit_rows
 from metrics.sets.sides import check_sides, unit_codes
 from metrics.stats.folds import assign_folds

@@ -19,8 +19,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Estimand, Score, check_comparable
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.fadtk import fadtk_fad
 from metrics.sets.gaussians import (
     Gaussian,

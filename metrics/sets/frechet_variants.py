@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import DegenerateInput
 from metrics.api.score import EmbeddingSet, Estimand, Score
+from metrics.errors import DegenerateInput
 from metrics.sets.frechet import UNIT, Space
 from metrics.sets.gaussians import Gaussian, Matrix, frechet_distance, subset_distances
 from metrics.stats.folds import assign_folds, check_units

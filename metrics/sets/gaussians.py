@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
+from metrics.errors import DegenerateInput, UsageError
 
 Matrix = NDArray[np.floating[Any]]
 

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Estimand, Score
+from metrics.errors import DegenerateInput, UsageError
 from metrics.near.pairwise import centre
 from metrics.sets.mmd import Cubic, Gaussian, Kernel, Side, mmd
 from metrics.sets.sides import check_sides, checked_rows, unit_codes

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import UsageError
 from metrics.api.registry import unknown_name
 from metrics.api.score import Score
+from metrics.errors import UsageError
 from metrics.stats.scoring import Kind, mean_score
 
 UNITS = {"nats_per_token": "nats a code", "bits_per_token": "bits a code", "bits_per_second": "bits a second"}

@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet, Score
+from metrics.errors import UsageError
 from metrics.near.neighbours import Balls, balls, pairs_within
 from metrics.near.pairwise import Cloud, Codes, bound, centre
 from metrics.sets.sides import check_sides, checked_rows, unit_codes

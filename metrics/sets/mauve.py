@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet, Score
+from metrics.errors import UsageError
 from metrics.sets.diversity import unit_rows
 from metrics.sets.sides import check_sides, checked_rows, unit_codes
 from metrics.stats.folds import Folds, assign_folds

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.errors import DegenerateInput, UsageError
 from metrics.near.pairwise import Cloud, Codes, Matrix, centre, tiles
 from metrics.sets.sides import checked_rows, unit_codes
 from metrics.stats.folds import Folds

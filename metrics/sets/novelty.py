@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Estimand, Score, check_comparable
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.diversity import centre_of, unit_rows
 from metrics.stats.folds import assign_folds
 from metrics.stats.resampling import estimate_of

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, check_comparable
+from metrics.errors import DegenerateInput, UsageError
 
 Matrix = NDArray[np.floating[Any]]
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Score, check_comparable
+from metrics.errors import DegenerateInput, UsageError
 from metrics.io.audio import Audio, check, resample
 from metrics.sets.diversity import centred_means, seen_from, unit_rows
 from metrics.stats.folds import check_paired

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.errors import DegenerateInput, UsageError
 
 MAX_FOLDS = 20
 LEAST_VALUES = 40

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.errors import UsageError
 
 DRAWS = 20
 

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import UsageError
 from metrics.api.replicates import FoldValues, Replicates, Role, Unit
 from metrics.api.score import EmbeddingSet
+from metrics.errors import UsageError
 from metrics.stats.folds import Folds, assign_folds, without_each_fold
 
 CONFIDENCE = 0.95

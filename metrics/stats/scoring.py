@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.replicates import FoldValues, Replicates
 from metrics.api.score import Direction, EmbeddingSet, Estimand, Score
+from metrics.errors import DegenerateInput, UsageError
 from metrics.stats.folds import FEWEST_UNITS, assign_folds, folds_of
 from metrics.stats.limits import within_limits
 from metrics.stats.reliability import (

@@ -15,9 +15,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import UsageError
 from metrics.api.registry import unknown_name
 from metrics.api.score import Direction, EmbeddingSet, Score
+from metrics.errors import UsageError
 from metrics.stats.scoring import Kind, mean_score
 
 T = TypeVar("T")

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import Score
+from metrics.errors import DegenerateInput, UsageError
 from metrics.io.audio import check, resample
 from metrics.stats.scoring import Kind, mean_score
 from metrics.waves.clips import AudioSet

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from metrics.api.errors import AudioError
 from metrics.api.score import Score
+from metrics.errors import AudioError
 from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio, check
 from metrics.io.reader import SoundReader
 from metrics.io.streaming import LoudnessMeter

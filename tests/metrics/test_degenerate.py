@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from metrics.api.catalogue import CATALOGUE, Metric
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet, Score
+from metrics.errors import DegenerateInput, UsageError
 
 CLIPS, FRAMES, DIMENSIONS, STYLES = 24, 2, 5, 4
 

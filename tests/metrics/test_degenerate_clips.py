@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from metrics.api.catalogue import CATALOGUE
-from metrics.api.errors import AudioError, DegenerateInput, UsageError
 from metrics.api.score import Score
+from metrics.errors import AudioError, DegenerateInput, UsageError
 from metrics.sets.adherence import TextAudioPairs
 from metrics.sets.likelihood import Likelihoods
 from metrics.waves.clips import AudioSet

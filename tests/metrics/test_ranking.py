@@ -19,7 +19,8 @@ from harness.corpora.manifest import load_manifest
 from harness.prompts.text_encoder import encode
 from metrics.api.score import EmbeddingSet
 from metrics.embeddings.base import embed_clip
-from metrics.embeddings.musicnn import TAGS, Musicnn
+from metrics.embeddings.musicnn import Musicnn
+from metrics.embeddings.musicnn_weights import TAGS
 from metrics.sets.adherence import tag_text_pairs, tag_text_similarity
 from metrics.sets.frechet import fad, frechet_distance
 from metrics.sets.kernel import kad

@@ -22,9 +22,9 @@ from harness.scoring.references import (
     read_manifest,
     recipe_for,
 )
-from metrics.api.errors import AudioError as MetricsAudioError
 from metrics.embeddings import load_embedder
 from metrics.embeddings.base import embed_clip
+from metrics.errors import AudioError as MetricsAudioError
 from metrics.io import audio
 from metrics.reference.sets import load_reference, reference_names
 from metrics.sets.frechet import fad

@@ -9,9 +9,9 @@ import pytest
 
 import metrics
 from metrics.api.catalogue import CATALOGUE, METRICS, NEEDS, Metric, available, metric
-from metrics.api.errors import BrokenPlugin, DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.difference import difference_of, paired_difference
+from metrics.errors import BrokenPlugin, DegenerateInput, UsageError
 from metrics.sets.adherence import TextAudioPairs
 from metrics.sets.likelihood import Likelihoods
 from metrics.waves.clips import AudioSet

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from metrics.api.errors import UsageError
 from metrics.api.plugins import LONGEST_REASON, Plugin, PluginFailure, find_plugins, reason_of, run_foreign
+from metrics.errors import UsageError
 from tests.distributions import BROKEN, BROKEN_MODULES, install
 
 GROUP = "music_harness.test_group"

@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from metrics.api.errors import BrokenPlugin, UsageError
 from metrics.api.registry import Registry, unknown_name
+from metrics.errors import BrokenPlugin, UsageError
 from tests.distributions import install
 
 GROUP = "music_harness.test_group"

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from metrics.api.errors import DegenerateInput, HarnessError, UsageError
 from metrics.api.score import EmbeddingSet, Score, check_comparable
+from metrics.errors import DegenerateInput, HarnessError, UsageError
 
 PROVENANCE = {"embedder": {"name": "toy", "hop_seconds": 0.5}, "preprocessing": {"lufs": -23.0}}
 

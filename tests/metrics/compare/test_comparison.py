@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from metrics.api.catalogue import CATALOGUE
-from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.comparison import contrast, contrast_weights, paired_permutation_test
 from metrics.compare.difference import paired_difference
+from metrics.errors import UsageError
 from metrics.sets.kernel import kad
 from tests.metrics.compare.conditions import FIRST, REFERENCE, SECOND, mean, p_of
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from metrics.api.catalogue import CATALOGUE, metric
-from metrics.api.errors import UsageError
 from metrics.api.replicates import Replicates, pack_replicates, unpack_replicates
 from metrics.api.score import EmbeddingSet
 from metrics.compare.checks import TAKEN_AS_SETS, check_scores
 from metrics.compare.difference import difference_of, paired_difference, paired_fad
 from metrics.compare.family import family
+from metrics.errors import UsageError
 from metrics.sets.diversity import vendi
 from metrics.sets.frechet import fad
 from metrics.sets.frechet_variants import fad_infinity

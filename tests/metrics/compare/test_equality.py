@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.equality import Moments, equality_test, permuted_labels
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.gaussians import frechet_distance
 from metrics.sets.kernel import kad_of_rows, median_distance
 

@@ -1,7 +1,7 @@
 import pytest
 
-from metrics.api.errors import UsageError
 from metrics.embeddings import load_embedder
+from metrics.errors import UsageError
 
 
 def test_what_follows_a_colon_is_the_embedders_first_argument():

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from metrics.api.errors import UsageError
-from metrics.embeddings import load_embedder, musicnn, musicnn_network, stream
+from metrics.embeddings import load_embedder, musicnn, musicnn_network, musicnn_weights, stream
+from metrics.errors import UsageError
 
 EXPECTED = load_file(Path(__file__).parents[2] / "golden" / "musicnn" / "expected.safetensors")
 
@@ -25,10 +25,10 @@ def golden_audio():
     return (0.1 * notes + 0.05 * noise).astype(np.float32)
 
 
-@pytest.mark.parametrize("layer", musicnn.LAYERS)
+@pytest.mark.parametrize("layer", musicnn_weights.LAYERS)
 def test_every_layer_is_that_of_the_original_graph(layer):
     frames = load_embedder("musicnn", layer=layer).embed(golden_audio())
-    assert frames.shape == EXPECTED[layer].shape == (3, musicnn.LAYERS[layer])
+    assert frames.shape == EXPECTED[layer].shape == (3, musicnn_weights.LAYERS[layer])
     assert frames.dtype == np.float32
     assert np.abs(frames - EXPECTED[layer]).max() < 1e-5 * np.abs(EXPECTED[layer]).max()
 
@@ -58,7 +58,7 @@ def test_a_patch_is_embedded_alike_alone_and_among_others():
     long = load_embedder("musicnn").embed(golden_audio())
     # The second patch starts after 62 frames. Alone, its outer frames see zeros in place of the neighbouring samples.
     mel = musicnn_network.log_mel(torch.from_numpy(golden_audio()))
-    alone = musicnn_network.load_network()(mel[62 : 62 + musicnn.PATCH], range(0, 1))["penultimate"].numpy()
+    alone = musicnn_network.load_network()(mel[62 : 62 + musicnn_weights.PATCH], range(0, 1))["penultimate"].numpy()
     assert np.abs(long[1] - alone[0]).max() < 1e-5
 
 
@@ -84,7 +84,7 @@ def test_the_hop_is_whole_mel_frames():
 
 def test_tags_are_probabilities_with_names():
     tags = musicnn.Musicnn().tags(golden_audio())
-    assert tags.shape == (3, len(musicnn.TAGS)) == (3, 50)
+    assert tags.shape == (3, len(musicnn_weights.TAGS)) == (3, 50)
     assert np.allclose(np.log(tags / (1 - tags)), EXPECTED["logits"], atol=1e-3)
 
 

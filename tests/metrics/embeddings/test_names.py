@@ -2,9 +2,9 @@
 
 import pytest
 
-from metrics.api.errors import BrokenPlugin, UsageError
 from metrics.embeddings import load_embedder
 from metrics.embeddings.toy import ToyEmbedder
+from metrics.errors import BrokenPlugin, UsageError
 from tests.distributions import install
 
 GROUP = "music_harness.embedders"

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from metrics.api.errors import UsageError, WeightsError
 from metrics.embeddings import load_embedder, openl3
 from metrics.embeddings.openl3 import CHANNELS, OpenL3, spectrogram
+from metrics.errors import UsageError, WeightsError
 
 h5py = pytest.importorskip("h5py", reason="OpenL3's files are HDF5: pip install 'music-harness[openl3]'")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from metrics.api.errors import UsageError, WeightsError
 from metrics.embeddings import load_embedder, soundnet
+from metrics.errors import UsageError, WeightsError
 
 RATE = soundnet.RATE
 

@@ -6,11 +6,11 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.api.errors import AudioError, UsageError
 from metrics.embeddings import load_embedder, stream
 from metrics.embeddings.base import embed_clip
 from metrics.embeddings.stream import cut, embed_files, embed_stream
 from metrics.embeddings.windows import WindowEmbedder
+from metrics.errors import AudioError, UsageError
 from metrics.io import audio, reader
 from metrics.io.audio import Preprocessing
 

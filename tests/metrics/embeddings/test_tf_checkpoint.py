@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from metrics.api.errors import WeightsError
 from metrics.embeddings import tf_checkpoint
 from metrics.embeddings.tf_checkpoint import read_tensors
+from metrics.errors import WeightsError
 
 FIRST = np.arange(6, dtype="<f4").reshape(2, 3)
 SECOND = np.full(4, 7.5, "<f4")

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from metrics.api.errors import AudioError, UsageError
 from metrics.embeddings import load_embedder
 from metrics.embeddings.base import embed_clip, embedding_provenance, is_padded
+from metrics.errors import AudioError, UsageError
 from metrics.io.audio import Preprocessing
 
 TOY = load_embedder("toy")

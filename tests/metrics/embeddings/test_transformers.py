@@ -10,9 +10,9 @@ import pytest
 import soundfile
 import torch
 
-from metrics.api.errors import UsageError, WeightsError
 from metrics.embeddings import load_embedder, pretrained, stream
 from metrics.embeddings.transformers import Clap, EnCodec, HuggingFace
+from metrics.errors import UsageError, WeightsError
 from metrics.io.audio import Preprocessing
 
 transformers = pytest.importorskip("transformers", reason="pip install 'music-harness[transformers]'")

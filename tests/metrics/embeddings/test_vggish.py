@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from metrics.api.errors import UsageError, WeightsError
 from metrics.embeddings import load_embedder, vggish
 from metrics.embeddings.vggish import VGGish
+from metrics.errors import UsageError, WeightsError
 
 
 def random_tensors(seed=0):

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.api.errors import UsageError
 from metrics.embeddings.windows import WindowEmbedder, in_blocks, positive, resolve_device
+from metrics.errors import UsageError
 
 
 class Edges(WindowEmbedder):

@@ -7,7 +7,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.api.errors import AudioError, UsageError
+from metrics.errors import AudioError, UsageError
 from metrics.io import audio
 
 

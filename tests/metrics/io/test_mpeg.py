@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from metrics.api.errors import AudioError
+from metrics.errors import AudioError
 from metrics.io.mpeg import BIT_RATES, RATES, is_free_format, stretches
 
 

@@ -5,7 +5,7 @@ import pickletools
 import numpy as np
 import pytest
 
-from metrics.api.errors import WeightsError
+from metrics.errors import WeightsError
 from metrics.io.pickled_arrays import load_dictionary
 
 LAYERS = {"conv1": {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "biases": np.ones(2)}, "conv2": {}}

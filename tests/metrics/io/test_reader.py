@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from metrics.api.errors import AudioError
+from metrics.errors import AudioError
 from metrics.io import reader
 from metrics.io.audio import load, read
 from metrics.io.reader import SoundReader

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from metrics.api.errors import WeightsError
+from metrics.errors import WeightsError
 from metrics.io import weights
 from metrics.io.sdist import indexes, pip_settings
 

@@ -6,7 +6,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.api.errors import AudioError
+from metrics.errors import AudioError
 from metrics.io import audio, reader
 from metrics.io.audio import Preprocessing
 from metrics.io.streaming import LoudnessMeter, file_loudness, preprocessed_blocks, read_blocks

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from metrics.api.errors import WeightsError
+from metrics.errors import WeightsError
 from metrics.io import weights
 from metrics.io.web import Credentials, open_url
 from tests.metrics.io.test_sdist import CONTENT, SHA256, make_sdist

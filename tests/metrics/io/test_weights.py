@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metrics.api.errors import WeightsError
+from metrics.errors import WeightsError
 from metrics.io import weights
 
 CONTENT = b"weights of a very small network"

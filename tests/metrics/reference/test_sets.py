@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from metrics.api.errors import AudioError, UsageError
 from metrics.embeddings import load_embedder
+from metrics.errors import AudioError, UsageError
 from metrics.io.audio import Preprocessing
 from metrics.reference.sets import build_reference, load_reference, reference_names, save_reference, shipped_folder
 from metrics.reference.statistics import compute

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.api.errors import DegenerateInput, UsageError
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.adherence import (
     TextAudioPairs,
     label_accuracy,

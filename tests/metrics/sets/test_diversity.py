@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.difference import paired_difference
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.diversity import (
     centre_of,
     cosine_diversity,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from metrics.api.errors import AudioError, DegenerateInput, HarnessError, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.embeddings.base import embedding_provenance
 from metrics.embeddings.toy import ToyEmbedder
+from metrics.errors import AudioError, DegenerateInput, HarnessError, UsageError
 from metrics.io.audio import Preprocessing
 from metrics.io.weights import fetch
 from metrics.sets.fadtk import fadtk_audio, fadtk_fad, fadtk_files, fadtk_per_song, fadtk_statistics, load_statistics

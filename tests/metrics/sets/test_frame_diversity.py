@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.difference import paired_difference
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.diversity import unit_rows, vendi_of_rows
 from metrics.sets.frame_diversity import (
     across_prompt_diversity,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.difference import paired_fad
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.frechet import fad, growing_error_interval, headline_components
 from tests.metrics.compare.conditions import p_of
 

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from metrics.api.errors import DegenerateInput
 from metrics.api.score import EmbeddingSet
+from metrics.errors import DegenerateInput
 from metrics.sets.frechet import fad
 from metrics.sets.frechet_variants import fad_infinity, fad_per_song, nested_subsets
 from metrics.sets.gaussians import frechet_distance

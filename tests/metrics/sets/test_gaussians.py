@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.api.errors import DegenerateInput, UsageError
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.gaussians import (
     Gaussian,
     frechet_distance,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.difference import paired_difference
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.kernel import kad, kad_of_rows, kid, kid_of_rows, median_distance
 from metrics.stats.resampling import jackknife
 

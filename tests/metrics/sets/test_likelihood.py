@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metrics.api.errors import UsageError
+from metrics.errors import UsageError
 from metrics.sets.likelihood import Likelihoods, likelihood_score
 
 BITS = np.array([100.0, 300.0, 200.0])

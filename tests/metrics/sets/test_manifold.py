@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.difference import paired_difference
+from metrics.errors import DegenerateInput, UsageError
 from metrics.near.neighbours import balls
 from metrics.near.pairwise import Cloud, centre, slices
 from metrics.sets.manifold import NAMES, coverage, density, prdc, prdc_of_rows, precision, recall

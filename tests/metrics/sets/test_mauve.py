@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
 from metrics.compare.difference import paired_difference
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.mauve import mad, mad_of_rows, mauve_of_histograms
 
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.novelty import nearest_songs, neighbour_percentile, neighbour_percentiles
 
 DIM, FRAMES = 16, 4

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.errors import DegenerateInput, UsageError
 from metrics.stats.folds import assign_folds, check_paired, folds_of, without_each_fold
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from metrics.api.errors import DegenerateInput, UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.errors import DegenerateInput, UsageError
 from metrics.stats.permutation import sign_flip_test, swap_test
 
 

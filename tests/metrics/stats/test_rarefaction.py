@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.api.errors import UsageError
 from metrics.api.score import EmbeddingSet
+from metrics.errors import UsageError
 from metrics.stats.rarefaction import draw_units, rarefied
 
 

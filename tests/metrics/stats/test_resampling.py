@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from metrics.api.errors import UsageError
 from metrics.api.replicates import FoldValues, Replicates
 from metrics.api.score import EmbeddingSet, Score
 from metrics.compare.difference import paired_difference
+from metrics.errors import UsageError
 from metrics.stats.resampling import (
     Estimate,
     agreeing,

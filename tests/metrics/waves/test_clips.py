@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.api.errors import DegenerateInput, UsageError
+from metrics.errors import DegenerateInput, UsageError
 from metrics.stats.scoring import Kind, mean_score
 from metrics.waves.clips import AudioSet, Figure, figure_score
 

@@ -6,7 +6,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.api.errors import AudioError, DegenerateInput, UsageError
+from metrics.errors import AudioError, DegenerateInput, UsageError
 from metrics.io.audio import resample
 from metrics.waves.clips import AudioSet
 from metrics.waves.copies import THRESHOLD, CopyIndex, copied_share, landmarks

@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.api.errors import AudioError, DegenerateInput
+from metrics.errors import AudioError, DegenerateInput
 from metrics.io import reader
 from metrics.waves.accumulators import Clipped
 from metrics.waves.clips import AudioSet

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from metrics.api.errors import AudioError, DegenerateInput
+from metrics.errors import AudioError, DegenerateInput
 from metrics.io.audio import resample
 from metrics.waves.clips import AudioSet
 from metrics.waves.structure import FIGURES, MAJOR, MINOR, PITCHES, key_of, measure_structure, structure_score

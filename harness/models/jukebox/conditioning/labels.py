@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.models.jukebox.conditioning.transliteration import engine, transliterate
-from metrics.api.errors import HarnessError, UsageError
+from metrics.errors import HarnessError, UsageError
 
 Version = Literal["v2", "v3"]
 

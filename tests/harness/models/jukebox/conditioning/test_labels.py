@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from harness.models.jukebox.conditioning import labels as L
 from harness.models.jukebox.conditioning.transliteration import engine
-from metrics.api.errors import HarnessError, UsageError
+from metrics.errors import HarnessError, UsageError
 
 GOLDEN = Path(__file__).parents[4] / "golden"
 CASE = json.loads((GOLDEN / "labels" / "vectors.json").read_text(encoding="utf-8"))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.api.errors import DegenerateInput
 from metrics.api.score import EmbeddingSet
-from metrics.near.permuted_neighbours import Neighbourhoods
+from metrics.compare.permuted_neighbours import Neighbourhoods
+from metrics.errors import DegenerateInput
 from metrics.sets.manifold import NAMES, prdc_of_rows
 
 

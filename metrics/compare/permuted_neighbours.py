@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.api.errors import DegenerateInput
 from metrics.api.score import EmbeddingSet
+from metrics.errors import DegenerateInput
 from metrics.sets.manifold import NEIGHBOURS
 
 Matrix = NDArray[np.float32]

@@ -1,6 +1,6 @@
 import pytest
 
-from metrics.api.errors import AudioError, DegenerateInput, HarnessError, UsageError, WeightsError
+from metrics.errors import AudioError, DegenerateInput, HarnessError, UsageError, WeightsError
 
 
 @pytest.mark.parametrize(("kind", "code"), [(UsageError, 2), (AudioError, 2), (WeightsError, 1), (DegenerateInput, 1)])

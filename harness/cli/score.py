@@ -249,14 +249,14 @@ def _log(report: Report, results: Path, json: bool) -> None:
 
 
 def _leave(report: Report | None, scored: Sequence[Scored]) -> None:
-    """Say which files could not be read, and exit with 1, or with 2 where none could."""
+    """Say which files could not be read, and exit with 1 where there are some."""
     failed = {str(one.path): one.error for one in scored if one.error} | (report.failed if report else {})
     for error in failed.values():
         typer.echo(f"Left out: {error}", err=True)
     if failed:
         count = len(scored) if report is None else report.count
         typer.echo(f"{len(failed)} of {count} files could not be scored.", err=True)
-        raise typer.Exit(2 if len(failed) == count else 1)
+        raise typer.Exit(1)
 
 
 def check_csv(path: Path) -> None:

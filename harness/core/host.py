@@ -18,8 +18,8 @@ def host_facts(model: object) -> dict[str, Any]:
     Args:
         model: whatever makes the clips; its attribute `device` is read, "cpu" where it has none.
     """
-    # A model that does not use torch need not wait for its import.
-    torch = sys.modules.get("torch")
+    # A model without a device does not use torch: it need not wait for the import, and who else imported it is no matter.
+    torch = sys.modules.get("torch") if hasattr(model, "device") else None
     return {
         "device": str(getattr(model, "device", "cpu")),
         "threads": torch.get_num_threads() if torch else 1,

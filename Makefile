@@ -31,9 +31,15 @@ demo: $(STAMP) ## Sample under three temperatures, measure against real music, l
 .PHONY: test
 # The tests' arithmetic is small: a second thread makes the suite slower, and four times so beside other work.
 test: export OMP_NUM_THREADS ?= 1
-test: $(STAMP) ## Run the fast tests on all cores, then the slow ones that guard the main path
-	$(BIN)/python -m pytest -m "not slow and not long" -n $(WORKERS)
+test: $(STAMP) ## Run the fast tests on all cores, then those that guard the main path: whole commands, then the slow ones
+	@$(MAKE) --no-print-directory fast
+	$(BIN)/python -m pytest -m "whole and not slow and not long" -n $(WORKERS) --dist loadscope
 	$(BIN)/python -m pytest -m "slow and not long"
+
+.PHONY: fast
+fast: export OMP_NUM_THREADS ?= 1
+fast: $(STAMP) ## Run the fast tests alone, on all cores (two minutes on two)
+	$(BIN)/python -m pytest -m "not whole and not slow and not long" -n $(WORKERS)
 
 .PHONY: all-checks
 all-checks: export OMP_NUM_THREADS ?= 1

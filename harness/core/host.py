@@ -18,7 +18,7 @@ def host_facts(model: object) -> dict[str, Any]:
     Args:
         model: whatever makes the clips; its attribute `device` is read, "cpu" where it has none.
     """
-    # A model without a device does not use torch: it need not wait for the import, and who else imported it is no matter.
+    # A model without a device does not use torch: it need not wait for the import, even where others did it.
     torch = sys.modules.get("torch") if hasattr(model, "device") else None
     return {
         "device": str(getattr(model, "device", "cpu")),

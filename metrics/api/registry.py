@@ -249,11 +249,23 @@ class Blamed:
             raise broken from error
 
 
+MOST_NAMES = 24
+"""Names that a message lists; of more than these, the nearest."""
+
+
 def unknown_name(kind: str, name: str, known: list[str]) -> str:
-    """The message for a name that is not known, with the nearest known one when there is one that is near."""
+    """The message for a name that is not known, with the nearest known one when there is one that is near.
+
+    >>> unknown_name("colour", "gren", ["blue", "green"])
+    "unknown colour 'gren'. Did you mean 'green'? Known: blue, green."
+    """
     nearest = nearest_name(name, known)
     hint = f" Did you mean {nearest!r}?" if nearest else ""
-    return f"unknown {kind} {name!r}.{hint} Known: {', '.join(known) or 'none'}."
+    shown = ", ".join(known) or "none"
+    if len(known) > MOST_NAMES:
+        near = difflib.get_close_matches(name, known, n=MOST_NAMES // 2, cutoff=0.0)
+        shown = f"{', '.join(near)} and {len(known) - len(near)} more"
+    return f"unknown {kind} {name!r}.{hint} Known: {shown}."
 
 
 def nearest_name(name: str, known: list[str]) -> str | None:

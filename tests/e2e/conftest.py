@@ -12,6 +12,13 @@ from metrics.embeddings import load_embedder
 from metrics.reference.sets import build_reference
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of whole commands guard the main path and take their time; wrong options are answered at once."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.stem != "test_malformed":
+            item.add_marker("whole")
+
+
 @pytest.fixture(autouse=True)
 def _no_rates_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """How fast a test samples is not how fast this machine does."""

@@ -77,7 +77,7 @@ def test_a_disk_that_fills_up_while_clips_are_sampled_loses_nothing(whole, mount
     said = run(disk / "results", toy_reference, "--no-mlflow", code=1)
     assert f"no space left for {disk / 'results' / 'store'} (0." in said
     assert "MB are free). Free some space" in said
-    assert "\nTo resume: harness " in said
+    assert "\nTo resume: harness" in said
     store = Store(disk / "results" / "store")
     kept = {path: path.stat().st_mtime_ns for path in store.root.glob("??/*/record.json")}
     assert 0 < len(kept) < 48

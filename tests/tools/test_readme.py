@@ -41,3 +41,11 @@ def test_a_command_that_fails_is_named(tmp_path):
 )
 def test_numbers_may_differ_by_their_error_and_words_may_not(printed, wrong):
     assert len(readme.differences(TABLE, printed)) == wrong
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_the_commands_print(tmp_path):
+    shown = readme.README.read_text("utf-8")
+    printed = readme.renewed(shown, tmp_path)
+    for ours, theirs in zip(readme.blocks(shown), readme.blocks(printed), strict=True):
+        assert readme.differences(ours.output, theirs.output) == []

@@ -110,10 +110,12 @@ class RootGroup(LazyGroup):
                 _fail(f"{error}. Check the path and its permissions, then run the same command again.", 1)
             raise
         except KeyboardInterrupt:
-            _fail("Interrupted. What is stored is kept: run the same command again to go on from there.", 130)
+            _fail("Interrupted. What is stored is kept: run the same command again to resume.", 130)
         except (Exception, Stopped):
             raise
         except BaseException as error:  # nothing of ours ends so: exit code 0 would say that all went well
+            if isinstance(error.__context__, BrokenPipeError):  # rich's way to say that nobody reads on
+                raise typer.Exit(1) from error
             _fail(f"What was run {ended(error)}", 1)
 
 

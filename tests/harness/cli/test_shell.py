@@ -1,5 +1,6 @@
 """The shell of the command line: quick help, and mistakes answered in one message."""
 
+import shlex
 import subprocess
 import sys
 
@@ -49,3 +50,10 @@ def test_the_version_is_that_of_the_distribution():
 
     result = CliRunner().invoke(app, ["--version"])
     assert result.output.strip() == version("music-harness")
+
+
+def test_a_reader_who_has_seen_enough_is_told_nothing():
+    """`harness … --help | head`: the pipe is closed before all is written."""
+    command = f"{shlex.quote(sys.executable)} -m harness run temperature --help | head -n 1 >/dev/null"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""

@@ -86,6 +86,11 @@ def compare(conditions: Sequence[ConditionScores], declared: Family, progress: P
     if len(contrasts) * len(others) > MOST_EXPLORATORY:
         notes = (f"differences in {', '.join(others)} are not listed: there are {len(contrasts) * len(others)}",)
         others = []
+    notes += tuple(
+        f"the clips of {second} are those of {first} byte for byte: what differs between the two had no effect"
+        for first, second in contrasts
+        if _sounds(by_name[first]) == _sounds(by_name[second])
+    )
     found: list[Comparison] = []
     undefined: dict[tuple[str, str], None] = {}
     shown = progress if progress is not None and len(contrasts) >= WATCHED else Quiet()
@@ -144,6 +149,11 @@ def _score(one: ConditionScores, name: str) -> Score:
     if name in one.scores:
         return one.scores[name]
     raise DegenerateInput(one.unmeasured.get(name, f"{name} was not measured of {one.name}."))
+
+
+def _sounds(one: ConditionScores) -> dict[str, str]:
+    """The content of each clip, by unit where units mean the same in other sets, else by path."""
+    return {clip.unit if one.clips.paired else str(clip.path): clip.sha256 for clip in one.clips.clips}
 
 
 def _units(score: Score) -> frozenset[str]:

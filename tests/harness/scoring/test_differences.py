@@ -129,3 +129,12 @@ def _pairs(three):
         for name in NAMES
         for first, second in ((0, 1), (0, 2), (1, 2))
     ]
+
+
+def test_conditions_of_the_same_sounds_are_called_identical(three):
+    first, second, _ = three
+    twin = replace(first, clips=replace(first.clips, name="twin"))
+    compared = compare([first, twin, second], Family.of_every_pair(["a", "twin", "b"]))
+    [note] = [note for note in compared.notes if "byte for byte" in note]
+    assert "twin" in note
+    assert {one.difference.value for one in compared.differences if one.second == "twin"} == {0.0}

@@ -27,7 +27,7 @@ def write_sparse(tar: tarfile.TarFile, name: str, size: int, kind: str) -> None:
         header[148:156] = b" " * 8
         header[148:156] = b"%06o\0 " % sum(header)
         assert tar.fileobj is not None
-        tar.fileobj.write(header)
+        tar.fileobj.write(bytes(header))
         tar.offset += len(header)
         return
     if kind == "pax 0.0":

@@ -201,6 +201,7 @@ def test_the_prompt_is_embedded_apart(put, cache):
     alone, start = put(continuation, "alone"), put(prompt, "start")
     one, other, first = embed_all([whole, alone, start], cache)
     np.testing.assert_allclose(one.frames, other.frames, atol=1e-4)
+    assert one.prompt is not None
     np.testing.assert_allclose(one.prompt, first.frames, atol=1e-4)
     assert other.prompt is None
 

@@ -85,6 +85,7 @@ def test_it_is_accepted_where_a_reference_is(music):
     build(music, seconds=1.0)
     measures = Measures.load("toy", "mine")
     assert measures.first.recipe.excerpt_seconds == 1.0
+    assert measures.first.reference is not None
     assert fad(load_reference("mine"), measures.first.reference, 2).plain == pytest.approx(0, abs=1e-6)
 
 

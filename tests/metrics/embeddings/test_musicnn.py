@@ -40,7 +40,7 @@ def test_the_log_mel_is_librosas():
 
 
 def test_the_tags_are_those_of_the_penultimate_frames_without_torch():
-    embedder = load_embedder("musicnn")
+    embedder = musicnn.Musicnn()
     logits = musicnn.tag_logits(embedder.embed(golden_audio()))
     assert np.abs(logits - EXPECTED["logits"]).max() < 1e-4
     assert np.abs(1 / (1 + np.exp(-logits)) - embedder.tags(golden_audio())).max() < 1e-5

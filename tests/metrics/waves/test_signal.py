@@ -151,6 +151,7 @@ def test_the_loudness_of_channels_is_that_of_pyloudnorm(tmp_path, channels):
 def test_surround_counts_more_and_the_lfe_not_at_all(tmp_path):
     silent = np.zeros_like(noise())
     front = measured(tmp_path, [noise(), silent, silent, silent, silent, silent]).loudness
+    assert front is not None
     assert measured(tmp_path, [silent] * 4 + [noise(), silent]).loudness == pytest.approx(front + 1.49, abs=0.01)
     assert measured(tmp_path, [silent] * 3 + [noise(), silent, silent]).loudness is None
 
@@ -175,6 +176,7 @@ def test_independent_channels_and_a_silent_one_do_not_cancel(tmp_path, other):
 def test_clipped_samples_are_counted_once_whatever_the_channels(tmp_path):
     clipped = np.clip(1.5 * tone(440.0), -1, 1)
     share = measure_signal(clipped, RATE).clipping
+    assert share is not None
     assert measured(tmp_path, [clipped, clipped]).clipping == pytest.approx(share)
     assert measured(tmp_path, [clipped, -clipped]).clipping == pytest.approx(share)
     assert measured(tmp_path, [clipped, 0.5 * tone(440.0)]).clipping == pytest.approx(share / 2)

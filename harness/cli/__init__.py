@@ -114,6 +114,8 @@ class RootGroup(LazyGroup):
         except (Exception, Stopped):
             raise
         except BaseException as error:  # nothing of ours ends so: exit code 0 would say that all went well
+            if isinstance(error.__context__, BrokenPipeError):  # how Rich ends where the reader wants no more
+                raise typer.Exit(1) from None
             _fail(f"What was run {ended(error)}", 1)
 
 

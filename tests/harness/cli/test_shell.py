@@ -49,3 +49,16 @@ def test_the_version_is_that_of_the_distribution():
 
     result = CliRunner().invoke(app, ["--version"])
     assert result.output.strip() == version("music-harness")
+
+
+def test_a_reader_that_wants_no_more_is_told_nothing():
+    """As in `harness models list | head -1`: the pipe is closed before anything is printed."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "harness", "models", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    assert run.stderr is not None
+    run.stdout.close()
+    assert run.stderr.read() == ""
+    run.stderr.close()
+    assert run.wait() == 1

@@ -1,1 +1,1 @@
-"""One file per question, named by what varies."""
+"""One file per question, named by what varies; each is an entry point in pyproject.toml."""

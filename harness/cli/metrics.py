@@ -65,6 +65,8 @@ def in_full(row: Metric) -> str:
     in_pairs = "metrics.paired_difference of two sets, or metrics.difference_of two scores"
     if row.compare_by:
         in_pairs = f"not: compare by {row.compare_by}"
+    elif row.gives != "score":
+        in_pairs = "not: it has no error"
     elif row.needs - TAKEN_AS_SETS:
         in_pairs = "metrics.difference_of two scores"
     facts = {

@@ -36,7 +36,7 @@ class SelectionSettings:
         at_most: upper limit on the number of items, such as the number of tasks.
     """
 
-    conditions: Annotated[Texts, Option("A condition; repeatable.", flag="condition", panel=CLIPS, default="all")] = ()
+    conditions: Annotated[Texts, Option("A condition to present.", flag="condition", panel=CLIPS, default="all")] = ()
     items: Annotated[
         int | None,
         Field(ge=1),

@@ -50,7 +50,7 @@ class ExperimentSettings:
         Names,
         Field(min_length=1),
         Option(
-            "Embeddings of real music: a name or a file.",
+            "Real music: a name of 'harness reference list', a folder of sounds, or a file of embeddings.",
             flag="reference",
             key="reference",
             panel=MEASURED,
@@ -71,7 +71,7 @@ class ExperimentSettings:
     metrics: Annotated[
         Names,
         Option(
-            "A metric to measure ('harness metrics' lists them).",
+            "A metric to measure instead of the usual ones ('harness metrics' lists them).",
             flag="metric",
             panel=MEASURED,
             default="the usual ones",

@@ -173,7 +173,10 @@ def ablations(baseline: Mapping[str, Any], changes: Sequence[tuple[str, Any]]) -
     for name, value in changes:
         changed = replace(condition({**baseline, name: value}), name=said(name, value), value=None)
         if changed.content() == first.content():
-            raise UsageError(f"{changed.name} changes nothing: the baseline has it already. Give the baseline another")
+            raise UsageError(
+                f"{changed.name} changes nothing: the baseline has it already. Give the baseline another value: "
+                f"baseline: {{{name}: …}} in a study, --baseline {name}=… of the experiment 'ablation'"
+            )
         found.append(changed)
     return found
 

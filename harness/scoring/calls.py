@@ -54,7 +54,8 @@ def joint_space() -> Space:
 def measure(row: Metric, material: Material, space: Space) -> Score:
     """One metric of one condition. Raises `HarnessError` with the reason where it has no value for these clips."""
     if row.gives != "score":
-        raise UsageError(f"it gives a {row.gives}, not a score: the table of clips has it.")
+        where = "the table of clips has it" if row.name == "fad_per_song" else "a metrics.api.score.Score was expected"
+        raise UsageError(f"it gives a {row.gives}, not a score: {where}.")
     figure = value_of(row)
     if figure is not None:
         return _mean_of_values(row, figure, material)

@@ -121,8 +121,8 @@ class Measures:
         if not shorter or length is None:
             return ()
         return (
-            f"{shorter} of {len(seconds)} clips are shorter than the reference's excerpts of {length:g} s: the same "
-            f"length on both sides is fairer (--seconds {length:g})",
+            f"{shorter} of {len(seconds)} clips are shorter than the reference's excerpts of {length:g} s: clips of "
+            f"{length:g} s, or a reference of shorter excerpts, would be fairer",
         )
 
 
@@ -174,7 +174,8 @@ class _Sources:
         fitting = {known: recipe for known, music in self.sets.items() if (recipe := self._fits(loaded, known, music))}
         if len(fitting) + len(self.folders) > 1:
             raise UsageError(
-                f"{' and '.join([*fitting, *self.folders])} are references for the embedder {name!r}: one was expected."
+                f"{' and '.join([*fitting, *self.folders])} are references for the embedder {name!r}: one was "
+                "expected. A folder is one for every embedder."
             )
         for known, recipe in fitting.items():
             self._used.add(known)

@@ -81,14 +81,18 @@ def choose(names: Sequence[str], measures: Measures) -> tuple[str, ...]:
 
 
 def check_measurable(name: str, others: Sequence[str], measures: Measures) -> None:
-    """Raise `UsageError`, before anything is sampled, for a deciding metric that has no reference where it needs one,
-    and for others in the space of an embedder that was not named."""
+    """Raise `UsageError`, before anything is sampled, for a deciding metric that has no reference or no weights where
+    it needs them, and for others in the space of an embedder that was not named."""
     wanted, embedder = split_name(name)
     row = metric(wanted)
     choose([name, *others], measures)
     space = next((one for one in measures.spaces if one.name == embedder), measures.first)
     if row.needs & {"reference", "known"} and "embedding" in row.needs and space.reference is None:
         raise UsageError(f"the primary metric {name!r} needs a reference for {space.name!r}: {space.lacking}")
+    try:
+        spaces_of(row, measures)
+    except HarnessError as error:
+        raise UsageError(f"the primary metric {name!r} cannot be measured: {error}") from error
 
 
 def score(

@@ -1,6 +1,6 @@
 """Every metric there is, as data: what it says, what it takes, and where it lives.
 
-The rows are in metrics/data/catalogue.toml. Each names its function, which is imported when it is asked for. Other
+The rows are in metrics/api/catalogue.toml. Each names its function, which is imported when it is asked for. Other
 distributions add rows through the entry-point group `music_harness.metrics`, whose names point to a `Metric`; the
 registry `METRICS` has both.
 """
@@ -161,7 +161,7 @@ def _row(name: str, found: Any) -> Metric:
 
 
 CATALOGUE: Mapping[str, Metric] = MappingProxyType(_read(Path(__file__).parent / "catalogue.toml"))
-"""The metrics here, by name. What each of them is, is data: metrics/data/catalogue.toml."""
+"""The metrics here, by name. What each of them is, is data: metrics/api/catalogue.toml."""
 
 METRICS: Registry[Metric] = Registry(
     kind="metric", entry_point_group=groups.METRICS, rows=lambda: CATALOGUE, accept=_row

@@ -269,6 +269,7 @@ def unknown_name(kind: str, name: str, known: list[str]) -> str:
 
 
 def nearest_name(name: str, known: list[str]) -> str | None:
-    """The known name that is nearest, when one is near."""
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return nearest[0] if nearest else None
+    """The known name that is nearest, when one is near: one of the same letters before all others."""
+    near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)  # the nearest first
+    swapped = [one for one in near if sorted(one) == sorted(name)]
+    return next(iter([*swapped, *near]), None)

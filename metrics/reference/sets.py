@@ -1,6 +1,6 @@
 """Real music to measure against, as embeddings: a named set needs no audio and no download.
 
-Sets that ship lie in `metrics/data/reference/<name>.safetensors`, the user's own in `<cache>/reference/`, where
+Sets that ship lie in `metrics/reference/data/<name>.safetensors`, the user's own in `<cache>/reference/`, where
 `save_reference` puts them; a path to such a file is taken as well.
 """
 

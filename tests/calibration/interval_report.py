@@ -60,7 +60,7 @@ def interval_section(results: dict[str, Any]) -> list[str]:
         "the reference's law, so that their difference is 0. All figures are in `intervals.json`.",
         "",
         f"Shown from so many clips on, against {rules['reference_units']} tracks where there is a reference "
-        "(`metrics/data/interval_reliability.json`):",
+        "(`metrics/stats/interval_reliability.json`):",
         "",
         "| metric | clips, one condition | clips, difference | heavy tails |",
         "|---|---|---|---|",

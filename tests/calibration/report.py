@@ -123,7 +123,7 @@ def _markdown(results: dict[str, Any], again: dict[str, Any], others: dict[str, 
         f"one and at most {MOST_FALSE:.0%} false positives. What does not pass is refused: `reliable` is False, shown",
         "as ~, and in full dimension there is no interval. Fewer repetitions can refute a cell, when it fails by much,",
         "but not confirm it: it is never one of those that are shown. The rules, in",
-        "`metrics/data/frechet_reliability.json`:",
+        "`metrics/stats/frechet_reliability.json`:",
         "",
         f"- in at most {components['most']} components that hold {components['explained_variance']:.0%} of the "
         "reference's variance:",

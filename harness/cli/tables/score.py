@@ -42,7 +42,9 @@ def headline(settings: dict[str, Any]) -> str:
         made = settings["preprocessing"]
         length = f"excerpts of {settings['excerpt_seconds']:g} s" if "excerpt_seconds" in settings else "whole files"
         lufs = "their own level" if made["lufs"] is None else f"{made['lufs']:g} LUFS"
-        said.append(f"as embedded by {settings['embedder']['name']}: {length} at {made['rate']} Hz and {lufs}")
+        names = [one["embedder"] for one in settings.get("further", ())]
+        also = f", and by {', '.join(names)}" if names else ""
+        said.append(f"as embedded by {settings['embedder']['name']}{also}: {length} at {made['rate']} Hz and {lufs}")
     return " ".join(said)
 
 

@@ -64,7 +64,7 @@ class CheckLimits:
     ] = None
     peak: Annotated[float, Option("Highest true peak of a foreign folder, in dBTP.", flag="true-peak")] = -1.0
     tolerance: Annotated[float, Field(ge=0), Option("Tolerance of the loudness, in LU.")] = LUFS_TOLERANCE
-    names: Annotated[Texts, Option("A name that must be in no public byte; repeatable.", flag="name")] = ()
+    names: Annotated[Texts, Option("A name that must be in no public byte.", flag="name")] = ()
 
 
 def check_folder(folder: Path, limits: CheckLimits, workers: int | None, progress: Progress) -> list[Finding]:

@@ -70,3 +70,13 @@ def test_a_plug_in_stands_under_the_heading_that_it_names(tmp_path, monkeypatch)
     sections = said().split("\n\n")
     assert [section for section in sections if "  near " in section] == [sections[0]]
     assert sections[0].startswith(HEADINGS["fidelity"])
+
+
+NUMBER = Metric("norm", "how long", "none", "none", 1, "clips", frozenset({"embedding"}), "none", "json:loads",
+                gives="number")  # fmt: skip
+
+
+def test_a_bare_number_is_not_said_to_have_differences(tmp_path, monkeypatch):
+    install(tmp_path, "plug", {METRICS.entry_point_group or "": {"norm": f"{__name__}:NUMBER"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "not: it has no error" in said("norm")

@@ -26,7 +26,7 @@ def test_a_plot_that_cannot_be_drawn_leaves_the_file_as_it_was(tmp_path):
     write_png(plot(1.0), tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
     broken = plot(1.0)
-    broken.savefig = lambda *args, **options: 1 / 0
+    broken.savefig = lambda *args, **options: 1 / 0  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
         write_png(broken, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes() == before

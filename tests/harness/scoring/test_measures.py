@@ -50,7 +50,7 @@ def test_each_embedder_has_its_own_reference_whatever_their_order(music):
         "kad@musicnn",
     )
     assert found.described()["further"][0]["reference"] == "heldout"
-    with pytest.raises(UsageError, match="one was expected"):
+    with pytest.raises(UsageError, match=r"one was expected\. A folder"):
         Measures.load("toy", ("mine", str(music)))
 
 

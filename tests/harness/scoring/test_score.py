@@ -27,6 +27,7 @@ from harness.scoring.score import (
 from metrics.api.catalogue import available
 from metrics.embeddings import load_embedder
 from metrics.embeddings.base import embed_clip
+from metrics.errors import WeightsError
 from metrics.io.weights import file_sha256
 from metrics.reference.sets import build_reference
 from tests.harness.sounds import RATE, tone
@@ -203,6 +204,16 @@ def test_names_are_checked_before_anything_is_measured(measures):
         check_measurable("kad", (), lacking)
     check_measurable("vendi", (), lacking)
     check_measurable("loudness", ("kad",), lacking)
+
+
+def test_a_deciding_metric_without_its_weights_is_refused_before_anything_is_sampled(measures, monkeypatch):
+    def lacking():
+        raise WeightsError("no weights of CLAP")
+
+    monkeypatch.setattr("harness.scoring.calls.joint_space", lacking)
+    with pytest.raises(UsageError, match="'text_audio_similarity' cannot be measured: no weights of CLAP"):
+        check_measurable("text_audio_similarity", (), measures)
+    check_measurable("vendi", ("text_audio_similarity",), measures)
 
 
 def test_rows_are_the_same_scores_of_a_part_of_the_clips(clips, measures):

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from metrics.api.registry import Registry, unknown_name
+from metrics.api.registry import Registry, nearest_name, unknown_name
 from metrics.errors import BrokenPlugin, UsageError
 from tests.distributions import install
 
@@ -53,6 +53,12 @@ def test_an_unknown_name_is_answered_with_the_nearest_known_one():
     assert str(caught.value) == unknown_name("decoder", "jason", ["broken", "json"])
     assert "'json'" in str(caught.value)
     assert DECODERS.find("jason") is None
+
+
+def test_swapped_letters_are_nearer_than_a_wrong_one():
+    assert nearest_name("kda", ["kad", "kid", "mad"]) == "kad"
+    assert nearest_name("kd", ["kad", "kid"]) in ("kad", "kid")
+    assert nearest_name("vendy", ["vendi", "vendi2"]) == "vendi"
 
 
 def test_a_name_near_to_none_gets_the_list_without_a_guess():

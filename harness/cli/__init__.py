@@ -50,6 +50,8 @@ class LazyGroup(TyperGroup):
         """The real command."""
         verb = VERBS[name]
         module = importlib.import_module(verb.module)
+        if derived := getattr(module, f"{name}_command", None):
+            return command_of(derived())
         return command_of(getattr(module, "app", None) or getattr(module, name))
 
     def names(self) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -16,7 +17,7 @@ from harness.core.option import DEFAULT_MODEL, MODEL, QUIET, RESULTS, SEED, Opti
 if TYPE_CHECKING:
     from harness.core.settings import OptionField
 
-__all__ = ["DEFAULT_MODEL", "Model", "Quiet", "Results", "Seed", "parameters_of", "per_level", "taken"]
+__all__ = ["DEFAULT_MODEL", "Model", "Quiet", "Results", "Seed", "parameters_of", "per_level", "taken", "with_options"]
 
 T = TypeVar("T")
 
@@ -49,6 +50,31 @@ def taken(kind: Callable[..., T], values: Mapping[str, Any]) -> T:
 
     named = {name: values[name] for name in options_of(kind) if values.get(name) is not None}  # type: ignore[arg-type]
     return kind(**named)
+
+
+def with_options(
+    command: Callable[..., None], settings: Sequence[type], changed: Mapping[str, Mapping[str, Any]] | None = None
+) -> Callable[..., None]:
+    """A command that has the options of settings classes in place of its `**values`.
+
+    Args:
+        command: a function with parameters for Typer, and `**values`.
+        settings: the settings classes.
+        changed: for each option that differs from its field, what of its parameter is replaced.
+    """
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    options = {parameter.name: parameter for kind in settings for parameter in parameters_of(kind)}
+    for name, change in (changed or {}).items():
+        options[name] = options[name].replace(**change)
+    parameters = [*(one for one in own if one.kind is not inspect.Parameter.VAR_KEYWORD), *options.values()]
+
+    @wraps(command)
+    def derived(**values: Any) -> None:
+        command(**values)
+
+    derived.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    derived.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return derived
 
 
 def _parameter(field: OptionField) -> inspect.Parameter:
@@ -111,7 +137,7 @@ def _limits(metadata: tuple[Any, ...]) -> str:
     return f"(above {bounds['gt']:,})" if "gt" in bounds else ""
 
 
-def per_level(number: Callable[[str], Any], panel: str, help: str, show_default: bool | str = False) -> Any:
+def per_level(number: Callable[[str], Any], option: Option) -> Any:
     """An option of one value, or of one value for each level of a model, the finest first: 0.98,0.99."""
 
     def read(text: str) -> Any:
@@ -123,4 +149,7 @@ def per_level(number: Callable[[str], Any], panel: str, help: str, show_default:
             ) from None
         return values[0] if len(values) == 1 else values
 
-    return typer.Option(parser=read, rich_help_panel=panel, help=help, show_default=show_default, metavar="X[,X…]")
+    shown = option.default or False
+    return typer.Option(
+        parser=read, rich_help_panel=option.panel, help=option.help, show_default=shown, metavar="X[,X…]"
+    )

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import Quiet
+from harness.cli.options import Quiet, taken, with_options
+from harness.scoring.references import BuildSettings
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Build sets of real music to measure against, and look at them."
 )
 
 
-@app.command()
 def build(
     name: Annotated[str, typer.Argument(help="What the set is called: harness run … --reference NAME.")],
     source: Annotated[
         list[str],
         typer.Option("--from", help="A folder of sound files; or corpus:STYLE, which can be given more than once."),
     ],
-    embedder: Annotated[str, typer.Option(help="What makes embeddings.")] = "musicnn",
-    seconds: Annotated[
-        float | None,
-        typer.Option(min=0.4, help="Cut into excerpts of this length.", show_default="whole files; 6 of a corpus"),
-    ] = None,
-    licence: Annotated[str | None, typer.Option(help="The licence of the files, for the record.")] = None,
-    corpus: Annotated[str, typer.Option(help="Where corpus:STYLE is from.")] = "heldout",
-    clips_per_style: Annotated[int, typer.Option(min=1, help="Excerpts of each style of a corpus.")] = 30,
-    replace: Annotated[bool, typer.Option("--replace", help="Build anew over a set of this name.")] = False,
     quiet: Quiet = False,
+    **values: Any,
 ) -> None:
     """Embed a folder of music, or styles of a corpus, as a reference set.
 
@@ -48,15 +40,16 @@ def build(
     from harness.scoring import references
     from metrics.embeddings import load_embedder
 
-    references.check_free(name, replace)
+    settings = taken(BuildSettings, values)
+    references.check_free(name, settings.replace)
     styles = [each.removeprefix("corpus:") for each in source if each.startswith("corpus:")]
     if (styles and len(styles) < len(source)) or (not styles and len(source) > 1):
         raise UsageError(f"--from was given {', '.join(source)}: one folder, or styles of a corpus, were expected.")
     if styles:
-        manifest = references.build_from_corpus(name, corpus, styles, clips_per_style, seconds or 6.0, embedder)
+        manifest = references.build_from_corpus(name, styles, settings)
     else:
-        recipe = references.recipe_for(load_embedder(embedder), -23.0, seconds)
-        folder = references.Folder(Path(source[0]).expanduser(), licence)
+        recipe = references.recipe_for(load_embedder(settings.embedder), -23.0, settings.seconds)
+        folder = references.Folder(Path(source[0]).expanduser(), settings.licence)
         manifest = references.build_from_folder(name, folder, recipe, progress_for(quiet))
         for path, reason in folder.listing().skipped.items():
             typer.echo(f"skipped {folder.name(path)}: {reason}", err=True)
@@ -66,6 +59,9 @@ def build(
         typer.echo(f"left out {file}: {reason}", err=True)
     if manifest.left_out:
         raise typer.Exit(1)
+
+
+app.command()(with_options(build, (BuildSettings,)))
 
 
 @app.command("list")

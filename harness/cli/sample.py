@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import DEFAULT_MODEL, Model, Quiet, per_level
+from harness.cli.options import DEFAULT_MODEL, Model, Quiet, per_level, taken, with_options
 
-CONDITIONING, DRAWING, WINDOWS = "What it should sound like", "How it is drawn", "How it is computed"
+PER_LEVEL: dict[str, Callable[[str], Any]] = {
+    "temperature": float, "top_k": int, "top_p": float, "hop_fraction": float, "window": int, "chunk": int,
+}  # fmt: skip
+"""The settings that take a value for each level, and what reads one."""
 
 
 def sample(
@@ -18,69 +22,10 @@ def sample(
     output: Annotated[Path, typer.Option("--output", "-o", help="Sound file to write, .wav or .flac.")] = Path(
         "sample.wav"
     ),
-    seconds: Annotated[
-        float | None, typer.Option(help="Length of the clip, an audio prompt included.", show_default="10")
-    ] = None,
-    style: Annotated[str | None, typer.Option(rich_help_panel=CONDITIONING, help="A style the model knows.")] = None,
-    artist: Annotated[str | None, typer.Option(rich_help_panel=CONDITIONING, help="An artist the model knows.")] = None,
-    lyrics: Annotated[
-        str | None, typer.Option(rich_help_panel=CONDITIONING, help="Words to sing, or a text file of them.")
-    ] = None,
-    audio: Annotated[Path | None, typer.Option(rich_help_panel=CONDITIONING, help="A sound file to continue.")] = None,
-    prompt_seconds: Annotated[
-        float | None,
-        typer.Option(rich_help_panel=CONDITIONING, help="How much of --audio to continue from.", show_default="3"),
-    ] = None,
-    codes: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=CONDITIONING,
-            help="Codes to go on from: a clip to continue, or levels to upsample. What else is not given is taken "
-            "from the file.",
-        ),
-    ] = None,
-    total_seconds: Annotated[
-        float | None,
-        typer.Option(rich_help_panel=CONDITIONING, help="Length of the piece that the clip is an excerpt of."),
-    ] = None,
-    offset_seconds: Annotated[
-        float | None, typer.Option(rich_help_panel=CONDITIONING, help="Where in that piece the clip begins.")
-    ] = None,
-    temperature: Annotated[
-        Any, per_level(float, DRAWING, "Lower is safer, higher is wilder.", show_default="0.99")
-    ] = None,
-    top_k: Annotated[Any, per_level(int, DRAWING, "Draw from the k likeliest codes; 0 for all.")] = None,
-    top_p: Annotated[Any, per_level(float, DRAWING, "Draw from the likeliest codes of this mass; 0 for all.")] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(rich_help_panel=DRAWING, help="The same seed gives the same bytes.", show_default="0"),
-    ] = None,
-    stop_level: Annotated[
-        int, typer.Option(rich_help_panel=DRAWING, help="Finest level to sample; the codes are kept for --codes.")
-    ] = 0,
     save_codes: Annotated[bool, typer.Option(help="Keep the codes beside the sound file.")] = False,
-    hop_fraction: Annotated[Any, per_level(float, WINDOWS, "Part of a window that each window adds.")] = None,
-    window: Annotated[Any, per_level(int, WINDOWS, "Codes of a window, up to the model's own.")] = None,
-    chunk: Annotated[Any, per_level(int, WINDOWS, "Codes that a window takes in at once.")] = None,
-    upsampling: Annotated[
-        str,
-        typer.Option(
-            rich_help_panel=WINDOWS, help="exact, or parallel:SLICES[:OVERLAP], quicker but with seams between slices."
-        ),
-    ] = "exact",
-    width: Annotated[
-        int | None,
-        typer.Option(
-            rich_help_panel=WINDOWS,
-            help="Clips sampled at a time, of which this is one; it counts in the clip's identity.",
-            show_default="1 for Jukebox",
-        ),
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option(rich_help_panel=WINDOWS, help="float32, bfloat16, or float16 on a GPU.")
-    ] = None,
     model: Model = DEFAULT_MODEL,
     quiet: Quiet = False,
+    **values: Any,
 ) -> None:
     """Sample one clip from text, style, lyrics, audio or codes.
 
@@ -99,27 +44,25 @@ def sample(
     """
     from harness.core.errors import UsageError
     from harness.core.progress import progress_for
-    from harness.sampling.one_clip import make, read_request
+    from harness.sampling.one_clip import SampleSettings, make, read_request
 
     check_output(output)
-    if prompt_seconds is not None and audio is None:
+    settings = taken(SampleSettings, values)
+    if settings.prompt_seconds is not None and settings.audio is None:
         raise UsageError("--prompt-seconds was given without --audio: name the sound file to continue.")
-    words = {"text": text, "style": style, "artist": artist, "lyrics": read_lyrics(lyrics)}
-    sound = {"audio": audio, "prompt_seconds": prompt_seconds, "codes": codes}
-    place = {"total_seconds": total_seconds, "offset_seconds": offset_seconds}
-    drawing = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "stop_level": stop_level}
-    windows = {"hop_fraction": hop_fraction, "window": window, "chunk": chunk, "upsampling": upsampling}
-    asked = read_request(words | sound | place, drawing | windows, seconds, seed)
+    words = {"text": text, **settings.prompt(), "lyrics": read_lyrics(settings.lyrics)}
+    asked = read_request(words, settings.sampling(), settings.seconds, settings.seed)
+    width = settings.width
     if width is None and model.startswith("jukebox:"):
         width = (asked.sampling.slices() or (1, 0))[0]
-    options = {name: value for name, value in (("width", width), ("dtype", dtype)) if value is not None}
+    options = {name: value for name, value in (("width", width), ("dtype", settings.dtype)) if value is not None}
     progress = progress_for(quiet)
     clip, request, unfinished = make(
         model, options, asked, progress, lambda name, record: progress.note(describe(name, record))
     )
     clip.save(output)
     where = [str(output)]
-    if save_codes or stop_level:
+    if save_codes or settings.stop_level:
         from harness.models.codes import write_codes
 
         kept = output.with_suffix(".codes.safetensors")
@@ -128,6 +71,19 @@ def sample(
     unfinished.unlink(missing_ok=True)
     facts = f"{clip.seconds:.2f} s at {clip.rate} Hz, {said_loudness(clip.audio, clip.rate)}, seed {asked.seed}"
     typer.echo(f"{', '.join(where)}: {facts}")
+
+
+def sample_command() -> Callable[..., None]:
+    """`sample` with the options of its settings."""
+    from harness.core.settings import options_of
+    from harness.sampling.one_clip import SampleSettings
+
+    fields = options_of(SampleSettings)
+    changed = {
+        name: {"annotation": Annotated[Any, per_level(number, fields[name].option)]}
+        for name, number in PER_LEVEL.items()
+    }
+    return with_options(sample, (SampleSettings,), changed)
 
 
 def check_output(path: Path) -> None:

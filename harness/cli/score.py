@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import DEFAULT_MODEL, Quiet, Results
+from harness.cli.options import DEFAULT_MODEL, Quiet, Results, taken, with_options
+from harness.core.option import Option
+from harness.core.settings import settings_class
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from harness.core.progress import Progress
     from harness.models.likelihood import LikelihoodRequest
-    from harness.running.folder import Report
+    from harness.running.folder import FolderRequest, Report
     from harness.scoring.likelihood import Scored
 
 PER = {"nats_per_token": ("nats/token", 3), "bits_per_token": ("bits/token", 3), "bits_per_second": ("bits/s", 0)}
 """Heading and decimals of each value that files of different lengths can be compared by."""
 
-MEASURED, SETS, LABELS, OUTPUT = (
-    "What is measured", "Which conditions", "With --likelihood: the labels of the model", "What is printed",
-)  # fmt: skip
+LABELS, OUTPUT = "With --likelihood: the labels of the model", "What is printed"
 
 
-class OnError(StrEnum):
-    """What a file that cannot be read does."""
+@settings_class
+class LikelihoodOptions:
+    """Whether the likelihood of each file is measured, and what the model is told about the files."""
 
-    CONTINUE = "continue"
-    STOP = "stop"
+    likelihood: Annotated[bool, Option("How likely each file is under a model.", panel="What is measured")] = False
+    as_it_is: Annotated[bool, Option("Leave the loudness; else it is −23 LUFS.", panel=LABELS)] = False
+    style: Annotated[str | None, Option("A style the model knows.", panel=LABELS)] = None
+    artist: Annotated[str | None, Option("An artist the model knows.", panel=LABELS)] = None
+    lyrics: Annotated[str | None, Option("The words sung, or a text file of them.", panel=LABELS)] = None
+    offset_seconds: Annotated[float, Option("Where in a longer piece the files begin.", panel=LABELS)] = 0.0
+    total_seconds: Annotated[
+        float | None, Option("Length of that piece.", panel=LABELS, default="as the model samples")
+    ] = None
 
 
-class Rows(StrEnum):
-    """Of what the scores are given besides."""
+@settings_class
+class OutputOptions:
+    """Where the scores go."""
 
-    STYLE = "style"
-    PROMPT = "prompt"
+    json: Annotated[bool, Option("JSON, with the provenance of every score.", panel=OUTPUT)] = False
+    csv: Annotated[Path | None, Option("A CSV file to write, a row for each file.", panel=OUTPUT)] = None
+    mlflow: Annotated[bool, Option("Log to MLflow, as a run would be.", panel=OUTPUT)] = False
 
 
 def score(
@@ -46,105 +56,9 @@ def score(
         list[Path] | None,
         typer.Argument(help="Folders, each a condition, and sound files, together one more.", show_default=False),
     ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=SETS,
-            help="A CSV file with a column file, and any of condition, prompt, text, style, index, seed, "
-            "prompt_seconds; a run's clips.csv is one.",
-        ),
-    ] = None,
-    reference: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--reference",
-            "-r",
-            rich_help_panel=MEASURED,
-            help="Real music to measure against: a name of 'harness reference list', or a folder; one per embedder.",
-            show_default="heldout, where a metric needs one",
-        ),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            rich_help_panel=MEASURED,
-            help="A name of 'harness metrics'; repeat for more.",
-            show_default="fad16, kad, vendi, diversity, style_similarity, and adherence to prompts",
-        ),
-    ] = None,
-    embedder: Annotated[
-        list[str] | None,
-        typer.Option(
-            rich_help_panel=MEASURED,
-            help="What makes embeddings; repeat for more, whose scores are named kad@NAME.",
-            show_default="the reference's; else musicnn",
-        ),
-    ] = None,
-    excerpt_seconds: Annotated[
-        float | None,
-        typer.Option(
-            min=0.4,
-            rich_help_panel=MEASURED,
-            help="Cut both sides into excerpts of this length.",
-            show_default="the reference's; else whole files",
-        ),
-    ] = None,
-    pair_by: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=SETS,
-            metavar="name|CSV",
-            help="Compare folders in pairs: of equal names, or by a table with columns a,b[,prompt][,stratum].",
-        ),
-    ] = None,
-    together: Annotated[
-        bool, typer.Option("--together", rich_help_panel=SETS, help="Several folders are one condition.")
-    ] = False,
-    likelihood: Annotated[
-        bool, typer.Option("--likelihood", rich_help_panel=MEASURED, help="How likely each file is under a model.")
-    ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            rich_help_panel=LABELS,
-            help="The model, a Jukebox.",
-            show_default=f"the run's; else {DEFAULT_MODEL}",
-        ),
-    ] = None,
-    as_it_is: Annotated[
-        bool, typer.Option("--as-it-is", rich_help_panel=LABELS, help="Leave the loudness; else it is −23 LUFS.")
-    ] = False,
-    style: Annotated[str | None, typer.Option(rich_help_panel=LABELS, help="A style the model knows.")] = None,
-    artist: Annotated[str | None, typer.Option(rich_help_panel=LABELS, help="An artist the model knows.")] = None,
-    lyrics: Annotated[
-        str | None, typer.Option(rich_help_panel=LABELS, help="The words sung, or a text file of them.")
-    ] = None,
-    offset_seconds: Annotated[
-        float, typer.Option(rich_help_panel=LABELS, help="Where in a longer piece the files begin.")
-    ] = 0.0,
-    total_seconds: Annotated[
-        float | None,
-        typer.Option(rich_help_panel=LABELS, help="Length of that piece.", show_default="as the model samples"),
-    ] = None,
-    rows: Annotated[
-        Rows | None, typer.Option(rich_help_panel=OUTPUT, help="The scores of each style, or of each prompt, as well.")
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", rich_help_panel=OUTPUT, help="JSON, with the provenance of every score.")
-    ] = False,
-    csv: Annotated[
-        Path | None, typer.Option(rich_help_panel=OUTPUT, help="A CSV file to write, a row for each file.")
-    ] = None,
-    mlflow: Annotated[
-        bool, typer.Option("--mlflow", rich_help_panel=OUTPUT, help="Log to MLflow, as a run would be.")
-    ] = False,
     results: Results = Path("results"),
-    on_error: Annotated[
-        OnError, typer.Option(rich_help_panel=OUTPUT, help="After a file that cannot be read.")
-    ] = OnError.CONTINUE,
     quiet: Quiet = False,
+    **values: Any,
 ) -> None:
     """Measure folders of sound files from any system, against real music and against each other.
 
@@ -165,46 +79,43 @@ def score(
     harness score one.wav two.flac --likelihood --style metal --csv likelihood.csv
     """
     from harness.core.progress import progress_for
+    from harness.running.folder import FolderRequest, score_folders
 
-    paths = paths or []
-    measured = bool(reference or metric or embedder or manifest or pair_by) or not likelihood
-    if csv is not None:
-        check_csv(csv)
-    stop, progress = on_error is OnError.STOP, progress_for(quiet)
-    if likelihood:
-        labels = {"style": style, "artist": artist, "lyrics": lyrics}
-        request = request_of(labels, offset_seconds, total_seconds, as_it_is)
-    report = None
-    if measured:
-        from harness.running.folder import FolderRequest, score_folders
-
-        report = score_folders(
-            FolderRequest(
-                tuple(paths), manifest, tuple(metric or ()), tuple(embedder or ()), tuple(reference or ()),
-                excerpt_seconds, pair_by, together, stop, model or "", rows.value if rows else "",
-            ),
-            progress,
-        )  # fmt: skip
-    scored = _likelihoods(model or DEFAULT_MODEL, paths, report, request, stop, progress) if likelihood else []
-    _show(report, scored, csv, json)
-    if mlflow and report is not None:
-        _log(report, results, json)
+    asked = replace(taken(FolderRequest, values), paths=tuple(paths or ()))
+    labels, output = taken(LikelihoodOptions, values), taken(OutputOptions, values)
+    named = asked.references or asked.metrics or asked.embedders or asked.manifest or asked.pair_by
+    if output.csv is not None:
+        check_csv(output.csv)
+    progress = progress_for(quiet)
+    request = request_of(labels) if labels.likelihood else None
+    report = score_folders(asked, progress) if named or request is None else None
+    scored = [] if request is None else _likelihoods(asked, report, request, progress)
+    _show(report, scored, output.csv, output.json)
+    if output.mlflow and report is not None:
+        _log(report, results, output.json)
     _leave(report, scored)
 
 
+def score_command() -> Callable[..., None]:
+    """`score` with the options of its settings."""
+    from harness.running.folder import FolderRequest
+
+    return with_options(score, (FolderRequest, LikelihoodOptions, OutputOptions))
+
+
 def _likelihoods(
-    model: str, paths: Sequence[Path], report: Report | None, request: LikelihoodRequest, stop: bool, progress: Progress
+    asked: FolderRequest, report: Report | None, request: LikelihoodRequest, progress: Progress
 ) -> list[Scored]:
     """The likelihood of each file that was measured, or of those named."""
     from harness.core.sound_files import sound_files
     from harness.scoring.likelihood import load_scorer, score_files
 
     if report is None:
-        listing = sound_files(list(paths))
+        listing = sound_files(list(asked.paths))
         files = listing.files
     else:
         files = [clip.path for one in report.conditions for clip in one.clips.clips]
-    return score_files(load_scorer(model), files, request, stop, progress)
+    return score_files(load_scorer(asked.model or DEFAULT_MODEL), files, request, asked.stop, progress)
 
 
 def _show(report: Report | None, scored: Sequence[Scored], csv: Path | None, json: bool) -> None:
@@ -268,15 +179,20 @@ def check_csv(path: Path) -> None:
         raise UsageError(f"the table {path} cannot be written: a file in a folder you may write to was expected.")
 
 
-def request_of(labels: dict[str, Any], offset: float, total: float | None, as_it_is: bool) -> LikelihoodRequest:
+def request_of(options: LikelihoodOptions) -> LikelihoodRequest:
     """The options as a request; without labels there is no prompt."""
     from harness.cli.sample import read_lyrics
     from harness.models.likelihood import LUFS, LikelihoodRequest
     from harness.prompts.prompt import Prompt
 
-    named: dict[str, Any] = labels | {"lyrics": read_lyrics(labels["lyrics"])}
+    named: dict[str, Any] = {
+        "style": options.style,
+        "artist": options.artist,
+        "lyrics": read_lyrics(options.lyrics),
+    }
     prompt = Prompt(**named) if any(value is not None for value in named.values()) else None
-    return LikelihoodRequest(prompt, offset, total, None if as_it_is else LUFS)
+    lufs = None if options.as_it_is else LUFS
+    return LikelihoodRequest(prompt, options.offset_seconds, options.total_seconds, lufs)
 
 
 def likelihood_table(scored: Sequence[Scored]) -> Table:

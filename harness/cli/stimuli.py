@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli import LazyCommand, LazyGroup, Verb, command_of
-from harness.cli.options import Quiet, Results, parameters_of, taken, typer_option
+from harness.cli.options import Quiet, Results, taken, typer_option, with_options
 
 if TYPE_CHECKING:
     from harness.listening.build import BuiltStudy
@@ -118,31 +117,6 @@ def build_command() -> Callable[..., None]:
         "rate": {"default": "48000", "annotation": Annotated[str, rate]},
     }
     return with_options(build, (SelectionSettings, SoundSettings, OrderSettings, StudySettings), changed)
-
-
-def with_options(
-    command: Callable[..., None], settings: Sequence[type], changed: Mapping[str, Mapping[str, Any]] | None = None
-) -> Callable[..., None]:
-    """A command that has the options of settings classes in place of its `**values`.
-
-    Args:
-        command: a function with parameters for Typer, and `**values`.
-        settings: the settings classes.
-        changed: for each option that differs from its field, what of its parameter is replaced.
-    """
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    options = {parameter.name: parameter for kind in settings for parameter in parameters_of(kind)}
-    for name, change in (changed or {}).items():
-        options[name] = options[name].replace(**change)
-    parameters = [*(one for one in own if one.kind is not inspect.Parameter.VAR_KEYWORD), *options.values()]
-
-    @wraps(command)
-    def derived(**values: Any) -> None:
-        command(**values)
-
-    derived.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    derived.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return derived
 
 
 def study_settings(request: StudyRequest, values: Mapping[str, Any]) -> StudySettings:

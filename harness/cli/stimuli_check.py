@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import Quiet, taken
-from harness.cli.stimuli import with_options
+from harness.cli.options import Quiet, taken, with_options
 
 MARKS = {True: "✓", False: "✗", None: "–"}
 

@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.options import taken
-from harness.cli.stimuli import with_options
+from harness.cli.options import taken, with_options
 from harness.core.option import Option
 from harness.core.settings import options_of, settings_class
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import DEFAULT_MODEL, Quiet, Results
+from harness.cli.options import DEFAULT_MODEL, Quiet, Results, taken, with_options
+from harness.models.training import EvaluationSettings
 
 if TYPE_CHECKING:
     from harness.models.training import TrainingRecipe
@@ -45,29 +46,28 @@ def export(folder: Folder = None, results: Results = Path("results"), corpus: Co
     typer.echo(f"weights written to {_recipe(folder, results, corpus).export()}")
 
 
-@app.command()
 def evaluate(
-    clips_per_style: Annotated[int, typer.Option(min=3, help="Clips of each style in every set.")] = 13,
-    seconds: Annotated[float, typer.Option(min=3.0, help="Length of each clip.")] = 6.0,
-    likelihood: Annotated[
-        bool, typer.Option(help="Measure bits per code, which takes an hour of one core; else take the stored ones.")
-    ] = True,
     folder: Folder = None,
     results: Results = Path("results"),
     corpus: CorpusName = "mini",
     quiet: Quiet = False,
+    **values: Any,
 ) -> None:
     """Measure a trained model against held-out music, noise, random codes and a trigram model of its codes."""
     from harness.core.progress import progress_for
 
+    settings = taken(EvaluationSettings, values)
     with progress_for(quiet).stage("sampling and measuring", 1) as stage:
         text = _recipe(folder, results, corpus).evaluate(
-            clips_per_style,
-            seconds,
+            settings.clips_per_style,
+            settings.seconds,
             lambda done, total, detail="": stage.advance(done / total / 2, detail),
-            encode=likelihood,
+            encode=settings.likelihood,
         )
     typer.echo(text)
+
+
+app.command()(with_options(evaluate, (EvaluationSettings,)))
 
 
 def _recipe(folder: Path | None, results: Path, corpus: str) -> TrainingRecipe:

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
+from pydantic import Field
+
+from harness.core.option import Option
+from harness.core.settings import settings_class
 from harness.models.base import SamplingProgress
 
 LogStep = Callable[[Mapping[str, float], int], None]
@@ -18,6 +22,17 @@ LogStep = Callable[[Mapping[str, float], int], None]
 
 TrainingLog = Callable[[str, Mapping[str, Any]], AbstractContextManager[LogStep]]
 """Opens the log of a part, given the part's name and its settings. A resumed part continues its log."""
+
+
+@settings_class
+class EvaluationSettings:
+    """How a trained model is measured. Raises `UsageError` for values out of range."""
+
+    clips_per_style: Annotated[int, Field(ge=3), Option("Clips of each style in every set.")] = 13
+    seconds: Annotated[float, Field(ge=3), Option("Length of each clip.")] = 6.0
+    likelihood: Annotated[
+        bool, Option("Measure bits per code, which takes an hour of one core; else take the stored ones.")
+    ] = True
 
 
 class TrainingRecipe(Protocol):

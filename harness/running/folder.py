@@ -12,13 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from harness.core.csv_table import write_table
 from harness.core.errors import AudioError, HarnessError, UsageError
 from harness.core.identity import digest, readable_json
-from harness.core.option import DEFAULT_MODEL
+from harness.core.option import DEFAULT_MODEL, Option
 from harness.core.progress import Progress
+from harness.core.settings import Paths, Texts, settings_class
 from harness.core.sound_files import shown
 from harness.reporting.document import document
 from harness.scoring.clips import ClipSet, shared_content
@@ -61,35 +64,90 @@ COLUMNS: dict[str, str] = {
 """The columns of the table of files. After them come what metrics that were named say of single files."""
 
 
-@dataclass(frozen=True)
+MEASURED, SETS, LABELS, OUTPUT = (
+    "What is measured", "Which conditions", "With --likelihood: the labels of the model", "What is printed",
+)  # fmt: skip
+"""The headings of these options in --help."""
+
+
+@settings_class
 class FolderRequest:
-    """What `harness score` is to measure.
+    """What `harness score` is to measure: folders, each a condition, and sound files, together one more; or a manifest.
+    Raises `UsageError` for values out of range."""
 
-    Attributes:
-        paths: folders, each a condition, and sound files, together one more.
-        manifest: a CSV file that names the files in their place.
-        metrics: names of the catalogue; without any, the default set.
-        embedders: names; without any, the reference's.
-        references: names, .safetensors files or folders; without any, the held-out music where a metric needs one.
-        excerpt_seconds: cut both sides into excerpts of this length.
-        pair_by: "name", or a table of pairs.
-        together: all folders are one condition.
-        stop: the first file that cannot be read ends it.
-        model: under which the likelihood metrics are.
-        rows: "style" or "prompt" for the same scores of each; empty for none.
-    """
+    paths: Paths = ()
+    manifest: Annotated[
+        Path | None,
+        Option(
+            "A CSV file with a column file, and any of condition, prompt, text, style, index, seed, prompt_seconds; "
+            "a run's clips.csv is one.",
+            panel=SETS,
+        ),
+    ] = None
+    references: Annotated[
+        Texts,
+        Option(
+            "Real music to measure against: a name of 'harness reference list', or a folder; one per embedder.",
+            flag="reference",
+            short="r",
+            panel=MEASURED,
+            metavar="NAME",
+            default="heldout, where a metric needs one",
+        ),
+    ] = ()
+    metrics: Annotated[
+        Texts,
+        Option(
+            "A name of 'harness metrics'.",
+            flag="metric",
+            panel=MEASURED,
+            default="fad16, kad, vendi, diversity, style_similarity, and adherence to prompts",
+        ),
+    ] = ()
+    embedders: Annotated[
+        Texts,
+        Option(
+            "What makes embeddings; repeat for more, whose scores are named kad@NAME.",
+            flag="embedder",
+            panel=MEASURED,
+            metavar="NAME",
+            default="the reference's; else musicnn",
+        ),
+    ] = ()
+    excerpt_seconds: Annotated[
+        float | None,
+        Field(ge=0.4),
+        Option(
+            "Cut both sides into excerpts of this length.",
+            panel=MEASURED,
+            default="the reference's; else whole files",
+        ),
+    ] = None
+    pair_by: Annotated[
+        str | None,
+        Option(
+            "Compare folders in pairs: of equal names, or by a table with columns a,b[,prompt][,stratum].",
+            panel=SETS,
+            metavar="name|CSV",
+        ),
+    ] = None
+    together: Annotated[bool, Option("Several folders are one condition.", panel=SETS)] = False
+    model: Annotated[
+        str,
+        Option("The model, a Jukebox.", short="m", panel=LABELS, default=f"the run's; else {DEFAULT_MODEL}"),
+    ] = ""
+    rows: Annotated[
+        Literal["style", "prompt"] | None,
+        Option("The scores of each style, or of each prompt, as well.", panel=OUTPUT),
+    ] = None
+    on_error: Annotated[Literal["continue", "stop"], Option("After a file that cannot be read.", panel=OUTPUT)] = (
+        "continue"
+    )
 
-    paths: tuple[Path, ...] = ()
-    manifest: Path | None = None
-    metrics: tuple[str, ...] = ()
-    embedders: tuple[str, ...] = ()
-    references: tuple[str, ...] = ()
-    excerpt_seconds: float | None = None
-    pair_by: str | None = None
-    together: bool = False
-    stop: bool = False
-    model: str = ""
-    rows: str = ""
+    @property
+    def stop(self) -> bool:
+        """The first file that cannot be read ends it."""
+        return self.on_error == "stop"
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from harness.core.errors import AudioError, HarnessError, UsageError
 from harness.core.identity import digest, readable_json
+from harness.core.option import Option
 from harness.core.progress import Progress
+from harness.core.settings import settings_class
 from harness.core.sound_files import Listing, shown, sound_files
 from harness.corpora.corpus import open_corpus
 from harness.corpora.reference import embed_corpus
@@ -35,6 +38,22 @@ from metrics.reference.statistics import content_sha256, reference_statistics
 from metrics.sets.frechet import HEADLINE_COMPONENTS
 
 MANIFEST_SCHEMA = 1
+
+
+@settings_class
+class BuildSettings:
+    """How a set is built. Raises `UsageError` for values out of range."""
+
+    embedder: Annotated[str, Option("What makes embeddings.")] = "musicnn"
+    seconds: Annotated[
+        float | None,
+        Field(ge=0.4),
+        Option("Cut into excerpts of this length.", default="whole files; 6 of a corpus"),
+    ] = None
+    licence: Annotated[str | None, Option("The licence of the files, for the record.")] = None
+    corpus: Annotated[str, Option("Where corpus:STYLE is from.")] = "heldout"
+    clips_per_style: Annotated[int, Field(ge=1), Option("Excerpts of each style of a corpus.")] = 30
+    replace: Annotated[bool, Option("Build anew over a set of this name.")] = False
 
 
 @dataclass(frozen=True)
@@ -150,11 +169,11 @@ def embed_folder(
     return reference, entries, told
 
 
-def build_from_corpus(
-    name: str, corpus: str, styles: Sequence[str], clips_per_style: int, seconds: float, embedder: str
-) -> Manifest:
+def build_from_corpus(name: str, styles: Sequence[str], settings: BuildSettings) -> Manifest:
     """The same from excerpts of the test tracks of a built corpus, as `harness corpus embed` makes them."""
-    reference = embed_corpus(corpus, styles, clips_per_style, seconds, embedder)
+    corpus, clips_per_style = settings.corpus, settings.clips_per_style
+    seconds = settings.seconds or 6.0
+    reference = embed_corpus(corpus, styles, clips_per_style, seconds, settings.embedder)
     units, counts = np.unique(reference.units, return_counts=True)
     frames = dict(zip(units.tolist(), counts.tolist(), strict=True))
     entries = tuple(

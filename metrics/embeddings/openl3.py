@@ -20,6 +20,7 @@ import functools
 import importlib.util
 import math
 import os
+from dataclasses import KW_ONLY, InitVar, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ POOLED = (1, 3, 5)  # convolutions that are followed by max-pooling over 2 × 2
 EPSILON = 1e-3
 
 
+@dataclass(eq=False)
 class OpenL3(WindowEmbedder):
     """OpenL3 at 48 kHz: one vector for each second by default.
 
@@ -64,27 +66,26 @@ class OpenL3(WindowEmbedder):
     rate = RATE
     window_seconds = 1.0
 
-    def __init__(
-        self,
-        representation: str = "mel256",
-        content: str = "music",
-        size: int = 512,
-        *,
-        front_end: str = "kapre",
-        hop_seconds: float = 1.0,
-        weights: str | os.PathLike[str] | None = None,
-        device: str | None = None,
-    ) -> None:
+    representation: str = "mel256"
+    content: str = "music"
+    size: int = 512
+    _: KW_ONLY
+    front_end: str = "kapre"
+    hop_seconds: float = 1.0
+    weights: InitVar[str | os.PathLike[str] | None] = None
+    device: InitVar[str | None] = None
+
+    def __post_init__(self, weights: str | os.PathLike[str] | None, device: str | None) -> None:
         for what, value, known in (
-            ("representation", representation, REPRESENTATIONS), ("content", content, CONTENTS),
-            ("front end", front_end, FRONT_ENDS), ("size", size, (512, 6144)),
+            ("representation", self.representation, REPRESENTATIONS), ("content", self.content, CONTENTS),
+            ("front end", self.front_end, FRONT_ENDS), ("size", self.size, (512, 6144)),
         ):  # fmt: skip
             if value not in known:
                 raise UsageError(f"openl3 has no {what} {value!r}. Known: {', '.join(map(str, known))}.")
-        self.representation, self.content, self.dim = representation, content, size
-        self.front_end = "either" if representation == "linear" else front_end
-        self.hop_seconds = round(positive("hop", hop_seconds) * RATE) / RATE
-        path = find_weights(representation, content, weights)
+        self.dim = self.size
+        self.front_end = "either" if self.representation == "linear" else self.front_end
+        self.hop_seconds = round(positive("hop", self.hop_seconds) * RATE) / RATE
+        path = find_weights(self.representation, self.content, weights)
         self._sha256 = file_sha256(path)
         self._device = resolve_device(device)
         # A window's first activations are 13 MB: on a processor few at once are no slower.

@@ -15,6 +15,7 @@ from harness.corpora.manifest import Track
 from harness.scoring import references
 from harness.scoring.measures import Measures
 from harness.scoring.references import (
+    BuildSettings,
     Folder,
     build_from_corpus,
     build_from_folder,
@@ -202,7 +203,9 @@ def test_styles_of_a_corpus_go_through_corpus_embed(music, monkeypatch):
     corpus = Corpus("small", music, tracks)
     monkeypatch.setattr(corpus_reference, "open_corpus", lambda name: corpus)
     monkeypatch.setattr(references, "open_corpus", lambda name: corpus)
-    manifest = build_from_corpus("folk", "small", ["folk"], 4, 1.0, "toy")
+    manifest = build_from_corpus(
+        "folk", ["folk"], BuildSettings(corpus="small", clips_per_style=4, seconds=1.0, embedder="toy")
+    )
     assert [(entry.file, entry.licence) for entry in manifest.files] == [
         ("folk/a.flac", "CC0-1.0"), ("folk/a.wav", "CC0-1.0"),
     ]  # fmt: skip

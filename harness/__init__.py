@@ -1,4 +1,4 @@
-"""Sample from music models, measure the samples against real music, and say how sure each figure is.
+"""Sample from music models, measure the samples against real music, and report how certain each score is.
 
     import harness
 

@@ -25,14 +25,14 @@ VERBS = {
     "score": Verb("harness.cli.score", "Measure any folder of sound files against real music, or compare two."),
     "stimuli": Verb("harness.cli.stimuli", "Make the files of a listening study: level, blind, order, export, check."),
     "ui": Verb("harness.cli.ui", "Open MLflow on the results."),
-    "models": Verb("harness.cli.models", "List the models that can be sampled from, or fetch what they need."),
+    "models": Verb("harness.cli.models", "List the models, or download what they need."),
     "metrics": Verb("harness.cli.metrics", "List the metrics, or show one in full."),
     "corpus": Verb("harness.cli.corpus", "Build corpora of real music from packages, and list them."),
     "reference": Verb("harness.cli.reference", "Build reference sets from your own music, and list them."),
-    "plugins": Verb("harness.cli.plugins", "List what is installed, also by other distributions, and what is broken."),
+    "plugins": Verb("harness.cli.plugins", "List what is installed, plug-ins included, and what is broken."),
     "prompts": Verb("harness.cli.prompts", "List the prompt sets, or show one, also one of your own."),
-    "store": Verb("harness.cli.store", "List the clips that were sampled, check them, hand them on."),
-    "sync": Verb("harness.cli.sync", "Show in MLflow what it lacks of the results."),
+    "store": Verb("harness.cli.store", "List the sampled clips, check them, export and import them."),
+    "sync": Verb("harness.cli.sync", "Log to MLflow the runs that it lacks."),
     "train": Verb("harness.cli.train", "Train a model on a corpus."),
 }
 
@@ -74,7 +74,7 @@ class LazyGroup(TyperGroup):
 
 
 class LazyCommand(TyperCommand):
-    """Stands for a command until it is invoked: shows its help line, then makes way for the real one."""
+    """Placeholder for a command: shows its help line, and loads the real command when it is invoked."""
 
     def __init__(self, name: str, help: str, load: Callable[[str], Any]) -> None:
         super().__init__(name, help=help, callback=None)
@@ -104,7 +104,7 @@ class RootGroup(LazyGroup):
         except HarnessError as error:
             _fail(str(error), error.exit_code)
         except OSError as error:
-            # A broken pipe is the reader's wish, handled by Typer; anything else without a path or reason is a defect
+            # Typer handles a broken pipe; anything else without a path or reason is a defect
             # of ours.
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 _fail(f"{error}. Free some space and run the same command again: what is stored is kept.", 1)
@@ -115,8 +115,8 @@ class RootGroup(LazyGroup):
             _fail("Interrupted. What is stored is kept: run the same command again to resume.", 130)
         except (Exception, Stopped):
             raise
-        except BaseException as error:  # nothing of ours ends so: exit code 0 would say that all went well
-            if isinstance(error.__context__, BrokenPipeError):  # rich's way to say that nobody reads on
+        except BaseException as error:  # harness code never exits this way: exit code 0 would report success
+            if isinstance(error.__context__, BrokenPipeError):  # Rich exits so where nobody reads its output
                 raise typer.Exit(1) from error
             _fail(f"What was run {ended(error)}", 1)
 
@@ -149,7 +149,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def harness(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
-    """Sample from music models, measure the samples against real music, and say how sure each figure is."""
+    """Sample from music models, measure the samples against real music, and report how certain each score is."""
     if version:
         from importlib.metadata import version as installed
 

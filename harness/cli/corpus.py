@@ -1,4 +1,4 @@
-"""`harness corpus`: build corpora of real music from packages, and look at them."""
+"""`harness corpus`: build corpora of real music from packages, and list them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Build corpora of real music from packages, and look at them."
+    no_args_is_help=True, add_completion=False, help="Build corpora of real music from packages, and list them."
 )
 
 Name = Annotated[
@@ -37,12 +37,10 @@ def build(
     allow_version: Annotated[
         bool, typer.Option("--allow-version", help="Accept another version of a package; its files are still checked.")
     ] = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Check the hash of every track that is built already.")
-    ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Also check the hash of every existing track.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Fetch the packages, convert their music, write the manifest. Goes on where it stopped."""
+    """Fetch the packages, convert their music, write the manifest. An interrupted build resumes."""
     from harness.core.progress import progress_for
     from harness.corpora.build import Options
     from harness.corpora.build import build as build_corpus
@@ -55,10 +53,10 @@ def build(
     minutes = sum(track.seconds for track in manifest.tracks) / 60
     typer.echo(
         f"{manifest.name}: {len(manifest.tracks)} tracks, {minutes / 60:.1f} h ({built.converted} converted now, "
-        f"{built.kept} were there) in {built.folder}"
+        f"{built.kept} existing) in {built.folder}"
     )
     if built.converted and packages is None:
-        typer.echo(f"The packages stay in {cache_dir() / 'packages'}: delete them when you need the room.")
+        typer.echo(f"The packages stay in {cache_dir() / 'packages'}: delete them to free disk space.")
 
 
 @app.command("list")
@@ -135,7 +133,7 @@ def embed(
     ] = None,
     clips_per_style: Annotated[int, typer.Option(min=1, help="Excerpts of each style, its tracks in turn.")] = 30,
     seconds: Annotated[float, typer.Option(min=0.4, help="Length of each excerpt.")] = 6.0,
-    embedder: Annotated[str, typer.Option(help="What makes embeddings.")] = "musicnn",
+    embedder: Annotated[str, typer.Option(help="Embedding model.")] = "musicnn",
 ) -> None:
     """Embed excerpts of the test tracks as a reference set, for harness run … --reference FILE.
 

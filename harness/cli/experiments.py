@@ -1,4 +1,4 @@
-"""`harness experiments`: what can be run, and what each asks."""
+"""`harness experiments`: the installed experiments and their questions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 
 
 def experiments() -> None:
-    """List the experiments with the questions that they answer.
+    """List the experiments with the questions they answer.
 
     Run one with 'harness run NAME', or your own with 'harness run ./my_experiment.py' or 'harness run study.yaml'.
     """

@@ -1,4 +1,4 @@
-"""`harness metrics`: what can be measured, and what each figure takes and means."""
+"""`harness metrics`: the available metrics, their inputs and their meaning."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 BETTER = {"lower": "↓ lower is better", "higher": "↑ higher is better", "none": "neither way is better"}
 
 HEADINGS = {
-    "fidelity": "How near to real music",
-    "diversity": "How varied",
-    "adherence": "How near to what was asked for",
+    "fidelity": "Closeness to real music",
+    "diversity": "Variety",
+    "adherence": "Agreement with the prompt",
     "classes": "By class probabilities",
-    "novelty": "How new",
-    "structure": "How it is built in time",
-    "signal": "Whether it is sound at all",
-    "likelihood": "How likely a model finds it",
+    "novelty": "Novelty",
+    "structure": "Musical structure",
+    "signal": "Signal quality",
+    "likelihood": "Likelihood under a model",
     "plug-ins": "From other distributions",
 }
 
@@ -30,7 +30,7 @@ def metrics(
     name: Annotated[str | None, typer.Argument(help="One metric, shown in full.", show_default="all")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the metrics, a line each under its heading, or show one in full.
+    """List the metrics, one line each, by group, or show one in full.
 
     [bold]Examples[/bold]: harness metrics · harness metrics kad · harness metrics --json
     """

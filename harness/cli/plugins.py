@@ -1,4 +1,4 @@
-"""`harness plugins`: what is installed under each kind of name, who brings it, and what is broken."""
+"""`harness plugins`: installed names by kind, the distribution that provides each, and what is broken."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print every name as JSON.")] = False) -> None:
-    """List what is installed, also by other distributions, and what is broken.
+    """List what is installed, plug-ins included, and what is broken.
 
     A built-in name wins over a plug-in of the same name, which is then hidden. A broken plug-in stops nothing but what
     asks for it by name.

@@ -1,4 +1,4 @@
-"""`harness prompts`: the prompt sets that come with the harness, and a look at one, also at a person's own file."""
+"""`harness prompts`: the prompt sets that come with the harness, and the content of one, or of a file of your own."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def show(
 
 
 def _said(row: PromptRow) -> str:
-    """A prompt in full: its text as it is, other words with what they are, and whose music it goes on from."""
+    """A prompt in full: its text, its other fields by name, and the audio that it continues."""
     from harness.prompts.sets import Excerpt
 
     said = [] if row.audio is None else [f"{row.audio} ({row.seconds:g} s)"]

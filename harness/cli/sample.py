@@ -29,7 +29,7 @@ def sample(
 ) -> None:
     """Sample one clip from text, style, lyrics, audio or codes.
 
-    An interrupted clip goes on from its last window when the same command is given again. Options that take several
+    An interrupted clip resumes from its last window when the same command is run again. Options that take several
     values take one for all levels, or one for each level, the finest first: --temperature 0.98,0.99.
 
     [bold]Examples[/bold]
@@ -134,7 +134,7 @@ def describe(model: str, record: dict[str, Any]) -> str:
 
 
 def said_loudness(audio: Any, rate: int) -> str:
-    """The loudness as a person reads it; a clip too short or silent says so."""
+    """The loudness as text; a clip too short or silent is reported as such."""
     from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, loudness
 
     if len(audio) < LOUDNESS_BLOCK_SECONDS * rate:

@@ -1,4 +1,4 @@
-"""`harness store`: look at the clips that were sampled, check them, tidy up, hand them on."""
+"""`harness store`: list the sampled clips, check them, remove unused ones, export and import them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from harness.cli.options import Quiet, Results
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="List the clips that were sampled, check them, hand them on."
+    no_args_is_help=True, add_completion=False, help="List the sampled clips, check them, export and import them."
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -35,7 +35,7 @@ def list_clips(results: Results = Path("results"), as_json: AsJson = False) -> N
 def verify(
     results: Results = Path("results"),
     quarantine: Annotated[
-        bool, typer.Option("--quarantine", help="Set damaged clips aside; the next run samples them anew.")
+        bool, typer.Option("--quarantine", help="Set damaged clips aside; the next run samples them again.")
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -58,9 +58,9 @@ def verify(
             typer.echo(f"{clip_id[:12]}  {problem}")
         typer.echo(f"{clips} clips, {len(damaged)} damaged")
         if aside:
-            typer.echo(f"Set aside in {aside}: run the experiment again to sample them anew.")
+            typer.echo(f"Set aside in {aside}: run the experiment again to sample them again.")
         elif damaged:
-            typer.echo("Set them aside with --quarantine, then run the experiment again: only they are sampled anew.")
+            typer.echo("Set them aside with --quarantine, then run the experiment again: only they are sampled again.")
     raise typer.Exit(1 if damaged else 0)
 
 
@@ -68,12 +68,12 @@ def verify(
 def gc(
     results: Results = Path("results"),
     older_than: Annotated[
-        float, typer.Option(min=0, help="Hours: what is younger stays, for a run may be under way.")
+        float, typer.Option(min=0, help="Hours: newer clips stay, since a run may be in progress.")
     ] = 24.0,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove, instead of only saying what would be.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove the files; otherwise they are only listed.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove clips that no run refers to, temporary files, and codes of clips that were given up."""
+    """Remove clips that no run refers to, temporary files, and codes of abandoned clips."""
     from harness.store.clips import Store
     from harness.store.upkeep import collect, remove
 
@@ -88,12 +88,12 @@ def gc(
     for one in garbage.leftovers:
         typer.echo(f"{_size(one.bytes):>10}  {one.why}: {one.path}")
     total = f"{len(garbage.leftovers)} things, {_size(sum(one.bytes for one in garbage.leftovers))}"
-    typer.echo(f"Removed {total}." if yes else f"{total} can go: remove them with --yes.")
+    typer.echo(f"Removed {total}." if yes else f"{total} can be removed: run again with --yes.")
     if garbage.begun:
         typer.echo(
-            f"The clips of {len(garbage.begun)} runs that are under way or were interrupted stay: "
+            f"The clips of {len(garbage.begun)} runs that are in progress or were interrupted stay: "
             f"{', '.join(garbage.begun)}. Run them again to finish them, or remove their files from "
-            f"{results / 'planned'} to give them up."
+            f"{results / 'planned'} to abandon them."
         )
     if garbage.young:
         typer.echo(
@@ -116,7 +116,7 @@ def du(results: Results = Path("results"), as_json: AsJson = False) -> None:
         typer.echo(f"{said}  {row['model']}  {row['condition']}")
     typer.echo(f"{_size(sum(row['bytes'] for row in rows)):>10}  the store")
     for name, size in beside.items():
-        typer.echo(f"{_size(size):>10}  {name}, which is made again from the store")
+        typer.echo(f"{_size(size):>10}  {name}, which can be rebuilt from the store")
 
 
 @app.command()
@@ -143,11 +143,11 @@ def import_archive(
     archive: Annotated[Path, typer.Argument(help="A file of 'harness store export'.")],
     results: Results = Path("results"),
 ) -> None:
-    """Add the clips and runs of an archive, each checked by its hashes; what is there already is kept."""
+    """Add the clips and runs of an archive, each checked by its hashes; existing clips and runs are not changed."""
     from harness.running.archive import import_
 
     done = import_(archive, results)
-    typer.echo(f"{results}: {len(done.clips)} clips and {len(done.runs)} runs added, {done.kept} were there already")
+    typer.echo(f"{results}: {len(done.clips)} clips and {len(done.runs)} runs added, {done.kept} existing")
 
 
 def _print_json(value: Any) -> None:

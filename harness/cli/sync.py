@@ -1,4 +1,4 @@
-"""`harness sync`: show in MLflow what it lacks of the results."""
+"""`harness sync`: log to MLflow the runs that it lacks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def sync(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Log runs to MLflow that are not there yet, or not whole: offline first, a server or another database later.
+    """Log runs that are missing or incomplete in MLflow: to a server or another database, too.
 
-    MLflow is where MLFLOW_TRACKING_URI says, or else in the folder of results. A run that is there is left as it is.
+    MLflow is where MLFLOW_TRACKING_URI says, or else in the folder of results. A complete run is left as it is.
 
     [bold]Examples[/bold]: harness sync · MLFLOW_TRACKING_URI=http://tracking:5000 harness sync temperature-0f3a91
     """
@@ -42,5 +42,5 @@ def sync(
             typer.echo(problem, err=True)
         failed = f", {len(done.failed)} not synced: {', '.join(done.failed)}" if done.failed else ""
         there = len(done.logged) - done.new
-        typer.echo(f"{uri}: {done.new} runs logged, {there} were there already{failed}")
+        typer.echo(f"{uri}: {done.new} runs logged, {there} already logged{failed}")
     raise typer.Exit(1 if done.failed else 0)

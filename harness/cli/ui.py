@@ -30,7 +30,7 @@ def ui(
             "('harness run temperature'), or name its folder with --results."
         )
     typer.echo(f"MLflow on {redacted(uri, uri)}\nhttp://127.0.0.1:{port}   (Ctrl-C to stop)")
-    # One person looks at it: a single worker, and none of the jobs that MLflow's server runs for teams.
+    # A single user: one worker, and none of the jobs that MLflow's server runs for teams.
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     # The address may hold a password, and what a process was started with is for everybody to read.
     quiet["MLFLOW_BACKEND_STORE_URI"] = uri

@@ -33,13 +33,26 @@ def scalar(value: PerLevel) -> float:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next code is drawn, and in which windows. `top_k=0` and `top_p=0` switch the truncation off.
+    """How the next code is drawn, and in which windows.
 
-    Values of the first block may differ by level (a tuple, the finest level first). None leaves a choice to the model:
-    `hop_fraction` is the part of a window that every window adds, `window` its length in codes, `chunk` the number of
-    codes that a window takes in at once. `stop_level` is the finest level that is sampled; `upsampling` is "exact", or
-    "parallel:S" or "parallel:S:overlap" for lower levels that are cut in S slices sampled side by side, each beginning
-    `overlap` windows early (default 0.25). Raises `UsageError` for values that make no sense.
+    The first six values may differ by level (a tuple, the finest level first); None leaves the choice to the model.
+
+    Attributes:
+        temperature: divides the logits.
+        top_k: number of codes to draw from, 0 for no truncation.
+        top_p: probability mass to draw from, 0 for no truncation.
+        hop_fraction: the fraction of a window that each window adds.
+        window: length of a window, in codes.
+        chunk: number of codes of context that a window processes at once.
+        stop_level: the finest level that is sampled.
+        upsampling: "exact", or "parallel:S" or "parallel:S:overlap" for lower levels that are cut into S slices sampled
+            side by side, each beginning `overlap` windows early (default 0.25).
+
+    Raises:
+        UsageError: for values out of range.
+
+    >>> Sampling(temperature=(0.99, 0.7), top_k=64).temperature
+    (0.99, 0.7)
     """
 
     temperature: PerLevel = 0.99

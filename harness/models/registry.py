@@ -98,16 +98,24 @@ def plugin_states() -> dict[str, str]:
 
 
 def load_model(name: str, **options: Any) -> Model:
-    """The model of that name, with its weights.
+    """Load a model with its weights.
 
     Args:
-        name: as `harness models` lists it.
-        options: what the model takes: Jukebox `width` (clips sampled at a time), `dtype` and `device`.
+        name: as `harness models list` prints it.
+        options: keyword arguments of the model's loader. Jukebox takes `width` (clips sampled at a time), `dtype` and
+            `device`.
+
+    Returns:
+        The model, ready to `encode` prompts and `sample` clips.
 
     Raises:
-        UsageError: for an unknown name or an option that the model does not take.
-        BrokenPlugin: for a plug-in that does not load, or is no model when it has.
+        UsageError: for an unknown name, or an option that the model does not take.
+        BrokenPlugin: for a plug-in that does not load, or whose object is not a model.
         ModelError: for missing weights, and for a model that ends the program.
+
+    >>> model = load_model("toy")
+    >>> model.name
+    'toy'
     """
     load = MODELS.get(name)
     try:

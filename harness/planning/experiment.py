@@ -40,12 +40,24 @@ CHANGEABLE = (*WORDS, *PROMPT_LENGTHS)
 
 @dataclass(frozen=True)
 class Condition:
-    """One way of sampling. `value` is where it stands on the experiment's axis, if what varies is a number.
+    """One way of sampling.
 
-    `prompt` holds fields that replace those of every prompt, None to remove one; a prompt that has nothing left is
-    unconditional. Clips are `seconds` long, by default as long as the run's, and `more_seconds` longer. Replicates
-    other than 0 draw other random numbers. `model` is the name of the one that samples, without it the run's. Raises
-    `UsageError` for values that are out of range or do not fit together.
+    Attributes:
+        name: unique within the experiment.
+        sampling: how codes are drawn.
+        value: position on the experiment's axis, where the varied quantity is a number.
+        prompt: fields that replace those of every prompt, None to remove one; a prompt without any field left is
+            unconditional.
+        seconds: length of a clip, by default the run's.
+        more_seconds: added to that length, in seconds.
+        replicate: values other than 0 draw other random numbers.
+        model: name of the model that samples, by default the run's.
+
+    Raises:
+        UsageError: for values that are out of range or do not fit together.
+
+    >>> Condition("cold", Sampling(temperature=0.7), value=0.7).sampling.temperature
+    0.7
     """
 
     name: str
@@ -115,10 +127,22 @@ class StudyFile:
 class Experiment:
     """Conditions to compare, with what is claimed fixed in advance.
 
-    `unit`, `primary`, `contrast`, `family` and `margin` are its `Claims`. `stage` is "confirmatory" when a pair that
-    was chosen by its results is tested again on fresh seeds. `source` is the SHA-256 of the file that declares it,
-    empty for installed ones, and `study` that file. Raises `UsageError` without conditions, or when two of them are the
-    same.
+    Attributes:
+        name: names the run's folder.
+        conditions: at least one, each different from the others.
+        varies: what differs between them, in a few words.
+        question: what the experiment answers.
+        unit, primary, contrast, family, margin: its `Claims`.
+        stage: "confirmatory" when a pair that was chosen by its results is tested again on fresh seeds.
+        source: SHA-256 of the file that declares it, empty for installed experiments.
+        study: that file.
+
+    Raises:
+        UsageError: without conditions, for two equal conditions, and for invalid claims.
+
+    >>> pair = (Condition("cold", Sampling(0.7)), Condition("usual"))
+    >>> Experiment("cold", pair, varies="temperature").primary
+    'fad16'
     """
 
     name: str

@@ -61,7 +61,10 @@ class Prompt(BaseModel):
         unconditional: requests nothing in particular; excludes text, style, artist and lyrics.
 
     Raises:
-        UsageError: for an empty prompt, and for a value that a field cannot have.
+        UsageError: for an empty prompt, and for an invalid value of a field.
+
+    >>> Prompt(text="slow piano", total_seconds=60).total_seconds
+    60.0
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

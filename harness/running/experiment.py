@@ -1,7 +1,7 @@
 """The one loop: plan → sample what is missing → embed → score → project.
 
 Nothing here knows a model, a metric or MLflow by name. Every batch is stored before the next is sampled, so that a
-run that is stopped, or whose disk fills up, has lost at most one batch, and the same command goes on from there. How
+run that is stopped, or whose disk fills up, has lost at most one batch, and the same command resumes from there. How
 the sampling is done, by how many workers and what happens to failures, is `harness.sampling.loop`'s.
 """
 
@@ -40,9 +40,29 @@ from metrics.io.files import abandoned
 
 
 def run(experiment: Experiment, settings: RunSettings | None = None, progress: Progress | None = None) -> Outcome:
-    """Run `experiment`, log what it found to MLflow, and return it. Raises as `evaluate` does.
+    """Run an experiment and log its outcome to MLflow.
 
-    Where MLflow cannot be written, a warning says so: `harness sync` does it later.
+    Where MLflow cannot be written, a warning is issued; `harness sync` logs the run later.
+
+    Args:
+        experiment: the conditions to compare, and what is claimed of them.
+        settings: model, prompts, clips, metrics and execution; the defaults of `RunSettings` without it.
+        progress: receives the progress of each stage; silent by default.
+
+    Returns:
+        The scores of each condition, their differences, and the run's folder.
+
+    Raises:
+        UsageError: for settings that do not fit the experiment, before anything is sampled.
+        HarnessError: for other errors that the user can correct; clips already stored remain in the store.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> pair = (Condition("usual"), Condition("other seeds", replicate=1))
+    >>> with TemporaryDirectory() as folder:
+    ...     settings = RunSettings("toy", clips=4, seconds=2, embedders="toy", metrics=["vendi"], results=Path(folder))
+    ...     outcome = run(Experiment("seeds", pair, varies="seeds", primary="vendi"), settings)
+    >>> [condition.condition.name for condition in outcome.conditions]
+    ['usual', 'other seeds']
     """
     settings = settings or RunSettings()
     outcome = evaluate(experiment, settings, progress)
@@ -53,9 +73,18 @@ def run(experiment: Experiment, settings: RunSettings | None = None, progress: P
 
 
 def evaluate(experiment: Experiment, settings: RunSettings | None = None, progress: Progress | None = None) -> Outcome:
-    """Sample what is missing, measure and compare; what was found is left in the folder of results and returned.
+    """Sample the missing clips, measure and compare, and write the run's folder; `run` without MLflow.
 
-    Raises `HarnessError` for whatever a person can put right; clips already stored are kept.
+    Args:
+        experiment: the conditions to compare, and what is claimed of them.
+        settings: model, prompts, clips, metrics and execution; the defaults of `RunSettings` without it.
+        progress: receives the progress of each stage; silent by default.
+
+    Returns:
+        The scores of each condition, their differences, and the run's folder.
+
+    Raises:
+        HarnessError: for errors that the user can correct; clips already stored remain in the store.
     """
     settings, progress = settings or RunSettings(), progress or Quiet()
     check_primary(experiment.primary)
@@ -81,7 +110,7 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
 
 @dataclass(frozen=True)
 class _Asked:
-    """A run as it was asked for."""
+    """A requested run: its plan, model, settings and measures."""
 
     plan: Plan
     fingerprint: dict[str, Any]
@@ -93,7 +122,7 @@ class _Asked:
         return describe(self.plan, self.fingerprint["name"], self.settings, self.measures)
 
     def digest(self, requests: Sequence[ClipRequest]) -> str:
-        """Of what was asked, with these clips."""
+        """The identity of the request, with these clips."""
         return digest({**self.described, "clips": [request.id for request in requests]})
 
     @property
@@ -103,7 +132,7 @@ class _Asked:
 
 
 def _sweep(results: Path) -> None:
-    """Remove what killed runs left half written of what is made from the clips."""
+    """Remove partial files of killed runs, outside the store."""
     with explained(results):
         for pattern in ("planned/.*.part", "runs/*/.*.part", "runs/*/clips/*/.*.part"):
             for left in abandoned(results.glob(pattern)):
@@ -190,7 +219,7 @@ def _result(
 
 
 def _lacking(plan: Plan, rows: Mapping[str, Sequence[ClipRequest]]) -> list[str]:
-    """One note for each condition of which clips are not there: its figures are of the others only."""
+    """One note for each condition with missing clips, whose scores use the other clips only."""
     wanted = Counter(request.condition.name for request in plan.requests)
     return [
         f"{name}: {number - len(rows[name])} of {number} clips are missing"
@@ -209,7 +238,7 @@ def _nothing(settings: RunSettings, sampled: Sampled) -> HarnessError:
 
 
 def describe(plan: Plan, model: str, settings: RunSettings, measures: Measures) -> dict[str, Any]:
-    """What was asked, as data: settings by name and everything that decides the figures. No paths, no dates."""
+    """The request as data: settings by name and everything that changes the scores. No paths, no dates."""
     experiment = plan.experiment
     stage = {"stage": experiment.stage} if experiment.stage != "declared" else {}
     return {

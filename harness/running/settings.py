@@ -20,13 +20,16 @@ from harness.sampling.loop import DONE, Execution
 
 @settings_class
 class RunSettings(ExperimentSettings):
-    """Everything that a run is given besides its experiment. Raises `UsageError` for values out of range.
+    """The settings of a run, besides its experiment.
 
     Attributes:
-        results: folder for everything that is left behind; without it `$HARNESS_RESULTS`, or ./results.
+        results: folder for all results; without it `$HARNESS_RESULTS`, or ./results.
         width: clips sampled at a time, None for the model's own; it is part of a clip's identity.
-        execution: how the work is done, which changes no clip.
-        system_metrics: record what the machine does meanwhile (needs psutil).
+        execution: how the sampling is executed, which changes no clip.
+        system_metrics: record the machine's load while sampling (needs psutil).
+
+    Raises:
+        UsageError: for values out of range.
 
     >>> settings = RunSettings("toy", clips=8, embedders="toy", metrics=["kad", "coverage"])
     >>> settings.embedders, settings.metrics, settings.seconds

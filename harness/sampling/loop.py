@@ -43,7 +43,7 @@ def _known_executor(name: str) -> str:
 
 @settings_class
 class Execution:
-    """How the work is done; nothing of it changes a clip. Raises `UsageError` for values out of range.
+    """How the sampling is executed; no field changes a clip.
 
     Attributes:
         executor: `local`, `processes:N` or `ray`.
@@ -55,6 +55,12 @@ class Execution:
         retries: how often work that the machine broke is tried again.
         timeout: seconds without a step after which a worker counts as hung, None for never.
         address: of a Ray cluster.
+
+    Raises:
+        UsageError: for values out of range.
+
+    >>> Execution("processes:2", reuse="only-cached").reuse
+    'only-cached'
     """
 
     executor: Annotated[
@@ -133,7 +139,7 @@ def sample_missing(
 
 @dataclass(frozen=True)
 class _Given:
-    """A model that is there already, as something that gives a model."""
+    """A loader that returns an already loaded model."""
 
     model: Model
 

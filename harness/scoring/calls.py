@@ -19,9 +19,9 @@ from metrics.sets.frechet import headline_components
 from metrics.sets.manifold import NAMES as MANIFOLD
 from metrics.sets.manifold import prdc
 from metrics.stats.scoring import Kind, mean_score
-from metrics.waves.clips import Figure
-from metrics.waves.signal import FIGURES as SIGNAL
-from metrics.waves.structure import FIGURES as STRUCTURE
+from metrics.waves.clips import ClipValue
+from metrics.waves.signal import VALUES as SIGNAL
+from metrics.waves.structure import VALUES as STRUCTURE
 
 JOINT_EMBEDDER = "clap"
 """What texts and clips are embedded by in one space, where none of the embedders that were named does."""
@@ -30,7 +30,7 @@ OF_FRAMES = frozenset({"embedding", "predictions"})
 """Needs that come from an embedder's frames: metrics with one of them are measured in every space."""
 
 
-def value_of(row: Metric) -> Figure[Any] | None:
+def value_of(row: Metric) -> ClipValue[Any] | None:
     """The value of single files that a metric is the mean of; None for a metric of sets."""
     return {"signal": SIGNAL, "structure": STRUCTURE}.get(row.group, {}).get(row.name)
 
@@ -56,9 +56,9 @@ def measure(row: Metric, material: Material, space: Space) -> Score:
     if row.gives != "score":
         where = "the table of clips has it" if row.name == "fad_per_song" else "a metrics.api.score.Score was expected"
         raise UsageError(f"it gives a {row.gives}, not a score: {where}.")
-    figure = value_of(row)
-    if figure is not None:
-        return _mean_of_values(row, figure, material)
+    clip_value = value_of(row)
+    if clip_value is not None:
+        return _mean_of_values(row, clip_value, material)
     if row.name in MANIFOLD and (found := _manifold(material, space).get(row.name)) is not None:
         return found
     if row.needs <= OF_SETS:
@@ -89,10 +89,10 @@ def _of_sets(row: Metric, material: Material, space: Space) -> Any:
     return row.load()(evaluated, **arguments)
 
 
-def _mean_of_values(row: Metric, figure: Figure[Any], material: Material) -> Score:
+def _mean_of_values(row: Metric, clip_value: ClipValue[Any], material: Material) -> Score:
     """The mean of what single files have, over those that could be read."""
     measured = [
-        (clip.unit, figure.of(found))
+        (clip.unit, clip_value.of(found))
         for clip, found in zip(material.clips.clips, material.signals(row.group), strict=True)
         if found is not None
     ]

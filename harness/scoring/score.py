@@ -108,18 +108,21 @@ def score(
         clips: the condition's clips, from the store or from files.
         metrics: names of the catalogue; `kad@clap` is measured in that space only.
         measures: the embedders and their references.
-        cache: of what was measured of single files; the user's unless given.
-        progress: where stages are shown.
+        cache: of measurements of single files; the user's cache by default.
+        progress: receives the progress of each stage; silent by default.
+
+    Returns:
+        The scores by name, the reason for each metric without a score, and the values of single clips.
 
     Raises:
-        UsageError: for an unknown metric, or sets that were made differently.
+        UsageError: for an unknown metric, or sets that were generated or embedded differently.
     """
     material = Material(clips, measures, cache or user_cache(), progress or Quiet())
     return score_material(material, choose(metrics, measures))
 
 
 def score_material(material: Material, metrics: Sequence[str], named: str = "") -> ConditionScores:
-    """`score` of material that is there; `named` renames the set."""
+    """`score` of existing material; `named` renames the set."""
     clips = replace(material.clips, name=named or material.clips.name)
     scores: dict[str, Score] = {}
     unmeasured: dict[str, str] = {}
@@ -143,7 +146,7 @@ def score_material(material: Material, metrics: Sequence[str], named: str = "") 
 
 
 def measured_again(one: ConditionScores, name: str, units: Collection[str]) -> Score:
-    """One of a condition's scores, of those of its clips only. Raises `HarnessError` where it has no value."""
+    """One of a condition's scores, computed from some of its clips. Raises `HarnessError` where it is undefined."""
     row = metric(split_name(name)[0])
     space = next(space for known, space in spaces_of(row, one.material.measures) if known == name)
     return _attributed(measure(row, one.material.only(units), space), name, space)
@@ -190,10 +193,10 @@ def _attributed(found: Score, name: str, space: Space) -> Score:
 
 def per_clip(row: Metric, material: Material, space: Space) -> dict[str, Any]:
     """What a metric says of single clips, by unit; empty for one that says nothing of them."""
-    figure = value_of(row)
-    if figure is not None:
+    clip_value = value_of(row)
+    if clip_value is not None:
         measured = zip(material.clips.clips, material.signals(row.group), strict=True)
-        return {clip.unit: figure.of(found) for clip, found in measured if found is not None}
+        return {clip.unit: clip_value.of(found) for clip, found in measured if found is not None}
     if row.name == "style_similarity":
         return centroid_similarities(material.styled(space), material.reference(space))
     if row.name == "prompt_similarity":

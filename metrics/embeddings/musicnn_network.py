@@ -49,12 +49,12 @@ def mel_bands() -> NDArray[np.float32]:
 
 
 @functools.cache
-def load_network(device: str = "cpu") -> Network:
+def load_network(device: str = "cpu") -> MusicnnNetwork:
     """The network with its published weights, fetched when they are not in the cache, checked by hash."""
-    return Network(read_tensors(*weight_files()), device)
+    return MusicnnNetwork(read_tensors(*weight_files()), device)
 
 
-class Network:
+class MusicnnNetwork:
     """The convolutions, from log-mel frames to tags. Variables are numbered as TensorFlow numbered them.
 
     Every normalisation follows its convolution's relu and is folded into a scale and a shift (epsilon 1e-3).

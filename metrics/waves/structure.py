@@ -38,7 +38,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics.api.score import Score
 from metrics.io.audio import Audio, check, resample
-from metrics.waves.clips import AudioSet, Figure, figure_score
+from metrics.waves.clips import AudioSet, ClipValue, clip_value_score
 
 RATE = 22050
 PULSE_HOP = 256  # 11.6 ms
@@ -225,19 +225,19 @@ def recurrence(audio: Audio) -> tuple[float | None, float | None]:
     return mean, float(1 - closest[np.isfinite(closest)].mean() / mean) if mean > LEAST_DB else None
 
 
-FIGURES: dict[str, Figure[Structure]] = {
-    "tempo": Figure("beats a minute", "none", lambda s: s.tempo),
-    "tempo_confidence": Figure("autocorrelation", "none", lambda s: s.tempo_confidence),
-    "key_strength": Figure("correlation", "none", lambda s: s.key_strength),
-    "tonal_stability": Figure("correlation", "none", lambda s: s.tonal_stability),
-    "self_difference": Figure("dB", "none", lambda s: s.self_difference),
-    "repetition": Figure("share", "none", lambda s: s.repetition),
-    "onset_density": Figure("onsets a second", "none", lambda s: s.onset_density),
+VALUES: dict[str, ClipValue[Structure]] = {
+    "tempo": ClipValue("beats a minute", "none", lambda s: s.tempo),
+    "tempo_confidence": ClipValue("autocorrelation", "none", lambda s: s.tempo_confidence),
+    "key_strength": ClipValue("correlation", "none", lambda s: s.key_strength),
+    "tonal_stability": ClipValue("correlation", "none", lambda s: s.tonal_stability),
+    "self_difference": ClipValue("dB", "none", lambda s: s.self_difference),
+    "repetition": ClipValue("share", "none", lambda s: s.repetition),
+    "onset_density": ClipValue("onsets a second", "none", lambda s: s.onset_density),
 }
 
 
 def structure_score(name: str, clips: AudioSet, measured: Sequence[Structure] | None = None) -> Score:
-    """The mean over clips of one of `FIGURES`.
+    """The mean over clips of one of `VALUES`.
 
     Args:
         name: Such as "tempo" or "repetition".
@@ -256,7 +256,7 @@ def structure_score(name: str, clips: AudioSet, measured: Sequence[Structure] | 
     >>> structure_score("onset_density", clips).value
     0.0
     """
-    return figure_score(name, FIGURES, clips, clips.measure(measure_structure) if measured is None else measured)
+    return clip_value_score(name, VALUES, clips, clips.measure(measure_structure) if measured is None else measured)
 
 
 def _onsets(envelope: Matrix) -> int:

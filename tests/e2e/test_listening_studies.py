@@ -153,7 +153,7 @@ def test_mlflow_is_shown_the_protocol_the_manifest_and_a_page_without_the_key(tm
     assert not [row for row in key if row.blind_id.encode() in protocol]
 
     harness(*make_it)
-    assert "0 runs logged, 1 were there already" in harness("sync", "--results", tmp_path / "results", "--quiet")
+    assert "0 runs logged, 1 already logged" in harness("sync", "--results", tmp_path / "results", "--quiet")
     assert content(database, "ideation", tmp_path / "second") == shown
 
 

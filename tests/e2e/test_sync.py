@@ -149,7 +149,7 @@ def test_a_damaged_run_is_named_and_the_others_are_synced(results):
     (results / "runs" / "a-damaged" / "result.json").write_text("{")
     said = sync(results, code=1)
     assert "a-damaged/result.json cannot be read" in said
-    assert "1 runs logged, 0 were there already, 1 not synced: a-damaged" in said
+    assert "1 runs logged, 0 already logged, 1 not synced: a-damaged" in said
 
 
 @pytest.mark.parametrize(

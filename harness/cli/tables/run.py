@@ -36,7 +36,7 @@ def print_outcome(outcome: Outcome, rows: str = "", console: Console | None = No
             console.print(by_condition(parts, ordered(parts, outcome.experiment.primary), {}, console.width))
     print_reasons(console, outcome.conditions, [*outcome.notes, *_silent(outcome)])
     print_differences(console, outcome.differences, _paired_by(outcome))
-    made = f"{outcome.sampled} sampled now" if outcome.sampled else "all there already, none sampled"
+    made = f"{outcome.sampled} sampled now" if outcome.sampled else "all cached, none sampled"
     if outcome.changed:
         made += f", {outcome.changed} otherwise than before"
     console.print()
@@ -57,7 +57,7 @@ def print_json(outcome: Outcome) -> None:
 
 
 def print_failures(failures: Sequence[Failure], folder: Path, command: str) -> None:
-    """Say on standard error how many clips failed of what, and how to try them again."""
+    """Print to standard error how many clips failed, why, and how to retry them."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     console.print(Text(f"{len(failures)} clips could not be made:", "bold red"))
     reasons = Counter((failure.condition, failure.error, failure.message) for failure in failures)

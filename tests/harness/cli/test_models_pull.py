@@ -39,7 +39,7 @@ def test_a_model_is_shown_pulled_verified_and_missed(folder, releases):
     assert code == 0, output
     assert "under the licence noncommercial: Noncommercial Use License of a test, https://licence.example." in output
     assert "marked “created by a test”" in output
-    assert "8 files fetched, 0 were present" in output
+    assert "8 files fetched, 0 existing" in output
 
     code, output = run("show", NAME)
     assert "tiny: ready" in output

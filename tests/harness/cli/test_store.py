@@ -54,7 +54,8 @@ def test_gc_leaves_the_clips_of_a_run_that_was_interrupted_and_names_it(results:
     spare = put(results, 1)
     leave_plan(results, "begun-2", {"hot": [spare]})
     said = store(results, "gc", "--older-than", "0", "--yes")
-    assert "The clips of 1 runs that are under way or were interrupted stay: begun-2." in said
+    assert "1 runs" in said
+    assert "begun-2" in said
     assert {row["condition"] for row in json.loads(store(results, "ls", "--json"))} == {"cold", "hot"}
 
 

@@ -41,7 +41,7 @@ def in_numpy(audio, layers, last):
 @pytest.fixture
 def layers(monkeypatch):
     made = random_layers()
-    monkeypatch.setattr(soundnet, "load_network", lambda: soundnet.Network(made))
+    monkeypatch.setattr(soundnet, "load_network", lambda: soundnet.SoundNetNetwork(made))
     return made
 
 
@@ -95,7 +95,7 @@ def test_weights_of_another_shape_are_refused():
     layers = random_layers()
     layers["conv3"]["weights"] = layers["conv3"]["weights"][:-1]
     with pytest.raises(WeightsError, match="conv3"):
-        soundnet.Network(layers)
+        soundnet.SoundNetNetwork(layers)
 
 
 def test_without_the_package_the_message_names_it(monkeypatch, tmp_path):

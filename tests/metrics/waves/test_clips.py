@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from metrics.errors import DegenerateInput, UsageError
 from metrics.stats.scoring import Kind, mean_score
-from metrics.waves.clips import AudioSet, Figure, figure_score
+from metrics.waves.clips import AudioSet, ClipValue, clip_value_score
 
 
 def mean(values, units, strata=None):
@@ -68,13 +68,13 @@ def test_a_figure_is_found_by_name():
     clips = AudioSet(
         [np.full(4, level) for level in (1.0, 2.0, 6.0)], 16000, ["a", "b", "c"], provenance={"of": "test"}
     )
-    figures = {"level": Figure[float]("V", "none", lambda level: level)}
+    figures = {"level": ClipValue[float]("V", "none", lambda level: level)}
     levels = clips.measure(lambda audio, rate: float(np.asarray(audio, float).mean()))
-    score = figure_score("level", figures, clips, levels)
+    score = clip_value_score("level", figures, clips, levels)
     assert (score.name, score.value, score.unit, score.direction, score.provenance["of"]) == (
         "level", 3.0, "V", "none", "test",
     )  # fmt: skip
     with pytest.raises(UsageError, match="Did you mean 'level'"):
-        figure_score("levle", figures, clips, levels)
+        clip_value_score("levle", figures, clips, levels)
     with pytest.raises(UsageError, match="2 measurements"):
-        figure_score("level", figures, clips, levels[:2])
+        clip_value_score("level", figures, clips, levels[:2])

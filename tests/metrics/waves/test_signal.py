@@ -14,7 +14,7 @@ from metrics.errors import AudioError, DegenerateInput
 from metrics.io import reader
 from metrics.waves.accumulators import Clipped
 from metrics.waves.clips import AudioSet
-from metrics.waves.signal import FIGURES, measure_signal, measure_signal_file, signal_score
+from metrics.waves.signal import VALUES, measure_signal, measure_signal_file, signal_score
 
 RATE = 48000
 
@@ -304,7 +304,7 @@ def test_two_hours_take_less_than_300_mb(tmp_path):
 def test_scores_are_means_over_clips_with_an_error():
     clips = AudioSet([noise(seed=seed) * gain for seed, gain in enumerate((1, 0.5, 0.25, 0.125))], RATE, range(4))
     measured = clips.measure(measure_signal)
-    scores = {name: signal_score(name, clips, measured) for name in FIGURES}
+    scores = {name: signal_score(name, clips, measured) for name in VALUES}
     assert scores["loudness"].value == pytest.approx(np.mean([signal.as_dict()["loudness"] for signal in measured]))
     assert scores["loudness"].stderr == pytest.approx(6.02 * np.std([0, 1, 2, 3], ddof=1) / 2, rel=0.01)
     assert (scores["loudness"].unit, scores["clipping"].direction) == ("LUFS", "lower")

@@ -7,7 +7,7 @@ import pytest
 from metrics.errors import AudioError, DegenerateInput
 from metrics.io.audio import resample
 from metrics.waves.clips import AudioSet
-from metrics.waves.structure import FIGURES, MAJOR, MINOR, PITCHES, key_of, measure_structure, structure_score
+from metrics.waves.structure import MAJOR, MINOR, PITCHES, VALUES, key_of, measure_structure, structure_score
 from tests.metrics import synthetic
 
 RATE = synthetic.RATE
@@ -105,6 +105,6 @@ def test_scores_are_means_over_clips_that_have_the_figure():
     assert (tempo.value, tempo.n_units, tempo.direction) == (pytest.approx(120, abs=1), 3, "none")
     assert "1 of 4" in tempo.note
     assert structure_score("onset_density", clips, measured).n_units == 4
-    assert {structure_score(name, clips, measured).name for name in FIGURES} == set(FIGURES)
+    assert {structure_score(name, clips, measured).name for name in VALUES} == set(VALUES)
     with pytest.raises(DegenerateInput, match="no value for any"):
         structure_score("tempo", AudioSet([np.zeros(RATE)] * 3, RATE, range(3)))

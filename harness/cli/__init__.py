@@ -32,6 +32,7 @@ VERBS = {
     "prompts": Verb("harness.cli.prompts", "List the prompt sets, or show one, also one of your own."),
     "store": Verb("harness.cli.store", "List the clips that were sampled, check them, hand them on."),
     "sync": Verb("harness.cli.sync", "Show in MLflow what it lacks of the results."),
+    "doctor": Verb("harness.cli.doctor", "Check whether this machine has what the harness needs."),
     "train": Verb("harness.cli.train", "Train a model on a corpus."),
 }
 

@@ -33,6 +33,7 @@ VERBS = {
     "prompts": Verb("harness.cli.prompts", "List the prompt sets, or show one, also one of your own."),
     "store": Verb("harness.cli.store", "List the sampled clips, check them, export and import them."),
     "sync": Verb("harness.cli.sync", "Log to MLflow the runs that it lacks."),
+    "doctor": Verb("harness.cli.doctor", "Check whether this machine has what the harness needs."),
     "train": Verb("harness.cli.train", "Train a model on a corpus."),
 }
 

@@ -13,7 +13,7 @@ from harness.running.by_model import Share, shares_of, whole
 from harness.running.settings import RunSettings
 from harness.sampling.rates import Rate, known_rate, tokens
 from harness.scoring.measures import Measures
-from harness.scoring.score import check_measurable
+from harness.scoring.score import check_measurable, check_prompts
 from harness.store.clips import Store
 
 SAMPLE_BYTES, TOKEN_BYTES, RECORD_BYTES = 2, 4, 8192
@@ -92,12 +92,12 @@ class Preview:
 def preview(experiment: Experiment, settings: RunSettings) -> Preview:
     """The plan of a run. Everything that a run checks before its first clip is checked, and raises the same errors;
     nothing is written."""
-
     check_primary(experiment.primary)
     check_metrics(settings.metrics)
     check_measurable(experiment.primary, settings.metrics, Measures.load(settings.embedders, settings.references))
     shares = shares_of(experiment, settings)
     plan = whole(experiment, shares)
+    check_prompts(experiment.primary, {request.prompt for request in plan.requests}, settings.model)
     missing = set(Store(settings.results_folder / "store").missing(request.id for request in plan.requests))
     return Preview(
         plan,

@@ -34,7 +34,7 @@ from harness.scoring.clips import ClipSet, clip_set, prompt_labels
 from harness.scoring.differences import Family, compare
 from harness.scoring.measures import Measures
 from harness.scoring.results import ClipResult, ConditionResult, Outcome, understood_note
-from harness.scoring.score import ConditionScores, check_measurable, choose, default_metrics, score
+from harness.scoring.score import ConditionScores, check_measurable, check_prompts, choose, default_metrics, score
 from harness.store.clips import Store, StoredClip, explained
 from metrics.io.files import abandoned
 
@@ -93,6 +93,7 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     check_measurable(experiment.primary, settings.metrics, measures)
     shares = shares_of(experiment, settings)
     asked = _Asked(whole(experiment, shares), fingerprint_of(shares), settings, measures)
+    check_prompts(experiment.primary, {request.prompt for request in asked.plan.requests}, settings.model)
     store = Store(settings.results_folder / "store")
     _sweep(settings.results_folder)
     with planned(asked.folder, asked.plan.requests, store):

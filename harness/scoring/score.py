@@ -14,6 +14,8 @@ from typing import Any
 
 from harness.core.errors import HarnessError, UsageError
 from harness.core.progress import Progress, Quiet
+from harness.models.registry import doors
+from harness.prompts.prompt import Prompt
 from harness.scoring.cache import ContentCache, user_cache
 from harness.scoring.calls import joint_space, measure, spaces_of, value_of
 from harness.scoring.clips import ClipSet
@@ -93,6 +95,21 @@ def check_measurable(name: str, others: Sequence[str], measures: Measures) -> No
         spaces_of(row, measures)
     except HarnessError as error:
         raise UsageError(f"the primary metric {name!r} cannot be measured: {error}") from error
+
+
+def check_prompts(name: str, prompts: Collection[Prompt], model: str) -> None:
+    """Raise `UsageError`, before anything is sampled, for a deciding metric that these prompts or this model give no
+    value: one of audio prompts or of words where there are none, one of likelihood under a model that has none."""
+    needs = metric(split_name(name)[0]).needs
+    lacking = None
+    if "prompt audio" in needs and not any(prompt.audio for prompt in prompts):
+        lacking = "prompts with a sound file to continue: give --audio, or a prompt set such as continuation"
+    elif "text" in needs and not any(prompt.text for prompt in prompts):
+        lacking = "prompts in words: give --prompt, or a prompt set such as ideation"
+    elif "likelihood" in needs and "likelihood" not in doors(model):
+        lacking = f"a model with a likelihood, and {model} has none"
+    if lacking:
+        raise UsageError(f"the primary metric {name!r} needs {lacking}; or choose another primary metric.")
 
 
 def score(

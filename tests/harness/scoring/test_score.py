@@ -12,6 +12,7 @@ import soundfile
 import metrics as library
 from harness.core.errors import UsageError
 from harness.core.progress import Quiet
+from harness.prompts.prompt import Prompt
 from harness.scoring.cache import ContentCache
 from harness.scoring.clips import Clip, ClipSet, unit_id
 from harness.scoring.measures import Measures
@@ -19,6 +20,7 @@ from harness.scoring.score import (
     DEFAULTS,
     ConditionScores,
     check_measurable,
+    check_prompts,
     choose,
     default_metrics,
     score,
@@ -228,3 +230,22 @@ def test_rows_are_the_same_scores_of_a_part_of_the_clips(clips, measures):
         score_rows(
             score(ClipSet("x", (Clip("a", Path("a.wav"), "0"),)), ["loudness"], measures, progress=Quiet()), "style"
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "prompts", "model"),
+    [
+        ("prompt_similarity", [Prompt(text="a waltz")], "toy"),
+        ("tag_text_similarity", [Prompt(style="toy-bell")], "toy"),
+        ("bits_per_token", [Prompt(text="a waltz")], "toy"),
+    ],
+)
+def test_a_deciding_metric_that_nothing_would_have_a_value_of_is_refused(name, prompts, model):
+    with pytest.raises(UsageError, match=name):
+        check_prompts(name, prompts, model)
+
+
+def test_a_deciding_metric_that_some_prompts_give_a_value_is_not():
+    check_prompts("tag_text_similarity", [Prompt(style="metal"), Prompt(text="a waltz")], "toy")
+    check_prompts("bits_per_token", [Prompt(style="metal")], "jukebox:mini")
+    check_prompts("kad", [Prompt(style="metal")], "toy")

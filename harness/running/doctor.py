@@ -65,6 +65,7 @@ def examine(results: Path) -> list[Finding]:
         ("decoders", _decoders),
         ("extras", _extras),
         ("weights", _weights),
+        ("plug-ins", _plugins),
         ("MLflow", lambda: _mlflow(results)),
         ("clock", _clock),
         ("speed", _speed),
@@ -161,6 +162,19 @@ def _weights() -> Iterator[Finding]:
         yield Finding("weights of embedders", "ok", ", ".join(fetched))
     else:
         yield Finding("weights of embedders", "note", "none fetched yet", "harness models fetch")
+
+
+def _plugins() -> Iterator[Finding]:
+    from harness.core.registry import REGISTRIES
+
+    listed = [one for name in REGISTRIES.names() for one in REGISTRIES.get(name).listed() if one.state != "built in"]
+    broken = [one for one in listed if one.state == "broken"]
+    for one in broken:
+        advice = f"Nothing else is harmed: update or uninstall {one.distribution}."
+        yield Finding("plug-ins", "note", f"{one.name} of {one.distribution} is broken: {one.reason}", advice)
+    if not broken:
+        names = ", ".join(one.name for one in listed)
+        yield Finding("plug-ins", "ok", names or "none installed")
 
 
 def _mlflow(results: Path) -> Iterator[Finding]:

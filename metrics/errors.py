@@ -1,25 +1,25 @@
 """The one tree of errors. Every message says what was found, what was expected and what to do next.
 
-The command line turns a `HarnessError` into its message and `exit_code`; anything else is a defect of ours.
+The command line turns a `HarnessError` into its message and `exit_code`; anything else is a defect of this package.
 """
 
 
 class HarnessError(Exception):
-    """Something a person can put right: a missing file, no network, a set of clips too small for an estimate."""
+    """An error that the user can correct: a missing file, no network, a set of clips too small for an estimate."""
 
     exit_code = 1
 
 
 class UsageError(HarnessError):
-    """What was asked for does not make sense: an unknown name, a value out of range, two things that do not compare."""
+    """An invalid request: an unknown name, a value out of range, two things that cannot be compared."""
 
     exit_code = 2
 
 
 class BrokenPlugin(UsageError):
-    """What was asked for is brought by another distribution, and does not load or is not what it should be.
+    """A plug-in of another distribution that does not load, or whose object is not of the expected kind.
 
-    `name` is what was asked for, `distribution` and `version` say who brings it, `reason` what is wrong with it.
+    `name` is the requested name, `distribution` and `version` those that provide it, `reason` what is wrong.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class WeightsError(HarnessError):
 
 
 class DegenerateInput(HarnessError):
-    """Input for which a metric has no value: a single clip, no spread where one is needed, no clips at all."""
+    """Input for which a metric is undefined: a single clip, no spread where one is needed, no clips at all."""
 
 
 class Stopped(SystemExit):
-    """This process was told to end, by a signal: no failure of the code that it came in the way of."""
+    """A signal requested this process to end: not a failure of the code that it interrupts."""

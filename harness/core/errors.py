@@ -20,11 +20,11 @@ __all__ = [
 
 
 class ModelError(HarnessError):
-    """A model whose weights are missing or wrong, or that returned something other than the clips it was asked for."""
+    """A model whose weights are missing or wrong, or that returned something other than the requested clips."""
 
 
 class SamplingError(HarnessError):
-    """Clips that could not be made; those that were are stored."""
+    """Clips that could not be generated; the others are stored."""
 
 
 class StoreError(HarnessError):

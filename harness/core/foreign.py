@@ -1,7 +1,7 @@
-"""Calls into code that others wrote: a model, or what brings one. Whatever it raises is a failure with a name.
+"""Calls into third-party code: a model, or the plug-in that provides it. Whatever it raises becomes a named failure.
 
 `except Exception` lets some through: `sys.exit(0)` inside a model would end the whole program as a success that made
-nothing. Only what a person or the system asks for still passes: Ctrl-C, and `Stopped`.
+nothing. Only what the user or the system requests still passes: Ctrl-C, and `Stopped`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["Stopped", "ended", "foreign"]
 
 
 class foreign:  # noqa: N801  # it is used as a function, as those of contextlib are
-    """Around a call of foreign code. An `Exception` passes as it is: whoever called knows what to make of it.
+    """Around a call of foreign code. An `Exception` passes unchanged: the caller handles it.
 
     It is no generator: one that is thrown away in the middle of a Ctrl-C would take its own end for the code's.
 
@@ -38,6 +38,6 @@ def ended(error: BaseException) -> str:
     """What to say of code that raised such a thing.
 
     >>> ended(SystemExit(0))
-    'raised SystemExit(0), which ends a program, where a result or an error was expected. Tell whoever wrote it.'
+    'raised SystemExit(0), which ends a program, where a result or an error was expected. Report it to its author.'
     """
-    return f"raised {error!r}, which ends a program, where a result or an error was expected. Tell whoever wrote it."
+    return f"raised {error!r}, which ends a program, where a result or an error was expected. Report it to its author."

@@ -68,7 +68,7 @@ def canonical_json(value: Any) -> str:
 
 
 def readable_json(value: Any) -> bytes:
-    """JSON for a file that a person reads and compares: sorted keys, two spaces, characters as they are, no NaN."""
+    """Readable, comparable JSON for a file: sorted keys, two spaces, characters as they are, no NaN."""
     text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
 

@@ -1,4 +1,4 @@
-"""What a person sees while the harness works: bars on a terminal, plain lines elsewhere, nothing when quiet.
+"""Progress output: bars on a terminal, plain lines elsewhere, nothing when quiet.
 
 Everything goes to standard error, so that standard output holds results only. Work is counted in parts of a stage
 (clips), and a part may be reported in fractions (tokens of a batch): the time left is right from the first batch on.
@@ -137,7 +137,7 @@ def progress_for(quiet: bool = False) -> Progress:
 
 
 def clock(seconds: float) -> str:
-    """A duration as a person says it.
+    """A readable duration.
 
     >>> clock(4.2), clock(75), clock(3700)
     ('4 s', '1 min 15 s', '1 h 1 min')

@@ -30,8 +30,8 @@ _SECRET = re.compile(
 def redacted(text: str, address: str = "") -> str:
     """The text with neither users nor passwords in its addresses.
 
-    Where the text is about one `address` (an error of whoever was to open it), the parts of its password go alone too:
-    an address that cannot be understood is told in pieces.
+    Where the text is about one `address` (an error raised while opening it), the parts of its password go alone too:
+    an address that cannot be parsed is reported in pieces.
 
     >>> redacted("MLflow at https://me:pa@ss@tracking.example/x and postgresql://host/db?user=me&password=abc")
     'MLflow at https://***@tracking.example/x and postgresql://host/db?user=me&password=***'

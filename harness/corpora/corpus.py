@@ -29,7 +29,7 @@ class Corpus:
     def select(self, split: str | None = None, style: str | None = None) -> list[Track]:
         """The tracks of a split, of a style, or of both. Raises `UsageError` for one the corpus does not have."""
         if split is not None and split not in SPLITS:
-            raise UsageError(f"split {split!r} was asked for: one of {', '.join(SPLITS)} was expected.")
+            raise UsageError(f"unknown split {split!r}: one of {', '.join(SPLITS)} was expected.")
         if style is not None and style not in self.styles:
             raise UsageError(f"style {style!r} is not in the corpus {self.name}: it has {', '.join(self.styles)}.")
         return [track for track in self.tracks if split in (None, track.split) and style in (None, track.style)]

@@ -61,7 +61,7 @@ def _of_style(corpus: Corpus, tracks: list[Track], count: int, seconds: float) -
         if not turn:
             raise CorpusError(
                 f"the {len(tracks)} tracks of {tracks[0].style} hold {len(found)} excerpts of {seconds:g} s, and "
-                f"{count} were asked for: ask for fewer or shorter ones."
+                f"{count} were requested: request fewer or shorter ones."
             )
         found += turn
     return found[:count]

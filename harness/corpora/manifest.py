@@ -208,7 +208,7 @@ def _include(manifest: Manifest, other: Manifest, splits: Sequence[str]) -> Mani
     _unique(joined)
     for track in joined.tracks:
         _require(
-            track.version == joined.package(track.package).version, track, "two versions of its package are asked for"
+            track.version == joined.package(track.package).version, track, "two versions of its package are requested"
         )
     return joined
 

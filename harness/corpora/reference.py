@@ -24,7 +24,7 @@ def embed_corpus(
     built = open_corpus(corpus)
     if per_style < 1 or seconds <= 0:
         raise UsageError(
-            f"{per_style} excerpts of {seconds:g} s were asked for: at least one of some length was expected."
+            f"{per_style} excerpts of {seconds:g} s were requested: at least one, longer than 0 s, was expected."
         )
     tracks = [track for style in styles or built.styles for track in built.select("test", style)]
     found = excerpts(built, tracks, per_style, seconds)

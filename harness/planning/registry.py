@@ -16,8 +16,7 @@ from metrics.api.registry import Registry
 
 
 def _declaration(name: str, found: Any) -> Declaration:
-    """What a plug-in's entry point is, if it is the declaration of an experiment that can be listed. What its function
-    raises later is told with whose it is."""
+    """The declaration that a plug-in's entry point provides. Later errors of its function name the plug-in."""
     if not isinstance(found, Declaration):
         raise UsageError(f"it is of type {type(found).__name__}: a function under @experiment(…) was expected")
     _ = found.headline, found.parameters  # a signature that cannot be read is found out here

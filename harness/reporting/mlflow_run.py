@@ -116,7 +116,7 @@ class RunWriter:
         scores = {key: condition.get(key, {}) for key in ("scores", "unmeasured")}
         self.client.log_dict(run_id, scores, "scores.json")
         for path in tables.get("clips.json", {}).get("path", [])[:EXAMPLES]:
-            if (self.run.folder / path).is_file():  # of a clip that was removed the figures are still there
+            if (self.run.folder / path).is_file():  # the scores of a removed clip remain
                 self.client.log_artifact(run_id, str(self.run.folder / path), "clips")
         self._inputs(run_id)
         self.client.set_terminated(run_id)

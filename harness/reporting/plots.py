@@ -1,4 +1,4 @@
-"""Figures of an outcome, drawn without a display."""
+"""Plots of an outcome, drawn without a display."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def scores_figure(outcome: Outcome) -> Figure | None:
     reference, model = outcome.settings.get("reference", "no reference"), outcome.fingerprint.get("name")
     seconds, clips = outcome.settings["seconds"], min(len(result.clips) for result in outcome.conditions)
     unreliable = any(not score.reliable for result in outcome.conditions for score in result.scores.values())
-    doubt = "; open markers: not reliable, see the notes" if unreliable else ""
+    unreliable_note = "; open markers: not reliable, see the notes" if unreliable else ""
     figure.suptitle(
-        f"{model} against {reference}: {clips} clips of {seconds:g} s per condition, 95 % intervals{doubt}",
+        f"{model} against {reference}: {clips} clips of {seconds:g} s per condition, 95 % intervals{unreliable_note}",
         fontsize=10, color=INK, x=0.012, ha="left",
     )  # fmt: skip
     return figure

@@ -8,11 +8,11 @@ The folder `<results>/runs/<experiment>-<id>/` is a projection of the store, mad
     scores.csv                      one row per score, with its error and whether it is reliable
     clips.csv                       one row per clip: condition, prompt, what the model understood of it, seed, values,
                                     hash, path; a manifest for 'harness score --manifest'
-    clips/<condition>/<clip>.flac   links into the store, with names a person can read
+    clips/<condition>/<clip>.flac   links into the store, with readable names
     scores.png                      the scores along what varies
     NAME.yaml, NAME.py              the file that declares the experiment, where one does
     failures.json                   why clips are missing, a row each; only where some are
-    system.json                     what the machine did when the clips were sampled; only where it was asked for
+    system.json                     what the machine did when the clips were sampled; only where requested
 
     <results>/planned/<experiment>-<id>.csv     a row per clip that the run needs, while it is under way or interrupted
 """
@@ -43,7 +43,7 @@ from metrics.io.files import temporary_mark, write_bytes
 def planned(folder: Path, requests: Sequence[ClipRequest], store: Store) -> Iterator[None]:
     """Say which clips the run of `folder` needs while it is under way, and after that if it was interrupted.
 
-    So whoever tidies the store knows why they are there. Where the table of an earlier run of the same request lists
+    `harness store gc` reads it to keep these clips. Where the table of an earlier run of the same request lists
     them all nothing is written, and nothing stays of a run that ended before its first clip.
     """
     path, needed, listed = plan_file(folder), {request.id for request in requests}, set()

@@ -7,7 +7,7 @@
 The same clips give the same bytes: names are sorted, and times and owners left out. On the way in nothing is unpacked
 by name. The manifest's names must be those a store has, each member must be the next one the manifest names, a plain
 file (no sparse one) of the recorded size and hash, and a clip is renamed into the store only when it has passed the
-checks of `Store.get`. What is there already is kept.
+checks of `Store.get`. Existing clips and runs are not changed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ NAME = re.compile(r"[\w=+][\w.=+-]{0,254}")
 
 @dataclass(frozen=True)
 class Imported:
-    """What an archive brought: clips and runs that are new, and how many were there already."""
+    """The result of an import: new clips and runs, and the number of existing ones."""
 
     clips: tuple[str, ...]
     runs: tuple[str, ...]

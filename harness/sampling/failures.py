@@ -33,7 +33,7 @@ USERS_ERRNOS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
     *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
 )
-"""What a person has to put right; any other `OSError` is the machine's."""
+"""What the user has to correct; any other `OSError` is the machine's."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One clip outside an experiment: what was asked for, and making it so that an interruption loses at most a window."""
+"""One clip outside an experiment: its request, and sampling that loses at most one window to an interruption."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Asked(NamedTuple):
 def read_request(
     prompt: Mapping[str, Any], sampling: Mapping[str, Any], seconds: float | None, seed: int | None
 ) -> Asked:
-    """Complete what was asked for. `prompt` and `sampling` hold fields of `Prompt` and `Sampling`, None where nothing
+    """Complete a request. `prompt` and `sampling` hold fields of `Prompt` and `Sampling`, None where nothing
     was said: then the request in the file of codes counts, if there is one, else the default. Raises `UsageError`."""
     kept: dict[str, Any] = {} if prompt["codes"] is None else read_codes(prompt["codes"]).request
     words = {name: value for name, value in kept.get("prompt", {}).items() if name not in ("audio", "codes")}
@@ -122,7 +122,7 @@ def make(
     understood: Callable[[str, dict[str, Any]], None],
 ) -> tuple[Clip, dict[str, Any], Path]:
     """The clip, the request to keep with its codes, and the file that holds unfinished codes: to be removed by the
-    caller once the clip is safe. `understood` is told the model's name and how it read the prompt, before sampling."""
+    caller once the clip is safe. `understood` is called with the model's name and its labels before sampling."""
     from harness.models.registry import load_model
     from metrics.io.weights import cache_dir
 

@@ -1,9 +1,9 @@
-"""The worker: holds a model, samples batches of clips, and stores them. Whoever runs it, it does the same.
+"""The worker: holds a model, samples batches of clips, and stores them. Identical under every executor.
 
 A worker is sent to where it works before it has loaded anything, so it can be pickled; the model is loaded with the
 first batch. It claims the clips of a batch first (a lock that ends with its process), so that of several runs of one
 experiment on one store each samples other clips. It never touches MLflow, and it never raises for what a model does:
-what went wrong comes back as data, and whoever drives it decides what is tried again.
+what went wrong comes back as data, and the caller decides what is tried again.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class ClipSet:
         return found if any(found) else None
 
     def notes(self) -> tuple[str, ...]:
-        """What was skipped, a line for each reason, for whoever reads the scores."""
+        """What was skipped, one line for each reason."""
         by_reason: dict[str, list[str]] = {}
         for path, reason in self.skipped.items():
             kind = next((kind for kind in ALIKE if reason.startswith(kind.removesuffix("another"))), reason)

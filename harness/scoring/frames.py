@@ -33,7 +33,7 @@ from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio, Preprocessing, loudn
 from metrics.io.streaming import LoudnessMeter, file_rate, read_blocks
 
 VERSION = 2
-"""Raised when the same clip would come to other frames."""
+"""Incremented when the same clip would yield other frames."""
 
 FLAGS = ("silent", "padded", "own_level")
 

@@ -123,8 +123,8 @@ def rows(scored: Sequence[Scored]) -> Iterator[dict[str, Any]]:
             continue
         whole = {"file": str(one.path), "seconds": found.seconds}
         for level in found.levels:
-            figures = level.as_dict()
-            yield whole | {name: figures[name] for name in COLUMNS if name in figures}
+            values = level.as_dict()
+            yield whole | {name: values[name] for name in COLUMNS if name in values}
         yield whole | {
             "level": "all", "codes": found.codes, "nats": found.nats, "nats_per_token": found.nats / found.codes,
             "bits_per_token": found.nats / found.codes / math.log(2), "bits_per_second": found.bits_per_second,
@@ -169,7 +169,7 @@ def as_json(scored: Sequence[Scored]) -> str:
 
 
 def as_dict(scored: Sequence[Scored]) -> dict[str, Any]:
-    """JSON-able: the scores of the whole set by name, and for each file its figures, with the surprise over time and
+    """JSON-able: the scores of the whole set by name, and for each file its values, with the surprise over time and
     the provenance, or the reason it has none."""
     files = [
         {"file": str(one.path)} | (one.likelihood.as_dict() if one.likelihood else {"error": one.error})

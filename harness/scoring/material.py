@@ -114,11 +114,11 @@ class Material:
         return None if strata is None else dict(zip((clip.unit for clip in self.clips.clips), strata, strict=True))
 
     def styled(self, space: Space) -> EmbeddingSet:
-        """The clips for which a style was asked, with these styles as strata."""
+        """The clips with a requested style, with their styles as strata."""
         clips = [clip for clip in self.embedded_clips(space.recipe) if clip.style]
         if not clips:
             raise DegenerateInput(
-                "no style is known of any clip: none was asked for, and no text was understood as one."
+                "no style is known of any clip: none was requested, and no text was understood as one."
             )
         return self._set(clips, space.recipe, {clip.unit: clip.style for clip in clips})
 
@@ -165,10 +165,10 @@ class Material:
         return found
 
     def predictions(self, space: Space) -> tuple[list[str], list[str], list[str]]:
-        """(the style nearest to each clip, the style asked for, its unit), of the clips with a style.
+        """(the style nearest to each clip, the requested style, its unit), for the clips with a style.
 
-        A clip's style is heard as the one whose songs, in the mean, are nearest to it as cosines from the reference's
-        centre. Raises `DegenerateInput` where the reference has fewer than two styles or lacks one that was asked for.
+        The nearest style is the one whose mean song has the largest cosine with the clip, seen from the reference's
+        centre. Raises `DegenerateInput` where the reference has fewer than two styles, or lacks a requested one.
         """
         data, music = self.styled(space), self.reference(space)
         known = [] if music.strata is None else sorted(set(music.strata.tolist()))
@@ -177,7 +177,7 @@ class Material:
             raise DegenerateInput(
                 f"the reference has no music of style {', '.join(map(repr, missing))}: it has {', '.join(known)}."
                 if missing
-                else "the reference has fewer than two styles, between which a clip could be told."
+                else "the reference has fewer than two styles: at least two are needed to classify a clip."
             )
         clips, songs = centred_means(data, music), centred_means(music, music)
         centres = unit_rows(np.stack([songs.frames[songs.strata == style].mean(0, dtype=float) for style in known]))
@@ -187,14 +187,14 @@ class Material:
     # ── Texts and tags ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def texts(self) -> list[Clip]:
-        """The clips that were asked for in words. Raises `DegenerateInput` when none was."""
+        """The clips with a text prompt. Raises `DegenerateInput` when there are none."""
         found = [clip for clip in self.clips.clips if clip.text]
         if not found:
-            raise DegenerateInput("no clip was asked for in words.")
+            raise DegenerateInput("no clip has a text prompt.")
         return found
 
     def spoken(self, space: Space) -> list[Clip]:
-        """The clips that were asked for in words and have frames."""
+        """The clips with a text prompt and frames."""
         frames = self.embeddings(space.recipe).embedded
         return [clip for clip in self.texts() if clip.unit in frames]
 
@@ -212,7 +212,7 @@ class Material:
         )
 
     def tag_pairs(self) -> TextAudioPairs:
-        """Clips as the words of musicnn's tags, beside the texts they were asked for.
+        """Clips as the words of musicnn's tags, paired with their text prompts.
 
         What is usual in music is taken off, the same for all conditions: each tag's mean log-odds in the reference.
         """

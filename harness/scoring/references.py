@@ -209,7 +209,7 @@ def check_free(name: str, replace: bool) -> None:
     if (shipped_folder() / f"{name}{SUFFIX}").is_file():
         raise UsageError(f"{name!r} is a reference set that comes with the package: choose another name.")
     if (user_folder() / f"{name}{SUFFIX}").is_file() and not replace:
-        raise UsageError(f"a reference {name!r} is there already: choose another name, or give --replace.")
+        raise UsageError(f"a reference {name!r} exists: choose another name, or give --replace.")
 
 
 def _keep(

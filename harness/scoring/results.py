@@ -338,7 +338,7 @@ def understood_note(clips: Sequence[Clip]) -> tuple[str, ...]:
 
 
 def unique_file_names(names: Sequence[str]) -> dict[str, str]:
-    """A file name for each of different names; those that come out alike are told apart by a number."""
+    """A distinct file name for each name; equal ones are numbered."""
     found: dict[str, str] = {}
     taken: set[str] = set()
     for name in names:

@@ -1,4 +1,4 @@
-"""Figures of single sound files, cached by content: what was measured once is not measured again."""
+"""Measurements of single sound files, cached by content."""
 
 from __future__ import annotations
 

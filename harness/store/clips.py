@@ -13,7 +13,7 @@ other's is dropped; both hold the same sound. Clips are never changed in place.
 
     <results>/store/.locks/abcdef….lock         held by the process that samples this clip; ends with the process
 
-Whoever samples claims its clips first, so that several runs share the work instead of doing it twice. Nothing in the
+A run claims its clips before sampling them, so that several runs share the work. Nothing in the
 store expires.
 """
 
@@ -123,7 +123,7 @@ class Store:
         )
 
     def put(self, identity: Mapping[str, Any], clip: Clip, host: Mapping[str, Any]) -> StoredClip:
-        """Store a clip under the digest of its identity; a clip that is there already is kept and returned.
+        """Store a clip under the digest of its identity; an existing clip is kept and returned.
 
         `host` holds the facts that are not part of the identity: device, threads, versions. Raises `StoreError` when
         the disk refuses, and `AudioError` when the audio is empty or not finite: nothing is stored then.
@@ -141,7 +141,7 @@ class Store:
     ) -> list[Kept | AudioError]:
         """Store clips together, which costs hardly more than one: the disk is asked to flush all of them at once.
 
-        A clip that is there already is kept; with `replace`, only if its sound is the same. For a clip whose audio is
+        An existing clip is kept; with `replace`, only if its sound is the same. For a clip whose audio is
         empty or not finite its `AudioError` is returned. Raises `StoreError` when the disk refuses: none is stored.
         """
         filled: dict[int, tuple[str, Path, dict[str, Any]]] = {}
@@ -201,7 +201,7 @@ class Store:
                     except Timeout:
                         busy.append(clip_id)
                         continue
-                    # Whoever comes later finds the clip stored, or the lock free: the file itself is not needed.
+                    # A later run finds the clip stored, or the lock free: the file itself is not needed.
                     held.callback((locks / f"{clip_id}.lock").unlink, missing_ok=True)
                     if again or not self.has(clip_id):  # it may have been stored while we asked
                         mine.append(clip_id)
@@ -220,7 +220,7 @@ class Store:
         locks = [lock.stem for lock in self.root.glob(".locks/*.lock")]
         if locks:
             with self.claim(locks, again=True):
-                pass  # a lock that can be had is nobody's, and letting go of it removes it
+                pass  # a lock that can be acquired has no owner, and releasing it removes it
 
 
 @contextmanager
@@ -310,7 +310,7 @@ def _sha256(path: Path) -> str | None:
 
 
 def refusal(root: Path, error: OSError) -> str:
-    """What to tell a person when the disk refuses."""
+    """The message for a disk that cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(next(path for path in (root, *root.absolute().parents) if path.exists())).free
         return (

@@ -39,7 +39,7 @@ def embed_files(
     """`(path, float32 (frames, dim))` of each sound file, in their order, through the common preprocessing.
 
     A file without a measurable sound (silent, shorter than 0.4 s, not finite, damaged) raises `AudioError`; with
-    `on_error` it is told instead, and the file is left out. Raises `UsageError` when the preprocessing's rate is not
+    `on_error`, that is called and the file left out. Raises `UsageError` when the preprocessing's rate is not
     the embedder's.
     """
     preprocessing = preprocessing or Preprocessing(rate=embedder.rate)

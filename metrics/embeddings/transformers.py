@@ -84,7 +84,7 @@ class Clap(_Pretrained):
         longest = self._extractor.nb_max_samples / self.rate
         if self.window_seconds > longest:
             raise UsageError(
-                f"a window of {self.window_seconds:g} s was asked for: {model} hears {longest:g} s at most, and picks "
+                f"a window of {self.window_seconds:g} s was requested: {model} takes {longest:g} s at most, and picks "
                 "them at random from longer audio."
             )
         self.dim = int(self._model.config.projection_dim)
@@ -202,7 +202,7 @@ class HuggingFace(_Pretrained):
         if self.layer is not None:
             layers = getattr(output, "hidden_states", None) or ()
             if self.layer >= len(layers) > 0:
-                raise UsageError(f"{self.model} has the layers 0 to {len(layers) - 1}: {self.layer} was asked for.")
+                raise UsageError(f"{self.model} has the layers 0 to {len(layers) - 1}: {self.layer} was requested.")
             hidden = layers[self.layer] if layers else None
         if hidden is None or hidden.ndim != 3:
             raise self._no_encoder()

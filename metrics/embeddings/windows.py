@@ -100,5 +100,5 @@ def resolve_device(device: str | None) -> torch.device:
     except RuntimeError as error:
         raise UsageError(f"device {device!r} is not known: 'cpu', 'cuda' or 'cuda:1' was expected.") from error
     if resolved.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"device {device!r} was asked for, and torch sees no CUDA card: use 'cpu'.")
+        raise UsageError(f"device {device!r} was requested, and torch finds no CUDA device: use 'cpu'.")
     return resolved

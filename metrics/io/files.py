@@ -123,7 +123,7 @@ def _end(path: Path) -> tuple[Path, re.Match[str] | None]:
 def _regular(path: Path) -> Path | None:
     """The place of a file that is renamed there when it is complete; None for what is written through."""
     place, descriptor = _end(path)
-    if descriptor:  # whoever opened it would not see another file of that name
+    if descriptor:  # a reader that has it open would not see another file of that name
         return None
     try:
         mode = place.stat().st_mode
@@ -135,7 +135,7 @@ def _regular(path: Path) -> Path | None:
 def _write_through(path: Path, content: BinaryIO) -> None:
     place, descriptor = _end(path)
     if descriptor and int(descriptor["process"]) == os.getpid():
-        # Opened by its name, a file would be written from its beginning again: the open one goes on where it is.
+        # Opened by its name, a file would be written from its beginning again: the open one continues at its position.
         sink = os.fdopen(os.dup(int(descriptor["number"])), "wb")
     else:
         sink = place.open("wb")
@@ -154,7 +154,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def unsynced() -> Iterator[None]:
-    """Files written in the block are not flushed: whoever opens it calls `sync_all` before they count."""
+    """Files written in the block are not flushed: the caller runs `sync_all` before relying on them."""
     token = _left_out.set(True)
     try:
         yield
@@ -220,7 +220,7 @@ def _machine() -> str:
 
 
 def _is_running(process: int) -> bool:
-    """Whether there is such a process, and not only its exit code, which nobody has asked for yet (a zombie)."""
+    """Whether there is such a process, and not only its exit code, not collected by its parent (a zombie)."""
     try:
         os.kill(process, 0)
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")

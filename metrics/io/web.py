@@ -1,4 +1,4 @@
-"""Opening addresses with a user and a password in them, so that those go to the server they are meant for.
+"""Open URLs with credentials, and send those to their own server only.
 
 `urllib` takes no such addresses, and hands a request's `Authorization` on to wherever a server redirects it. Here what
 an address says is sent to its own origin (scheme, host and port) and to no other; a page and what it links to there are
@@ -81,7 +81,7 @@ def open_url(
 
 
 def without_user_info(url: str) -> str:
-    """An address without the user and the password in it, to be shown, or asked for.
+    """An address without its user and password, to be shown or requested.
 
     >>> without_user_info("https://me:secret@mirror.example:8443/simple")
     'https://mirror.example:8443/simple'

@@ -76,7 +76,7 @@ def test_a_deleted_database_is_made_again_with_the_same_content(logged, results,
     mark = temporary_mark().replace(f"-{os.getpid()}-", f"-{ended.pid}-")
     for name in (f".mlflow.db.{mark}", f".mlflow.db.{mark}-journal"):
         (results / name).write_bytes(b"half")
-    assert "1 runs logged, 0 were there" in sync(results)
+    assert "1 runs logged, 0 already logged" in sync(results)
     assert {path.name for path in results.glob("*mlflow*")} == {".mlflow.lock", "mlflow.db"}
     assert content(database(results), "temperature", tmp_path / "artifacts") == logged[1]
     assert len(logged[1]) == 3
@@ -84,7 +84,7 @@ def test_a_deleted_database_is_made_again_with_the_same_content(logged, results,
 
 def test_syncing_again_changes_nothing(logged, results, tmp_path):
     sync(results)
-    assert "0 runs logged, 1 were there" in sync(results)
+    assert "0 runs logged, 1 already logged" in sync(results)
     told = json.loads(sync(results, "--json"))
     assert [one["new"] for one in told["logged"].values()] == [False]
     assert content(database(results), "temperature", tmp_path / "artifacts") == logged[1]
@@ -140,7 +140,7 @@ def test_runs_are_named_or_all(results):
     [folder] = (results / "runs").iterdir()
     shutil.copytree(folder, results / "runs" / "other-000000000000")
     assert "1 runs logged" in sync(results, folder.name)
-    assert "1 were there" in sync(results, folder.name.rpartition("-")[2][:6])
+    assert "1 already logged" in sync(results, folder.name.rpartition("-")[2][:6])
     assert "Did you mean" in sync(results, "temprature", code=2)
 
 
@@ -198,7 +198,7 @@ def test_a_real_server_that_is_down_is_synced_when_it_is_up(
         place = tmp_path / name
         place.mkdir()
         with serving(f"sqlite:///{place / 'server.db'}", place / "artifacts", port) as url:
-            assert "1 runs logged, 0 were there" in sync(results)
+            assert "1 runs logged, 0 already logged" in sync(results)
             assert content(url, "temperature", place / "read") == logged[1]
             assert "already in experiment 'temperature'" in run(results, toy_reference)
     assert (results / "mlflow.db").read_bytes() == empty_database.read_bytes()
@@ -211,6 +211,6 @@ def test_a_server_on_postgresql_shows_the_same(logged, results, tmp_path, monkey
         serving(database, tmp_path / "artifacts", free_port()) as url,
     ):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
-        assert "1 runs logged, 0 were there" in sync(results)
-        assert "0 runs logged, 1 were there" in sync(results)
+        assert "1 runs logged, 0 already logged" in sync(results)
+        assert "0 runs logged, 1 already logged" in sync(results)
         assert content(url, "temperature", tmp_path / "read") == logged[1]

@@ -24,7 +24,7 @@ from harness.sampling.failures import failures_of
 from harness.sampling.worker import Batch, Report, Result, Worker
 
 GRACE_SECONDS = 10.0
-"""What a worker has to store the batch it has sampled, when it is told to end."""
+"""What a worker has to store its sampled batch after a request to end."""
 
 REPORT_SECONDS = 0.2
 """A worker reports no oftener: a model may take thousands of steps a second."""

@@ -96,7 +96,7 @@ class Ray:
             self._drop(seat)
         if self.own:
             self.ray.shutdown()
-        with suppress(OSError, StoreError):  # a disk that refuses has been spoken of
+        with suppress(OSError, StoreError):  # a failing disk has been reported
             self.mark.rmdir()
             self.store.sweep()  # actors are killed where they stand
 
@@ -161,7 +161,7 @@ class Ray:
         self.asked[seat.actor.make.remote(mine, list(read.items()))] = seat
 
     def _heard(self, reference: Any, upcoming: deque[Batch]) -> Iterator[Result]:
-        """What an actor has come to: it has started, its batch is done, or it is lost."""
+        """An actor's event: it has started, its batch is done, or it is lost."""
         seat = self.asked.pop(reference)
         try:
             said = self.ray.get(reference)

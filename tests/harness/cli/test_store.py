@@ -69,7 +69,7 @@ def test_what_is_exported_can_be_imported(results: Path, tmp_path: Path):
     output = tmp_path / "some.tar"
     assert "1 clips, 1 runs" in store(results, "export", "run-1", "-o", str(output))
     there = tmp_path / "there"
-    assert "1 clips and 1 runs added, 0 were there" in store(there, "import", str(output))
-    assert "0 clips and 0 runs added, 2 were there" in store(there, "import", str(output))
+    assert "1 clips and 1 runs added, 0 existing" in store(there, "import", str(output))
+    assert "0 clips and 0 runs added, 2 existing" in store(there, "import", str(output))
     output.write_bytes(output.read_bytes()[:2000])
     assert "Fetch it again" in store(there, "import", str(output), code=2)

@@ -85,7 +85,7 @@ def test_build_from_the_command_line_with_a_manifest_and_packages_of_ones_own(
     )
     (tmp_path / "own.csv").write_text(write_tracks(units.manifest.tracks))
     arguments = ("build", str(tmp_path / "own.toml"), "--packages", str(world.registry), "--quiet")
-    assert "3 converted now, 0 were there" in run(*arguments)
-    assert "0 converted now, 3 were there" in run(*arguments)
+    assert "3 converted now, 0 existing" in run(*arguments)
+    assert "0 converted now, 3 existing" in run(*arguments)
     assert world.downloads() == []
     assert len(open_corpus("own").tracks) == 3

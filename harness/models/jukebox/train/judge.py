@@ -32,8 +32,7 @@ TONES = (2048, 512)
 
 
 def spectral_convergence(decoded: NDArray[np.float32], real: NDArray[np.float32]) -> float:
-    """Share of a clip's spectrum (samples,) that is lost: |S' - S| / |S| over magnitudes at n_fft 2048, 0 for
-    itself."""
+    """Share of a clip's spectrum that is lost: |S' - S| / |S| over magnitudes at n_fft 2048, 0 for itself."""
     ours, theirs = (magnitude(torch.from_numpy(x)[None], *TONES) for x in (decoded, real))
     return float((ours - theirs).norm() / theirs.norm())
 

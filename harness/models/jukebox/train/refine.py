@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ class SpectrumJudge(nn.Module):
         widths = (1, width, width, 2 * width, 2 * width)
         self.layers = nn.ModuleList(
             nn.Conv2d(before, after, (7, 3), (3, 1 if i == 0 else 2), (3, 1))
-            for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False))
+            for i, (before, after) in enumerate(pairwise(widths))
         )
         self.out = nn.Conv2d(widths[-1], 1, 3, 1, 1)
 

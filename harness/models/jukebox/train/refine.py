@@ -1,147 +1,153 @@
-"""Train the decoder of one level further, on the codes that it has: the encoder and the codebook stay as they are.
+"""Train the decoder of the finest level further, on real codes and on codes that its prior drew.
 
-The codes keep their meaning, so that the priors need no new training and every experiment on codes stays valid, while
-both round trips and samples sound better. The first training saw each second of the corpus about once, which is where
-a decoder is far from what its codes allow.
+Encoder, codebook and priors stay as they are, so that codes keep their meaning. What the decoder first learnt from are
+real codes only; those that a prior draws differ, and it turned that difference into hiss. Here it meets both: half of
+each batch is decoded from codes drawn by the upsampler, given the real codes before and above them, and compared with
+the recording that they stand for. The losses compare spectra, so that it does not matter that drawn codes have phases
+of their own.
 
-The weights kept are a running mean of those that are trained. A discriminator of log-magnitude spectra can join in
-(`adversarial` > 0); it is no embedder that judges the model.
+The weights kept are a running mean of those that are trained.
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from harness.models.jukebox.network.vqvae import VQVAE
+from harness.models.jukebox.model import JukeboxModel
+from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.train.data import Recordings
 from harness.models.jukebox.train.loop import Schedule, Trainer
 from harness.models.jukebox.train.losses import magnitude, spectral_distance
 
-EXCERPT = 16_384  # samples, about a second
-JUDGED = ((1024, 256), (256, 64))
-"""(window, hop) in samples of the spectra that the discriminators see."""
+EXCERPT = 32_768  # samples, about two seconds: a multiple of every hop
+AVERAGING = 0.998
+"""What the running mean keeps of itself each step."""
+
+PASSES = 2
+"""How often codes are drawn in parallel: after the first pass each follows drawn codes, as when sampling."""
+
+CONVERGENCE, WAVEFORM = 1.0, 0.2
+"""What spectral convergence and waveform error weigh where the log-mel distance weighs 1."""
 
 
 @dataclass(frozen=True)
-class Weights:
-    """What the loss weighs: log-mel distance is 1."""
+class Excerpts:
+    """`audio` (B, EXCERPT), and the label rows `y` (B, y) of where each lies in its track."""
 
-    convergence: float = 1.0
-    waveform: float = 0.2
-    adversarial: float = 0.0
-    matching: float = 2.0  # of the discriminators' features, times `adversarial`
-    averaging: float = 0.998  # of the running mean of the weights, per step
-
-
-class SpectrumJudge(nn.Module):
-    """Real or decoded, judged patch by patch of a log-magnitude spectrum: (B, T) -> logits and the features before."""
-
-    def __init__(self, window: int, hop: int, width: int = 24) -> None:
-        super().__init__()
-        self.window, self.hop = window, hop
-        widths = (1, width, width, 2 * width, 2 * width)
-        self.layers = nn.ModuleList(
-            nn.Conv2d(before, after, (7, 3), (3, 1 if i == 0 else 2), (3, 1))
-            for i, (before, after) in enumerate(pairwise(widths))
-        )
-        self.out = nn.Conv2d(widths[-1], 1, 3, 1, 1)
-
-    def forward(self, audio: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x = (magnitude(audio, self.window, self.hop) + 1e-3).log().unsqueeze(1) * 0.3
-        features = []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.1)
-            features.append(x)
-        return self.out(x), features
+    audio: Tensor
+    y: Tensor
 
 
 class Refined(nn.Module):
-    """The decoder in training, its running mean, and the discriminators where there are any."""
+    """The decoder in training and its running mean."""
 
-    def __init__(self, vqvae: VQVAE, level: int, adversarial: bool) -> None:
+    def __init__(self, decoder: nn.Module) -> None:
         super().__init__()
-        self.decoder = copy.deepcopy(vqvae.decoders[level]).requires_grad_(True)
-        self.average = copy.deepcopy(self.decoder).requires_grad_(False)
-        self.judges = nn.ModuleList(SpectrumJudge(*shape) for shape in JUDGED if adversarial)
+        self.decoder = copy.deepcopy(decoder).requires_grad_(True)
+        self.average = copy.deepcopy(decoder).requires_grad_(False)
 
     @torch.no_grad()
-    def follow(self, decay: float) -> None:
+    def follow(self, keep: float) -> None:
         """Move the running mean towards the weights in training."""
         for mean, now in zip(self.average.parameters(), self.decoder.parameters(), strict=True):
-            mean.lerp_(now, 1 - decay)
-
-    def contest(self, decoded: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """Least-squares GAN losses: of the discriminators, of the decoder against them, and of their features."""
-        fooled, judged, matched = [], [], []
-        for judge in self.judges:
-            still = {name: value.detach() for name, value in judge.named_parameters()}
-            verdict, features = functional_call(judge, still, (decoded,))
-            of_real, real_features = judge(real)
-            of_decoded, _ = judge(decoded.detach())
-            fooled.append((verdict - 1).square().mean())
-            judged.append((of_real - 1).square().mean() + of_decoded.square().mean())
-            pairs = zip(features, real_features, strict=True)
-            matched.append(torch.stack([F.l1_loss(a, b.detach()) / b.detach().abs().mean() for a, b in pairs]).mean())
-        named = {"fooled": fooled, "judged": judged, "matched": matched}
-        return {name: torch.stack(values).mean() for name, values in named.items()}
+            mean.lerp_(now, 1 - keep)
 
 
-def decode(decoder: nn.Module, vqvae: VQVAE, codes: Tensor, level: int) -> Tensor:
-    """Codes (B, T) -> audio (B, T * hop): the products in bfloat16, what is added up in float32."""
-    with torch.autocast("cpu", torch.bfloat16):
-        return decoder(vqvae.codebook(level).decode(codes)).squeeze(1).float()
+def pick(model: JukeboxModel, recordings: Recordings, rng: np.random.Generator, count: int) -> Excerpts:
+    """Random excerpts with their labels: every style is as likely, within it every second. Gain varies by ±6 dB."""
+    audio, rows = np.empty((count, EXCERPT), np.float32), []
+    labeller, hop = model.folder.labeller(0), model.folder.vqvae.hops[-1]
+    for row in audio:
+        style = rng.choice(recordings.styles)
+        of_style = [
+            i for i, t in enumerate(recordings.tracks) if t.style == style and len(recordings.audio[i]) > EXCERPT
+        ]
+        lengths = np.array([len(recordings.audio[i]) for i in of_style])
+        chosen = of_style[rng.choice(len(of_style), p=lengths / lengths.sum())]
+        track, samples = recordings.tracks[chosen], recordings.audio[chosen]
+        start = int(rng.integers((len(samples) - EXCERPT) // hop + 1)) * hop
+        row[:] = samples[start : start + EXCERPT] * np.float32(10 ** (rng.uniform(-6, 6) / 20) / 32768)
+        labels = labeller.label(track.artist, track.style, "", len(samples))
+        rows.append(labeller.window(labels, start // model.folder.vqvae.hops[0]))
+    return Excerpts(torch.from_numpy(audio.clip(-1, 1)), torch.from_numpy(np.stack(rows).astype(np.int64)))
+
+
+@torch.no_grad()
+def draw(prior: Prior, codes: Tensor, y: Tensor, above: Tensor, generator: torch.Generator) -> Tensor:
+    """Codes (B, T) drawn in parallel, each given those before it: the real ones first, then those drawn."""
+    for _ in range(PASSES):
+        chances = prior(codes, y, above).float().softmax(-1)
+        codes = torch.multinomial(chances.flatten(0, 1), 1, generator=generator).view_as(codes)
+    return codes
+
+
+@torch.no_grad()
+def half_drawn(model: JukeboxModel, excerpts: Excerpts, seed: int) -> Tensor:
+    """Finest codes (B, T) of excerpts: real for the first half of them, drawn by the upsampler for the second."""
+    half = len(excerpts.audio) // 2
+    codes, above = (model.vqvae.encode(excerpts.audio, level) for level in (0, 1))
+    generator = torch.Generator().manual_seed(seed)
+    drawn = draw(model.prior(0), codes[half:], excerpts.y[half:], above[half:], generator)
+    return torch.cat([codes[:half], drawn])
+
+
+def losses(decoded: Tensor, audio: Tensor, rate: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of a batch (B, T) whose second half was drawn, and its parts by half."""
+    half = len(audio) // 2
+    figures = {}
+    for name, rows in (("real", slice(half)), ("drawn", slice(half, None))):
+        mel, convergence = spectral_distance(decoded[rows], audio[rows], rate)
+        figures |= {f"mel_{name}": mel, f"convergence_{name}": convergence}
+    error = (decoded - audio)[:half].square().sum(1) / (audio[:half].square().sum(1) + 1.0)
+    figures["waveform"] = error.mean()
+    loss = torch.stack([v for k, v in figures.items() if k.startswith("mel")]).mean()
+    loss = loss + CONVERGENCE * torch.stack([v for k, v in figures.items() if k.startswith("conv")]).mean()
+    return loss + WAVEFORM * figures["waveform"], figures
 
 
 def refine_decoder(
-    vqvae: VQVAE, level: int, schedule: Schedule, weights: Weights, data: tuple[Recordings, Recordings], folder: Path
+    model: JukeboxModel, schedule: Schedule, train: Recordings, valid: Recordings, folder: Path
 ) -> Refined:
-    """Train the decoder of `level` on (training, validation) recordings; checkpoints lie in `folder`."""
-    train, valid = data
+    """Train the finest decoder of `model`; checkpoints and the best weights by validation loss lie in `folder`.
+
+    Args:
+        model: what draws codes; its own decoder is where the training begins and is left as it is.
+        schedule: `batch` excerpts of two seconds a step, half of them decoded from drawn codes.
+        train: recordings to learn from.
+        valid: recordings to be measured on.
+        folder: where checkpoints lie; a training that was stopped resumes from them.
+    """
     torch.manual_seed(schedule.seed)
-    vqvae.eval().requires_grad_(False)
-    refined = Refined(vqvae, level, weights.adversarial > 0)
-    rate = vqvae.config.rate
-    held_out = torch.from_numpy(valid.excerpts(np.random.default_rng(1), 64, EXCERPT))
+    model.vqvae.eval().requires_grad_(False)
+    model.prior(0).eval().requires_grad_(False)
+    refined = Refined(model.vqvae.decoders[0])
+    book, rate = model.vqvae.codebook(0), model.rate
+    checked = pick(model, valid, np.random.default_rng(1), 32)
+    checked_codes = half_drawn(model, checked, 1)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
-        refined.follow(weights.averaging if index > schedule.warmup else 0.0)
-        rng = np.random.default_rng((schedule.seed, index))
-        audio = torch.from_numpy(train.excerpts(rng, schedule.batch, EXCERPT))
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            codes = vqvae.encode(audio, level)
-        decoded = decode(refined.decoder, vqvae, codes, level)
-        mel, convergence = spectral_distance(decoded, audio, rate)
-        waveform = ((decoded - audio).square().sum(1) / (audio.square().sum(1) + 1.0)).mean()
-        loss = mel + weights.convergence * convergence + weights.waveform * waveform
-        figures = {"mel": mel, "convergence": convergence, "waveform": waveform}
-        if refined.judges:
-            contest = refined.contest(decoded, audio)
-            loss = loss + weights.adversarial * (contest["fooled"] + weights.matching * contest["matched"])
-            loss = loss + contest["judged"]
-            figures |= contest
+        refined.follow(AVERAGING if index > schedule.warmup else 0.0)
+        excerpts = pick(model, train, np.random.default_rng((schedule.seed, index)), schedule.batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            codes = half_drawn(model, excerpts, index)
+            decoded = refined.decoder(book.decode(codes)).squeeze(1).float()
+        loss, figures = losses(decoded, excerpts.audio, rate)
         return loss, {key: value.item() for key, value in figures.items()}
 
     def validate() -> dict[str, float]:
-        codes = vqvae.encode(held_out, level)
-        decoded = refined.average(vqvae.codebook(level).decode(codes)).squeeze(1)
-        mel, convergence = spectral_distance(decoded, held_out, rate)
-        fine = [magnitude(audio, 2048, 512) for audio in (decoded, held_out)]
-        tones = ((fine[0] - fine[1]).square().sum((1, 2)).sqrt() / fine[1].square().sum((1, 2)).sqrt()).median()
-        return {
-            "loss": (mel + weights.convergence * convergence).item(),
-            "mel": mel.item(),
-            "convergence": convergence.item(),
-            "convergence_2048": tones.item(),
-        }
+        decoded = refined.average(book.decode(checked_codes)).squeeze(1)
+        loss, figures = losses(decoded, checked.audio, rate)
+        half = len(decoded) // 2
+        ours, real = (magnitude(audio[:half], 2048, 512) for audio in (decoded, checked.audio))
+        tones = (ours - real).square().sum((1, 2)).sqrt() / real.square().sum((1, 2)).sqrt()
+        figures["convergence_2048"] = tones.mean()
+        return {"loss": loss.item(), **{key: value.item() for key, value in figures.items()}}
 
-    Trainer(f"decoder-{level}", refined, schedule, folder).run(step, validate)
+    Trainer("decoder-0", refined, schedule, folder).run(step, validate)
     return refined

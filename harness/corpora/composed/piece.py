@@ -83,15 +83,16 @@ def compose_piece(style_name: str, seed: int, tonic: int | None = None, program:
     """
     style = STYLES[style_name]
     digest = hashlib.sha256(f"composed:1:{style_name}:{seed}".encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    # Streams of their own, so that a piece in another key, whose voicings differ, has the same chords and motifs.
+    rng, voicing, tunes, dynamics = np.random.default_rng(int.from_bytes(digest[:8], "big")).spawn(4)
     key = Key(int(rng.integers(12)), str(rng.choice(style.modes)))
     tempo, form = int(rng.integers(style.tempo[0], style.tempo[1] + 1)), str(rng.choice(style.forms))
     key = key if tonic is None else replace(key, tonic=tonic)
-    sections = {letter: _section(style, key, letter, rng) for letter in sorted(set(form))}
+    sections = {letter: _section(style, key, letter, (rng, voicing, tunes)) for letter in sorted(set(form))}
     parts = style.parts
     if program is not None:
         parts = tuple(part if part.drums else replace(part, program=program) for part in parts)
-    played = tuple((part, _play(style, key, part, form, sections, rng)) for part in parts)
+    played = tuple((part, _play(style, key, part, form, sections, dynamics)) for part in parts)
     quarters = tempo * style.beat
     every = [note for _, notes in played for note in notes]
     a_chord = SECTION_BARS * style.bar / len(sections["A"].chords)
@@ -114,15 +115,16 @@ def compose_piece(style_name: str, seed: int, tonic: int | None = None, program:
     return Piece(truth, style, key, quarters, played)
 
 
-def _section(style: Style, key: Key, letter: str, rng: np.random.Generator) -> Section:
+def _section(style: Style, key: Key, letter: str, streams: tuple[np.random.Generator, ...]) -> Section:
     """An A answers its open phrase with a closed one; the others lead back to it with a half cadence."""
     kinds = (OPEN, CLOSED) if letter == "A" else (BRIDGE, OPEN)
     doubled = kinds if style.chords_a_phrase == 4 else (kinds[0], OPEN, kinds[0], kinds[1])
+    rng, voicing, tunes = streams
     chords = section(key, doubled, rng)
-    voicings = lead(chords, rng)
+    voicings = lead(chords, voicing)
     if not style.cells:
         return Section(chords, voicings, None, [])
-    motif = new_motif(style.cells, rng)
+    motif = new_motif(style.cells, tunes)
     line = Line(key, *style.melody, style.bar)
     return Section(chords, voicings, motif, melody(motif, chords, line, PHRASE_BARS))
 

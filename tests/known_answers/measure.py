@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from harness.corpora import open_corpus
 from harness.corpora.composed import STYLES, Piece, compose_piece, read_truth
@@ -158,14 +158,19 @@ def _agreement(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
     for style in dict.fromkeys(v[0] for v in values):
         own = np.array([v[0] == style for v in values])
         if np.ptp(true[own]) > 0:
-            within.append(spearmanr(found[own], true[own]).statistic)
+            within.append(_rank_correlation(found[own], true[own]))
     ratio = np.median(found[true > 0] / true[true > 0])
     return {
-        "rank_correlation": float(spearmanr(found, true).statistic),
+        "rank_correlation": _rank_correlation(found, true),
         "rank_correlation_within_styles": float(np.mean(within)),
         "median_ratio": float(ratio),
         "pieces": len(values),
     }
+
+
+def _rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Spearman's, ties at their mean rank."""
+    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
 def transpositions(pieces: Pieces) -> dict[str, Any]:

@@ -19,16 +19,13 @@ from harness.corpora import open_corpus
 from harness.corpora.excerpts import Excerpt, excerpts, halves
 from harness.models.base import Progress, Sampling
 from harness.models.jukebox.model import JukeboxModel
-from harness.models.jukebox.train.losses import magnitude
+from harness.models.jukebox.train.losses import TONES, magnitude
 from harness.prompts.prompt import Prompt
 from metrics.api.score import EmbeddingSet, Score
 from metrics.embeddings.base import Embedder
 from metrics.reference.sets import build_reference
 from metrics.sets.frechet import HEADLINE_COMPONENTS, fad
 from metrics.sets.kernel import kad
-
-TONES = (2048, 512)
-"""(window, hop) in samples at which tones are told apart: 8 Hz at 16 kHz."""
 
 
 def spectral_convergence(decoded: NDArray[np.float32], real: NDArray[np.float32]) -> float:

@@ -23,9 +23,8 @@ from harness.models.jukebox.model import JukeboxModel
 from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.train.data import Recordings
 from harness.models.jukebox.train.loop import Schedule, Trainer
-from harness.models.jukebox.train.losses import magnitude, spectral_distance
+from harness.models.jukebox.train.losses import TONES, magnitude, spectral_distance
 
-EXCERPT = 32_768  # samples, about two seconds: a multiple of every hop
 AVERAGING = 0.998
 """What the running mean keeps of itself each step."""
 
@@ -38,7 +37,7 @@ CONVERGENCE, WAVEFORM = 1.0, 0.2
 
 @dataclass(frozen=True)
 class Excerpts:
-    """`audio` (B, EXCERPT), and the label rows `y` (B, y) of where each lies in its track."""
+    """`audio` (B, T), half a window of the upsampler each; `y` (B, y), the labels of where each lies in its track."""
 
     audio: Tensor
     y: Tensor
@@ -61,18 +60,19 @@ class Refined(nn.Module):
 
 def pick(model: JukeboxModel, recordings: Recordings, rng: np.random.Generator, count: int) -> Excerpts:
     """Random excerpts with their labels: every style is as likely, within it every second. Gain varies by ±6 dB."""
-    audio, rows = np.empty((count, EXCERPT), np.float32), []
     labeller, hop = model.folder.labeller(0), model.folder.vqvae.hops[-1]
+    length = model.folder.priors[0].window_samples // 2
+    audio, rows = np.empty((count, length), np.float32), []
     for row in audio:
         style = rng.choice(recordings.styles)
         of_style = [
-            i for i, t in enumerate(recordings.tracks) if t.style == style and len(recordings.audio[i]) > EXCERPT
+            i for i, t in enumerate(recordings.tracks) if t.style == style and len(recordings.audio[i]) > length
         ]
         lengths = np.array([len(recordings.audio[i]) for i in of_style])
         chosen = of_style[rng.choice(len(of_style), p=lengths / lengths.sum())]
         track, samples = recordings.tracks[chosen], recordings.audio[chosen]
-        start = int(rng.integers((len(samples) - EXCERPT) // hop + 1)) * hop
-        row[:] = samples[start : start + EXCERPT] * np.float32(10 ** (rng.uniform(-6, 6) / 20) / 32768)
+        start = int(rng.integers((len(samples) - length) // hop + 1)) * hop
+        row[:] = samples[start : start + length] * np.float32(10 ** (rng.uniform(-6, 6) / 20) / 32768)
         labels = labeller.label(track.artist, track.style, "", len(samples))
         rows.append(labeller.window(labels, start // model.folder.vqvae.hops[0]))
     return Excerpts(torch.from_numpy(audio.clip(-1, 1)), torch.from_numpy(np.stack(rows).astype(np.int64)))
@@ -144,7 +144,7 @@ def refine_decoder(
         decoded = refined.average(book.decode(checked_codes)).squeeze(1)
         loss, figures = losses(decoded, checked.audio, rate)
         half = len(decoded) // 2
-        ours, real = (magnitude(audio[:half], 2048, 512) for audio in (decoded, checked.audio))
+        ours, real = (magnitude(audio[:half], *TONES) for audio in (decoded, checked.audio))
         tones = (ours - real).square().sum((1, 2)).sqrt() / real.square().sum((1, 2)).sqrt()
         figures["convergence_2048"] = tones.mean()
         return {"loss": loss.item(), **{key: value.item() for key, value in figures.items()}}

@@ -2,7 +2,7 @@
 space, and how much of each clip's spectrum they lose. One of them alone deceives: a codec can win by embedding
 distance and smear every tone.
 
-Samples are judged by the codes that the priors once drew, so that decoders are compared on the same codes.
+Samples are judged as codes that the priors once drew, so that decoders are compared on the same codes.
 """
 
 from __future__ import annotations
@@ -18,14 +18,23 @@ from torch import nn
 from harness.corpora import open_corpus
 from harness.corpora.excerpts import Excerpt, excerpts, halves
 from harness.models.base import Progress, Sampling
-from harness.models.jukebox.model import JukeboxModel
+from harness.models.jukebox.model import PEAK, JukeboxModel
+from harness.models.jukebox.train.evaluate import Sets, conditioning
 from harness.models.jukebox.train.losses import TONES, magnitude
 from harness.prompts.prompt import Prompt
 from metrics.api.score import EmbeddingSet, Score
 from metrics.embeddings.base import Embedder
+from metrics.io.audio import loudness
 from metrics.reference.sets import build_reference
+from metrics.sets.diversity import vendi
 from metrics.sets.frechet import HEADLINE_COMPONENTS, fad
 from metrics.sets.kernel import kad
+
+Audio = NDArray[np.float32]
+Codes = NDArray[np.int64]
+
+SILENT = -60.0
+"""LUFS below which a clip is silent."""
 
 
 def spectral_convergence(decoded: NDArray[np.float32], real: NDArray[np.float32]) -> float:
@@ -42,27 +51,19 @@ def log_spectral_distance(decoded: NDArray[np.float32], real: NDArray[np.float32
 
 @dataclass(frozen=True)
 class Bench:
-    """What every decoder of one level is judged on: real clips, their codes, sampled codes, and held-out music."""
+    """What every decoder and every way of sampling is judged on: the real clips of `evaluate` and held-out music."""
 
-    level: int
     real: list[Excerpt]
-    codes: list[NDArray[np.int64]]  # of the real clips, by the encoder there is
-    sampled: list[NDArray[np.int64]]  # drawn by the priors there are
-    asked: list[str]  # style of each sampled clip
     reference: EmbeddingSet  # all held-out tracks
     other_half: EmbeddingSet  # held-out tracks that no real clip is from
+    real_set: EmbeddingSet
+    training: EmbeddingSet  # real music that a classifier of styles learns from
+    per_style: int
+    seconds: float
 
     @classmethod
-    def of(
-        cls,
-        model: JukeboxModel,
-        corpus: str,
-        embedder: Embedder,
-        size: tuple[int, float] = (13, 6.0),
-        progress: Progress | None = None,
-    ) -> Bench:
-        """The clips of `evaluate`: `size` is clips of each style and their seconds."""
-        per_style, seconds = size
+    def of(cls, corpus: str, embedder: Embedder, per_style: int = 13, seconds: float = 6.0) -> Bench:
+        """The clips of `evaluate`: `per_style` clips of each style, `seconds` long."""
         built = open_corpus(corpus)
         held_out = built.select("test")
         ours, theirs = halves(held_out)
@@ -72,60 +73,80 @@ class Bench:
         def embedded(found: list[Excerpt]) -> EmbeddingSet:
             return build_reference(((e.audio, e.rate, e.song, e.track.style) for e in found), embedder)
 
-        asked = [style for style in model.styles for _ in range(per_style)]
-        wanted = [model.encode(Prompt(style=style), seconds) for style in asked]
-        clips = model.sample(wanted, list(range(per_style)) * len(model.styles), Sampling(), progress)
-        hop = model.folder.vqvae.hops[0]
-        with torch.inference_mode():
-            codes = [
-                model.vqvae.encode(torch.from_numpy(np.pad(e.audio, (0, -len(e.audio) % hop)))[None], 0)[0].numpy()
-                for e in real
-            ]
         return cls(
-            level=0,
             real=real,
-            codes=codes,
-            sampled=[np.asarray(clip.codes[0]) for clip in clips],
-            asked=asked,
             reference=embedded(excerpts(built, held_out, max(per_style, most), seconds)),
             other_half=embedded(excerpts(built, ours, per_style, seconds)),
+            real_set=embedded(real),
+            training=embedded(excerpts(built, built.select("train"), 4 * per_style, seconds)),
+            per_style=per_style,
+            seconds=seconds,
         )
 
-    def judge(self, model: JukeboxModel, decoder: nn.Module, embedder: Embedder) -> dict[str, Any]:
-        """Both figures of round trips, and the distances of samples, with `decoder` in place of the model's own."""
-        book = model.vqvae.codebook(self.level)
+    def codes(self, model: JukeboxModel) -> list[Codes]:
+        """The finest codes of the real clips, by the encoder there is."""
+        return [model.encode_audio(_padded(e.audio, model.folder.vqvae.hops[-1]))[0] for e in self.real]
 
-        @torch.inference_mode()
-        def decoded(codes: NDArray[np.int64]) -> NDArray[np.float32]:
-            audio = decoder(book.decode(torch.from_numpy(codes)[None]))[0, 0].numpy()
-            peak = np.abs(audio).max()
-            return audio if peak <= 0.98 else audio * np.float32(0.98 / peak)
+    def sampled(self, model: JukeboxModel, sampling: Sampling, progress: Progress | None = None) -> list[Codes]:
+        """The finest codes of a clip for each style and seed, styles in turn, as `evaluate` samples them."""
+        wanted = [model.encode(Prompt(style=style), self.seconds) for style in self.asked(model)]
+        seeds = list(range(self.per_style)) * len(model.styles)
+        return [np.asarray(clip.codes[0]) for clip in model.sample(wanted, seeds, sampling, progress)]
 
-        trips = [decoded(codes)[: len(e.audio)] for codes, e in zip(self.codes, self.real, strict=True)]
-        length = len(self.real[0].audio)
-        samples = [decoded(codes)[:length] for codes in self.sampled]
-        rate = model.rate
-        trip_set = build_reference(
-            ((x, rate, e.song, e.track.style) for x, e in zip(trips, self.real, strict=True)), embedder
-        )
-        named = enumerate(zip(samples, self.asked, strict=True))
-        sample_set = build_reference(((x, rate, f"{i:04d}", style) for i, (x, style) in named), embedder)
-        lost = [spectral_convergence(x, e.audio) for x, e in zip(trips, self.real, strict=True)]
-        apart = [log_spectral_distance(x, e.audio) for x, e in zip(trips, self.real, strict=True)]
-        return {
-            "round trip": {
-                "fad16": figure(fad(trip_set, self.other_half, HEADLINE_COMPONENTS)),
-                "kad": figure(kad(trip_set, self.other_half)),
-                "spectral_convergence_2048": float(np.mean(lost)),
-                "log_spectral_distance_db": float(np.mean(apart)),
-            },
-            "samples": {
-                "fad16": figure(fad(sample_set, self.reference, HEADLINE_COMPONENTS)),
-                "kad": figure(kad(sample_set, self.reference)),
-            },
-        }
+    def asked(self, model: JukeboxModel) -> list[str]:
+        """The style of each sampled clip."""
+        return [style for style in model.styles for _ in range(self.per_style)]
+
+
+def decoded(model: JukeboxModel, decoder: nn.Module, codes: list[Codes], samples: int) -> list[Audio]:
+    """Audio (samples,) of finest codes, turned down as a whole where its peak is over full scale, as a clip is."""
+    book, found = model.vqvae.codebook(0), []
+    with torch.inference_mode():
+        for row in codes:
+            audio = decoder(book.decode(torch.from_numpy(row)[None]))[0, 0].numpy()[:samples]
+            found.append(audio * np.float32(min(1.0, PEAK / max(float(np.abs(audio).max()), 1e-9))))
+    return found
+
+
+def judge_round_trip(bench: Bench, trips: list[Audio], embedder: Embedder) -> dict[str, Any]:
+    """Both figures of the real clips' round trips, and the log-spectral distance in dB."""
+    pairs = list(zip(trips, bench.real, strict=True))
+    found = build_reference(((x, e.rate, e.song, e.track.style) for x, e in pairs), embedder)
+    return {
+        "fad16": figure(fad(found, bench.other_half, HEADLINE_COMPONENTS)),
+        "kad": figure(kad(found, bench.other_half)),
+        "spectral_convergence_2048": float(np.mean([spectral_convergence(x, e.audio) for x, e in pairs])),
+        "log_spectral_distance_db": float(np.mean([log_spectral_distance(x, e.audio) for x, e in pairs])),
+    }
+
+
+def judge_samples(
+    bench: Bench, samples: list[Audio], asked: list[str], rate: int, embedder: Embedder
+) -> dict[str, Any]:
+    """Distances of samples to all held-out music, how different they are, whether their styles are heard, and how many
+    are silent."""
+    named = enumerate(zip(samples, asked, strict=True))
+    found = build_reference(((x, rate, f"{i:04d}", style) for i, (x, style) in named), embedder)
+    both = {"real": bench.real_set, "round trip": bench.real_set, "samples": found}
+    heard = conditioning(Sets(bench.reference, bench.other_half, both, bench.training))
+    return {
+        "fad16": figure(fad(found, bench.reference, HEADLINE_COMPONENTS)),
+        "kad": figure(kad(found, bench.reference)),
+        "vendi": figure(vendi(found, bench.reference)),
+        "vendi_of_real_clips": vendi(bench.real_set, bench.reference).value,
+        "style_heard": heard["samples"]["balanced_accuracy"],
+        "style_heard_in_real_clips": heard["real"]["balanced_accuracy"],
+        "silent": int(sum(loudness(x, rate) < SILENT for x in samples)),
+        "clips": len(samples),
+    }
 
 
 def figure(score: Score) -> dict[str, Any]:
     """What a table prints of a score."""
-    return {"value": score.value, "stderr": score.stderr, "interval": score.interval, "reliable": score.reliable}
+    interval = None if score.interval is None else [round(x, 4) for x in score.interval]
+    return {"value": round(score.value, 4), "stderr": round(score.stderr, 4), "interval": interval,
+            "reliable": score.reliable}  # fmt: skip
+
+
+def _padded(audio: Audio, hop: int) -> Audio:
+    return np.pad(audio, (0, -len(audio) % hop))

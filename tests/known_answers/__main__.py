@@ -1,7 +1,8 @@
 """`python -m tests.known_answers`: what the metrics say where the truth is known.
 
 It takes a composed corpus with 22 pieces or more of each style (`harness corpus compose known --hours 5`), about ten
-minutes of one core, and writes known-answers.json, .md and .png.
+minutes of one core, and writes known-answers.json, .md and .png. What was measured is kept in the corpus's folder
+(`.known-answers`), where a run that was stopped takes it up.
 """
 
 import argparse
@@ -27,7 +28,8 @@ def say(text: str) -> None:
 
 pieces = Pieces(arguments.corpus)
 say(f"{len(pieces.all)} pieces of {len(pieces.styles)} styles")
-answers = {"by_piece": by_piece(pieces, say), "sets": sets(pieces, say)}
+kept = pieces.corpus.folder / ".known-answers"
+answers = {"sets": sets(pieces, kept, say), "by_piece": by_piece(pieces, kept, say)}
 answers |= {"chroma": transpositions(pieces), "copies": copies(pieces)}
 write_bytes(arguments.folder / "known-answers.json", (json.dumps(answers, indent=1) + "\n").encode())
 write_bytes(arguments.folder / "known-answers.md", markdown(answers).encode())

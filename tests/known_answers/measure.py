@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from harness.corpora.composed.sound import midi, render, soundfont
 from harness.corpora.composed.theory import PITCHES
 from metrics.api.score import EmbeddingSet
 from metrics.embeddings import load_embedder
+from metrics.io.files import write_bytes
 from metrics.reference.sets import build_reference
 from metrics.sets.diversity import vendi
 from metrics.sets.frechet import fad
@@ -92,16 +95,13 @@ class Pieces:
         """By how much the piece of a seed is moved: each of 1 … 11 in turn."""
         return seed * 5 % 11 + 1
 
-    @cached_property
-    def moved(self) -> dict[str, list[Heard]]:
-        """By style: the second half in other keys."""
-        return {style: [self._again(h, self.semitones(h.piece.truth.seed)) for h in self.of(style, True)]
-                for style in self.styles}  # fmt: skip
+    def moved(self, style: str) -> list[Heard]:
+        """The second half of a style in other keys."""
+        return [self._again(h, self.semitones(h.piece.truth.seed)) for h in self.of(style, True)]
 
-    @cached_property
-    def replayed(self) -> dict[str, list[Heard]]:
-        """By style: the second half on another instrument."""
-        return {style: [self._again(h, 0, OTHER_PROGRAM) for h in self.of(style, True)] for style in self.styles}
+    def replayed(self, style: str) -> list[Heard]:
+        """The second half of a style on another instrument."""
+        return [self._again(h, 0, OTHER_PROGRAM) for h in self.of(style, True)]
 
     @staticmethod
     def _again(heard: Heard, semitones: int, program: int | None = None) -> Heard:
@@ -111,24 +111,16 @@ class Pieces:
         return Heard(piece, render(midi(piece), soundfont())[: 42 * 16_000], 16_000)
 
 
-def by_piece(pieces: Pieces, say: Say) -> dict[str, Any]:
-    """Tempo, key, onset density and repetition of every piece against its truth."""
+def by_piece(pieces: Pieces, kept: Path, say: Say) -> dict[str, Any]:
+    """Tempo, key, onset density and repetition of every piece against its truth; what was measured lies in `kept`."""
     rows = []
-    for i, heard in enumerate(pieces.all):
-        found = measure_structure(heard.excerpt(0, SECONDS), heard.rate)
-        truth = heard.piece.truth
-        rows.append(
-            {
-                "piece": heard.name,
-                "style": truth.style,
-                "tempo": [found.tempo, truth.tempo, tempo_answer(found.tempo, truth.tempo)],
-                "key": [found.key, truth.key, key_answer(found.key, truth.key)],
-                "onset_density": [found.onset_density, true_onset_density(heard.piece, SECONDS)],
-                "repetition": [found.repetition, true_repetition(heard.piece, SECONDS)],
-            }
-        )
-        if i % 40 == 39:
-            say(f"{i + 1} of {len(pieces.all)} pieces")
+    for heard in pieces.all:
+        place = kept / f"{heard.name}.json"
+        if not place.is_file():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(place, json.dumps(_piece_row(heard)).encode())
+            say(f"{heard.name} measured")
+        rows.append(json.loads(place.read_bytes()))
     return {
         "pieces": len(rows),
         "tempo": _answers(rows, "tempo"),
@@ -136,6 +128,18 @@ def by_piece(pieces: Pieces, say: Say) -> dict[str, Any]:
         "onset_density": _agreement(rows, "onset_density"),
         "repetition": _agreement(rows, "repetition"),
         "rows": rows,
+    }
+
+
+def _piece_row(heard: Heard) -> dict[str, Any]:
+    found, truth = measure_structure(heard.excerpt(0, SECONDS), heard.rate), heard.piece.truth
+    return {
+        "piece": heard.name,
+        "style": truth.style,
+        "tempo": [found.tempo, truth.tempo, tempo_answer(found.tempo, truth.tempo)],
+        "key": [found.key, truth.key, key_answer(found.key, truth.key)],
+        "onset_density": [found.onset_density, true_onset_density(heard.piece, SECONDS)],
+        "repetition": [found.repetition, true_repetition(heard.piece, SECONDS)],
     }
 
 
@@ -177,7 +181,7 @@ def transpositions(pieces: Pieces) -> dict[str, Any]:
     """Whether chroma finds by how much a piece was moved, and knows its notes on another instrument."""
     right, same, cosine, unrelated, before = 0, 0, [], [], None
     for style in pieces.styles:
-        for own, moved, other in zip(pieces.of(style, True), pieces.moved[style], pieces.replayed[style], strict=True):
+        for own, moved, other in zip(*_variants(pieces, style), strict=True):
             rows = [_chroma(h) for h in (own, moved, other)]
             up = pieces.semitones(own.piece.truth.seed)
             right += (chroma_match(rows[1], rows[0]).semitones - up) % 12 == 0
@@ -197,6 +201,11 @@ def transpositions(pieces: Pieces) -> dict[str, Any]:
     }
 
 
+def _variants(pieces: Pieces, style: str) -> tuple[list[Heard], list[Heard], list[Heard]]:
+    """The second half of a style: as it is, in other keys, on another instrument."""
+    return pieces.of(style, True), pieces.moved(style), pieces.replayed(style)
+
+
 def _chroma(heard: Heard) -> NDArray[Any]:
     from metrics.io.audio import resample
 
@@ -209,8 +218,7 @@ def copies(pieces: Pieces) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     found, false, covers, moved = [], [], [], []
     for style in pieces.styles:
-        halves = (pieces.of(style, True), pieces.moved[style], pieces.replayed[style])
-        for own, shifted, other in zip(*halves, strict=True):
+        for own, shifted, other in zip(*_variants(pieces, style), strict=True):
             quoted = 0.25 * own.excerpt(7.3)
             level = float(np.sqrt(np.square(quoted).mean())) * 10 ** (NOISE_DB / 20)
             quoted = quoted + level * rng.standard_normal(len(quoted)).astype(np.float32)
@@ -223,20 +231,29 @@ def copies(pieces: Pieces) -> dict[str, Any]:
     return {name: float(np.mean(answers)) for name, answers in names.items()} | {"queries": len(found)}
 
 
-def sets(pieces: Pieces, say: Say) -> dict[str, Any]:
-    """Distances in their declared order, diversity, the nearest piece, and a classifier of styles."""
+def sets(pieces: Pieces, kept: Path, say: Say) -> dict[str, Any]:
+    """Distances in their declared order, diversity, the nearest piece, and a classifier of styles; the embeddings lie
+    in `kept`."""
     embedder = load_embedder("musicnn")
 
-    def embed(heard: Sequence[Heard], start: float = 0.0) -> EmbeddingSet:
-        return build_reference(((h.excerpt(start), h.rate, h.name, h.piece.truth.style) for h in heard), embedder)
+    def embed(name: str, heard: Callable[[], Sequence[Heard]], start: float = 0.0) -> EmbeddingSet:
+        place = kept / f"{name}.safetensors"
+        if not place.is_file():
+            clips = ((h.excerpt(start), h.rate, h.name, h.piece.truth.style) for h in heard())
+            build_reference(clips, embedder).save(place)
+            say(f"{name} embedded")
+        return EmbeddingSet.load(place)
 
     held: dict[tuple[str, str], EmbeddingSet] = {}
     for style in pieces.styles:
-        held[style, "reference"] = embed(pieces.of(style, False))
-        held[style, "own"] = embed(pieces.of(style, True))
-        held[style, "other keys"] = embed(pieces.moved[style])
-        held[style, "other instrument"] = embed(pieces.replayed[style])
-        say(f"{style} embedded")
+        made: dict[str, Callable[[], Sequence[Heard]]] = {
+            "reference": partial(pieces.of, style, False),
+            "own": partial(pieces.of, style, True),
+            "other keys": partial(pieces.moved, style),
+            "other instrument": partial(pieces.replayed, style),
+        }
+        for change, heard in made.items():
+            held[style, change] = embed(f"{style} {change}", heard)
     measures: dict[str, Callable[[EmbeddingSet, EmbeddingSet], float]] = {
         "fad16": lambda made, music: fad(made, music, 16).value,
         "kad": lambda made, music: kad(made, music).value,
@@ -282,14 +299,14 @@ def _diversity(pieces: Pieces, held: dict[tuple[str, str], EmbeddingSet]) -> dic
 
 
 def _nearest(
-    pieces: Pieces, held: dict[tuple[str, str], EmbeddingSet], embed: Callable[[Sequence[Heard], float], EmbeddingSet]
+    pieces: Pieces, held: dict[tuple[str, str], EmbeddingSet], embed: Callable[..., EmbeddingSet]
 ) -> dict[str, float]:
     """Whether the piece nearest to a later excerpt of a piece is that piece, or one of its style."""
     known, later = None, None
     for style in pieces.styles:
         both = held[style, "reference"].concat(held[style, "own"])
         heard = [h for h in pieces.of(style, False) + pieces.of(style, True) if len(h.audio) >= 40 * h.rate]
-        after = embed(heard, LATER)
+        after = embed(f"{style} later", lambda heard=heard: heard, LATER)
         known = both if known is None else known.concat(both)
         later = after if later is None else later.concat(after)
     assert known is not None

@@ -54,40 +54,33 @@ def new_motif(cells: Sequence[tuple[float, ...]], rng: np.random.Generator) -> M
 
 
 def melody(motif: Motif, chords: Sequence[Chord], line: Line, phrase_bars: int) -> list[Note]:
-    """Notes over `chords`, evenly spread over the bars of whole phrases; every phrase ends on a long chord note.
+    """Notes over `chords`, one a bar, in whole phrases; every phrase ends on a long note of its chord.
 
     The last phrase ends on the tonic where its chord has it.
     """
-    bars = max(len(chords), phrase_bars * max(1, len(chords) // phrase_bars))
-    a_chord = bars * line.bar / len(chords)
     notes: list[Note] = []
     before = (line.low + line.high) / 2
-    for bar in range(bars):
+    for bar, chord in enumerate(chords):
         place, start = bar % phrase_bars, bar * line.bar
-        ends = place == phrase_bars - 1
-        said = motif.inverted() if place == phrase_bars - 2 else motif
         rise = (0, 2, 3, -1)[place % 4]  # an arch over the phrase, in semitones
-        here = chords[int(start / a_chord)]
-        first = _chord_note(here, (line.low + line.high) / 2 + rise, before, line)
-        if ends:
-            final = bar == bars - 1
-            last = chords[int((start + line.bar - 1e-6) / a_chord)]
-            tonic = line.key.tonic if final and line.key.tonic in last.pitches else None
-            notes += _cadence(start, first, last, tonic, line)
+        first = _chord_note(chord, (line.low + line.high) / 2 + rise, before, line)
+        if place == phrase_bars - 1:
+            home = bar == len(chords) - 1 and line.key.tonic in chord.pitches
+            notes += _cadence(start, first, chord, line.key.tonic if home else None, line)
         else:
-            notes += _stated(said, start, first, chords, a_chord, line)
+            said = motif.inverted() if place == phrase_bars - 2 else motif
+            notes += _stated(said, start, first, chord, line)
         before = notes[-1][2]
     return notes
 
 
-def _stated(motif: Motif, start: float, first: int, chords: Sequence[Chord], a_chord: float, line: Line) -> list[Note]:
-    """The motif from `first`: its contour in the scale, on the beats where it is strong in the chord."""
+def _stated(motif: Motif, start: float, first: int, chord: Chord, line: Line) -> list[Note]:
+    """The motif from `first`: its contour in the scale, and in the chord where it is strong."""
     notes: list[Note] = []
     at = 0.0
+    ladder = line.key.ladder(chord, line.low, line.high)
+    nearest = int(np.argmin([abs(p - first) for p in ladder]))
     for length, step in zip(motif.rhythm, motif.contour, strict=True):
-        chord = chords[min(int((start + at) / a_chord), len(chords) - 1)]
-        ladder = line.key.ladder(chord, line.low, line.high)
-        nearest = int(np.argmin([abs(p - first) for p in ladder]))
         pitch = ladder[int(np.clip(nearest + step, 0, len(ladder) - 1))]
         strong = at == 0 or length >= 1.5 or at * 2 == line.bar
         if strong:

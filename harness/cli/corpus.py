@@ -59,6 +59,35 @@ def build(
         typer.echo(f"The packages stay in {cache_dir() / 'packages'}: delete them to free disk space.")
 
 
+@app.command()
+def compose(
+    name: Annotated[str, typer.Argument(help="The corpus to make, in the cache beside those of real music.")],
+    hours: Annotated[float, typer.Option(help="Music in all, shared evenly by the styles.")] = 1.0,
+    style: Annotated[
+        list[str] | None, typer.Option(help="Only these styles; can be given more than once.", show_default="all")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first piece of each style.")] = 0,
+    packages: Annotated[
+        Path | None,
+        typer.Option(help="A folder with the soundfont's .deb, instead of downloading.", exists=True, file_okay=False),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Compose music whose key, tempo, metre, chords, form and instruments are known: audio, MIDI and a truth table.
+
+    [bold]Example[/bold]: harness corpus compose etudes --hours 2
+    """
+    from harness.core.progress import progress_for
+    from harness.corpora.composed import STYLES, Wanted
+    from harness.corpora.composed import compose as compose_corpus
+
+    wanted = Wanted(name, hours, tuple(style or STYLES), seed)
+    composed = compose_corpus(wanted, packages, progress_for(quiet))
+    typer.echo(
+        f"{name}: {composed.pieces} pieces, {composed.hours:.2f} h ({composed.added} composed now) in {composed.folder}"
+    )
+
+
 @app.command("list")
 def list_corpora() -> None:
     """The corpora that can be built, and which are."""

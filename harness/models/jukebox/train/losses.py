@@ -15,6 +15,9 @@ from torch import Tensor
 RESOLUTIONS = ((2048, 512, 120), (1024, 256, 80), (512, 128, 64), (256, 64, 32))
 """(window, hop, mel bands), in samples."""
 
+TONES = (2048, 512)
+"""(window, hop) in samples at which tones are told apart: 8 Hz at 16 kHz."""
+
 
 @cache
 def _mel(rate: int, window: int, bands: int) -> Tensor:

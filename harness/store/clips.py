@@ -20,7 +20,9 @@ store expires.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +39,8 @@ from harness.models.base import Clip
 from harness.models.codes import request_of, write_codes
 from metrics.io.files import abandoned, sync_all, temporary_mark, unsynced, write_bytes
 
-RECORD_SCHEMA = 1
+RECORD_SCHEMA = 2
+"""Since 2 a record holds its own hash; one of schema 1 is read without."""
 RECORD_PARTS = ("identity", "conditioning", "audio", "files", "host")
 
 
@@ -253,8 +256,15 @@ def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[
         },
         "host": dict(host),
     }
+    record["sha256"] = record_hash(json.loads(readable_json(record)))
     write_bytes(folder / "record.json", readable_json(record))
     return record
+
+
+def record_hash(record: Mapping[str, Any]) -> str:
+    """SHA-256 in hex of all that a record holds, as read from JSON, except this hash itself."""
+    covered = {name: value for name, value in record.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def checked_record(folder: Path, clip_id: str, remedy: str = "") -> dict[str, Any]:
@@ -275,16 +285,29 @@ def checked_record(folder: Path, clip_id: str, remedy: str = "") -> dict[str, An
 
 
 def read_record(folder: Path, remedy: str = "") -> dict[str, Any]:
-    """A clip's record as it was written, its shape checked and its hashes not. Raises `DamagedClip`."""
+    """A clip's record as it was written: its shape and its own hash are checked, the files' hashes are not.
+
+    Raises `DamagedClip`, also for a record of another schema than this version knows.
+    """
     try:
-        record = json.loads((folder / "record.json").read_text("utf-8"))
+        path = folder / "record.json"
+        if not path.is_file():  # a pipe would be waited for without end
+            raise ValueError("record.json is missing or no regular file")
+        record = json.loads(path.read_text("utf-8"))
+        if type(record["schema"]) is not int or not 1 <= record["schema"] <= RECORD_SCHEMA:
+            raise ValueError(f"its schema is {record['schema']!r}, this version reads 1 to {RECORD_SCHEMA}")
+        if (record["schema"] > 1 or "sha256" in record) and record["sha256"] != record_hash(record):
+            raise ValueError("it was altered: it does not have the hash it was written with")
         files = record["files"]
         if wrong := [name for name in RECORD_PARTS if not isinstance(record[name], dict)]:
             raise TypeError(f"its {wrong[0]} is no table")
         if "audio.flac" not in files or not all(isinstance(entry["sha256"], str) for entry in files.values()):
             raise TypeError("it lacks the hash of a file")
+        seconds = record["audio"]["seconds"]
+        if type(seconds) not in (int, float) or not 0 < seconds < math.inf:
+            raise TypeError(f"its audio.seconds is {seconds!r}, not a positive number")
         digest(record["identity"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, UsageError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
         said = f"no {error}" if isinstance(error, KeyError) else error
         raise DamagedClip(f"the record of clip {folder.name[:12]} cannot be read ({said}). {remedy}".strip()) from error
     return record

@@ -243,6 +243,7 @@ def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[
     """Fill a clip's folder and return its record."""
     from metrics.io.audio import save
 
+    _check_kinds(clip)
     gain = save(folder / "audio.flac", clip.audio, clip.rate)
     if clip.codes:
         write_codes(folder / "codes.safetensors", clip.codes, request_of(identity))
@@ -259,6 +260,17 @@ def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[
     record["sha256"] = record_hash(json.loads(readable_json(record)))
     write_bytes(folder / "record.json", readable_json(record))
     return record
+
+
+def _check_kinds(clip: Clip) -> None:
+    """Raises `AudioError` for sound that is not real floats (samples,), and for codes that are not whole numbers."""
+    audio = clip.audio
+    if not isinstance(audio, np.ndarray) or audio.ndim != 1 or audio.dtype.kind != "f":
+        found = f"{audio.dtype} {audio.shape}" if isinstance(audio, np.ndarray) else type(audio).__name__
+        raise AudioError(f"the audio is {found}: floats (samples,) were expected.")
+    for level, codes in (clip.codes or {}).items():
+        if np.asarray(codes).dtype.kind not in "iu":
+            raise AudioError(f"the codes of level {level} are {np.asarray(codes).dtype}: whole numbers were expected.")
 
 
 def record_hash(record: Mapping[str, Any]) -> str:
@@ -339,6 +351,14 @@ def refusal(root: Path, error: OSError) -> str:
         return (
             f"no space left for {root} ({free / 1e6:.1f} MB are free). Free some space or choose another folder with "
             "--results, then run the same command again: clips that are stored are not sampled again."
+        )
+    again = "then run the same command again: clips that are stored are not sampled again."
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"too many files are open for {root}. Raise the limit ('ulimit -n 4096') or use fewer workers, {again}"
+    if error.errno == errno.EFBIG:
+        return (
+            f"a file in {root} would be larger than its file system or the limit of this shell allows "
+            f"('ulimit -f'). Raise the limit or choose another folder with --results, {again}"
         )
     return (
         f"{root} cannot be written ({error.strerror or error}). Choose a folder you can write to with --results, "

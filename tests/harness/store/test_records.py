@@ -1,14 +1,15 @@
 """What a clip's record says is covered by its hash; a record that is not one is damage, and is named."""
 
+import errno
 import json
 import os
 
 import numpy as np
 import pytest
 
-from harness.core.errors import DamagedClip
+from harness.core.errors import AudioError, DamagedClip
 from harness.models.base import Clip
-from harness.store.clips import RECORD_SCHEMA, Store, read_record
+from harness.store.clips import RECORD_SCHEMA, Store, read_record, refusal
 from harness.store.listing import listing, usage
 from harness.store.upkeep import verify
 
@@ -71,3 +72,32 @@ def test_a_pipe_in_place_of_a_record_is_not_waited_for(store):
     os.mkfifo(stored.folder / "record.json")
     with pytest.raises(DamagedClip):
         read_record(stored.folder)
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        np.full(80, 0.1 + 0.1j),
+        np.full((2, 80), 0.1, np.float32),
+        np.full(80, 100, np.int16),
+        np.full(80, True),
+        [0.1] * 80,
+    ],
+)
+def test_sound_of_another_kind_is_refused_and_nothing_is_stored(store, audio):
+    with pytest.raises(AudioError):
+        store.put({"seed": 1}, Clip(audio, 16000, {}, {}), {})
+    assert store.ids() == []
+
+
+def test_codes_that_are_no_whole_numbers_are_refused(store):
+    with pytest.raises(AudioError):
+        store.put({"seed": 1}, Clip(np.full(80, 0.1, np.float32), 16000, {0: np.zeros(3)}, {}), {})
+    assert store.ids() == []
+
+
+@pytest.mark.parametrize(("number", "word"), [(errno.EMFILE, "ulimit -n"), (errno.EFBIG, "ulimit -f")])
+def test_a_limit_is_not_told_as_a_matter_of_permissions(tmp_path, number, word):
+    said = refusal(tmp_path, OSError(number, "refused"))
+    assert word in said
+    assert "permissions" not in said

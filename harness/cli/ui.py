@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,12 @@ def ui(
             f"there is no MLflow database in {results}: run an experiment first "
             "('harness run temperature'), or name its folder with --results."
         )
+    with socket.socket() as probe:  # MLflow itself ends with exit code 0 where it cannot listen
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise HarnessError(f"port {port} cannot be had ({error.strerror}). Try another with --port.") from error
     typer.echo(f"MLflow on {redacted(uri, uri)}\nhttp://127.0.0.1:{port}   (Ctrl-C to stop)")
     # A single user: one worker, and none of the jobs that MLflow's server runs for teams.
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -36,7 +43,8 @@ def ui(
     quiet["MLFLOW_BACKEND_STORE_URI"] = uri
     server = [sys.executable, "-m", "mlflow", "ui", "--workers", "1"]
     command = [*server, "--host", "127.0.0.1", "--port", str(port)]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by either signal, the server ends with us
+    for number in (signal.SIGTERM, signal.SIGHUP):  # however we are ended, the server ends with us
+        signal.signal(number, signal.default_int_handler)
     # In a group of its own, so that Ctrl-C reaches us and not the server, which would answer with a traceback.
     with subprocess.Popen(
         command, env={**os.environ, **quiet}, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -79,8 +79,10 @@ class _LineStage:
     def __init__(self, lines: Lines, title: str, total: int) -> None:
         self.lines, self.title, self.total = lines, title, total
         self.started = self.shown = time.monotonic()
+        self.done = 0.0
 
     def advance(self, done: float, detail: str = "") -> None:
+        done = self.done = max(done, self.done)  # a part that is tried again is no step back
         now = time.monotonic()
         if now - self.shown < self.lines.every or done >= self.total:
             return
@@ -121,8 +123,10 @@ class Bars:
 class _BarStage:
     def __init__(self, bars: Any, task: Any, total: int) -> None:
         self.bars, self.task, self.total = bars, task, total
+        self.done = 0.0
 
     def advance(self, done: float, detail: str = "") -> None:
+        done = self.done = max(done, self.done)
         self.bars.update(self.task, completed=done, count=f"{int(done)}/{self.total}", detail=detail)
 
 

@@ -20,7 +20,9 @@ store expires.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +39,8 @@ from harness.models.base import Clip
 from harness.models.codes import request_of, write_codes
 from metrics.io.files import abandoned, sync_all, temporary_mark, unsynced, write_bytes
 
-RECORD_SCHEMA = 1
+RECORD_SCHEMA = 2
+"""Since 2 a record holds its own hash; one of schema 1 is read without."""
 RECORD_PARTS = ("identity", "conditioning", "audio", "files", "host")
 
 
@@ -240,6 +243,7 @@ def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[
     """Fill a clip's folder and return its record."""
     from metrics.io.audio import save
 
+    _check_kinds(clip)
     gain = save(folder / "audio.flac", clip.audio, clip.rate)
     if clip.codes:
         write_codes(folder / "codes.safetensors", clip.codes, request_of(identity))
@@ -253,8 +257,26 @@ def _write(folder: Path, identity: Mapping[str, Any], clip: Clip, host: Mapping[
         },
         "host": dict(host),
     }
+    record["sha256"] = record_hash(json.loads(readable_json(record)))
     write_bytes(folder / "record.json", readable_json(record))
     return record
+
+
+def _check_kinds(clip: Clip) -> None:
+    """Raises `AudioError` for sound that is not real floats (samples,), and for codes that are not whole numbers."""
+    audio = clip.audio
+    if not isinstance(audio, np.ndarray) or audio.ndim != 1 or audio.dtype.kind != "f":
+        found = f"{audio.dtype} {audio.shape}" if isinstance(audio, np.ndarray) else type(audio).__name__
+        raise AudioError(f"the audio is {found}: floats (samples,) were expected.")
+    for level, codes in (clip.codes or {}).items():
+        if np.asarray(codes).dtype.kind not in "iu":
+            raise AudioError(f"the codes of level {level} are {np.asarray(codes).dtype}: whole numbers were expected.")
+
+
+def record_hash(record: Mapping[str, Any]) -> str:
+    """SHA-256 in hex of all that a record holds, as read from JSON, except this hash itself."""
+    covered = {name: value for name, value in record.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def checked_record(folder: Path, clip_id: str, remedy: str = "") -> dict[str, Any]:
@@ -275,16 +297,29 @@ def checked_record(folder: Path, clip_id: str, remedy: str = "") -> dict[str, An
 
 
 def read_record(folder: Path, remedy: str = "") -> dict[str, Any]:
-    """A clip's record as it was written, its shape checked and its hashes not. Raises `DamagedClip`."""
+    """A clip's record as it was written: its shape and its own hash are checked, the files' hashes are not.
+
+    Raises `DamagedClip`, also for a record of another schema than this version knows.
+    """
     try:
-        record = json.loads((folder / "record.json").read_text("utf-8"))
+        path = folder / "record.json"
+        if not path.is_file():  # a pipe would be waited for without end
+            raise ValueError("record.json is missing or no regular file")
+        record = json.loads(path.read_text("utf-8"))
+        if type(record["schema"]) is not int or not 1 <= record["schema"] <= RECORD_SCHEMA:
+            raise ValueError(f"its schema is {record['schema']!r}, this version reads 1 to {RECORD_SCHEMA}")
+        if (record["schema"] > 1 or "sha256" in record) and record["sha256"] != record_hash(record):
+            raise ValueError("it was altered: it does not have the hash it was written with")
         files = record["files"]
         if wrong := [name for name in RECORD_PARTS if not isinstance(record[name], dict)]:
             raise TypeError(f"its {wrong[0]} is no table")
         if "audio.flac" not in files or not all(isinstance(entry["sha256"], str) for entry in files.values()):
             raise TypeError("it lacks the hash of a file")
+        seconds = record["audio"]["seconds"]
+        if type(seconds) not in (int, float) or not 0 < seconds < math.inf:
+            raise TypeError(f"its audio.seconds is {seconds!r}, not a positive number")
         digest(record["identity"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, UsageError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
         said = f"no {error}" if isinstance(error, KeyError) else error
         raise DamagedClip(f"the record of clip {folder.name[:12]} cannot be read ({said}). {remedy}".strip()) from error
     return record
@@ -316,6 +351,14 @@ def refusal(root: Path, error: OSError) -> str:
         return (
             f"no space left for {root} ({free / 1e6:.1f} MB are free). Free some space or choose another folder with "
             "--results, then run the same command again: clips that are stored are not sampled again."
+        )
+    again = "then run the same command again: clips that are stored are not sampled again."
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"too many files are open for {root}. Raise the limit ('ulimit -n 4096') or use fewer workers, {again}"
+    if error.errno == errno.EFBIG:
+        return (
+            f"a file in {root} would be larger than its file system or the limit of this shell allows "
+            f"('ulimit -f'). Raise the limit or choose another folder with --results, {again}"
         )
     return (
         f"{root} cannot be written ({error.strerror or error}). Choose a folder you can write to with --results, "

@@ -19,6 +19,15 @@ def test_lines_say_start_middle_and_end():
     assert last.startswith("sampling: done in ")
 
 
+def test_progress_never_goes_back():
+    stream = io.StringIO()
+    with Lines(stream, every=0.0).stage("sampling", 96) as stage:
+        for done in (31, 24, 30.5, 40, 0):
+            stage.advance(done)
+    counts = [int(line.split()[1].split("/")[0]) for line in stream.getvalue().splitlines()[1:-1]]
+    assert counts == [31, 31, 31, 40, 40]
+
+
 def test_lines_are_not_repeated_in_a_hurry():
     stream = io.StringIO()
     with Lines(stream, every=60.0).stage("sampling", 1000) as stage:

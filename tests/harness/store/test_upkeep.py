@@ -12,7 +12,7 @@ import pytest
 from harness.core.errors import StoreError
 from harness.core.identity import readable_json
 from harness.store import upkeep as store_upkeep
-from harness.store.clips import Store, StoredClip
+from harness.store.clips import Store, StoredClip, record_hash
 from harness.store.upkeep import collect, quarantine, remove, verify
 from metrics.io.audio import save
 from metrics.io.weights import file_sha256
@@ -51,6 +51,7 @@ def no_audio_with_its_hash(stored: StoredClip) -> None:
 
 def rehash(stored: StoredClip) -> None:
     stored.record["files"]["audio.flac"]["sha256"] = file_sha256(stored.path)
+    stored.record["sha256"] = record_hash(stored.record)
     (stored.folder / "record.json").write_bytes(readable_json(stored.record))
 
 

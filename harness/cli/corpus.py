@@ -42,13 +42,13 @@ def build(
 ) -> None:
     """Fetch the packages, convert their music, write the manifest. An interrupted build resumes."""
     from harness.core.progress import progress_for
-    from harness.corpora.build import Options
+    from harness.corpora.build import BuildOptions
     from harness.corpora.build import build as build_corpus
     from harness.corpora.manifest import load_manifest
     from metrics.io.weights import cache_dir
 
     manifest = load_manifest(name)
-    options = Options(jobs=jobs, packages=packages, allow_version=allow_version, verify=verify)
+    options = BuildOptions(jobs=jobs, packages=packages, allow_version=allow_version, verify=verify)
     built = build_corpus(manifest, options, progress_for(quiet))
     minutes = sum(track.seconds for track in manifest.tracks) / 60
     typer.echo(
@@ -78,10 +78,10 @@ def compose(
     [bold]Example[/bold]: harness corpus compose etudes --hours 2
     """
     from harness.core.progress import progress_for
-    from harness.corpora.composed import STYLES, Wanted
+    from harness.corpora.composed import STYLES, ComposeRequest
     from harness.corpora.composed import compose as compose_corpus
 
-    wanted = Wanted(name, hours, tuple(style or STYLES), seed)
+    wanted = ComposeRequest(name, hours, tuple(style or STYLES), seed)
     composed = compose_corpus(wanted, packages, progress_for(quiet))
     typer.echo(
         f"{name}: {composed.pieces} pieces, {composed.hours:.2f} h ({composed.added} composed now) in {composed.folder}"

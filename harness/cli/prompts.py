@@ -51,9 +51,9 @@ def show(
 
 def _said(row: PromptRow) -> str:
     """A prompt in full: its text, its other fields by name, and the audio that it continues."""
-    from harness.prompts.sets import Excerpt
+    from harness.prompts.sets import PromptExcerpt
 
     said = [] if row.audio is None else [f"{row.audio} ({row.seconds:g} s)"]
-    said += [row.audio.credit()] if isinstance(row.audio, Excerpt) else []
+    said += [row.audio.credit()] if isinstance(row.audio, PromptExcerpt) else []
     said += [value if name == "text" else f"{name} {value}" for name, value in row.words.items()]
     return " · ".join(said)

@@ -49,7 +49,7 @@ def build(
         manifest = references.build_from_corpus(name, styles, settings)
     else:
         recipe = references.recipe_for(load_embedder(settings.embedder), -23.0, settings.seconds)
-        folder = references.Folder(Path(source[0]).expanduser(), settings.licence)
+        folder = references.MusicFolder(Path(source[0]).expanduser(), settings.licence)
         manifest = references.build_from_folder(name, folder, recipe, progress_for(quiet))
         for path, reason in folder.listing().skipped.items():
             typer.echo(f"skipped {folder.name(path)}: {reason}", err=True)

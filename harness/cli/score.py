@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.core.progress import Progress
     from harness.models.likelihood import LikelihoodRequest
-    from harness.running.folder import FolderRequest, Report
+    from harness.running.folder import FolderRequest, ScoreReport
     from harness.scoring.likelihood import Scored
 
 PER = {"nats_per_token": ("nats/token", 3), "bits_per_token": ("bits/token", 3), "bits_per_second": ("bits/s", 0)}
@@ -104,7 +104,7 @@ def score_command() -> Callable[..., None]:
 
 
 def _likelihoods(
-    asked: FolderRequest, report: Report | None, request: LikelihoodRequest, progress: Progress
+    asked: FolderRequest, report: ScoreReport | None, request: LikelihoodRequest, progress: Progress
 ) -> list[Scored]:
     """The likelihood of each file that was measured, or of those named."""
     from harness.core.sound_files import sound_files
@@ -118,7 +118,7 @@ def _likelihoods(
     return score_files(load_scorer(asked.model or DEFAULT_MODEL), files, request, asked.stop, progress)
 
 
-def _show(report: Report | None, scored: Sequence[Scored], csv: Path | None, json: bool) -> None:
+def _show(report: ScoreReport | None, scored: Sequence[Scored], csv: Path | None, json: bool) -> None:
     """Write the table of files, and print tables or JSON."""
     from harness.scoring.likelihood import as_csv, as_dict, as_json
     from harness.scoring.likelihood import rows as likelihood_rows
@@ -148,7 +148,7 @@ def _show(report: Report | None, scored: Sequence[Scored], csv: Path | None, jso
         print_table(likelihood_table(scored))
 
 
-def _log(report: Report, results: Path, json: bool) -> None:
+def _log(report: ScoreReport, results: Path, json: bool) -> None:
     from harness.reporting.mlflow import log_files_or_postpone
 
     logged, problem = log_files_or_postpone(report.as_run(), results)
@@ -159,7 +159,7 @@ def _log(report: Report, results: Path, json: bool) -> None:
     typer.echo(f"MLflow   {state} experiment {logged.experiment!r} of {logged.uri}", err=json)
 
 
-def _leave(report: Report | None, scored: Sequence[Scored]) -> None:
+def _leave(report: ScoreReport | None, scored: Sequence[Scored]) -> None:
     """Say which files could not be read, and exit with 1 where there are some."""
     failed = {str(one.path): one.error for one in scored if one.error} | (report.failed if report else {})
     for error in failed.values():

@@ -32,7 +32,7 @@ BYTES_PER_SECOND = 22_000
 
 
 @dataclass(frozen=True)
-class Options:
+class BuildOptions:
     """How to build: conversions at once, where the user keeps packages, and what to accept or check."""
 
     jobs: int = 2
@@ -51,7 +51,7 @@ class Built:
     problems: list[str] = field(default_factory=list)
 
 
-def build(manifest: Manifest, options: Options | None = None, progress: Progress | None = None) -> Built:
+def build(manifest: Manifest, options: BuildOptions | None = None, progress: Progress | None = None) -> Built:
     """Bring the corpus to disk; does nothing when it is there.
 
     A package that is missing, a file whose hash differs and a track that cannot be decoded do not stop the others: what
@@ -59,7 +59,7 @@ def build(manifest: Manifest, options: Options | None = None, progress: Progress
     """
     from filelock import FileLock, Timeout
 
-    options, progress = options or Options(), progress or Quiet()
+    options, progress = options or BuildOptions(), progress or Quiet()
     folder = corpus_folder(manifest.name)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -75,7 +75,7 @@ def build(manifest: Manifest, options: Options | None = None, progress: Progress
         raise CorpusError(f"the disk of {folder} is full ({error}). {_GO_ON}") from error
 
 
-def _build(manifest: Manifest, folder: Path, options: Options, progress: Progress) -> Built:
+def _build(manifest: Manifest, folder: Path, options: BuildOptions, progress: Progress) -> Built:
     built = Built(folder)
     missing = [track for track in manifest.tracks if _record(folder, track, options.verify) is None]
     missing = [track for track in missing if not _borrow(folder, track)]
@@ -97,7 +97,7 @@ def _build(manifest: Manifest, folder: Path, options: Options, progress: Progres
     return built
 
 
-def _convert_all(manifest: Manifest, missing: list[Track], built: Built, options: Options, stage: Stage) -> None:
+def _convert_all(manifest: Manifest, missing: list[Track], built: Built, options: BuildOptions, stage: Stage) -> None:
     done = 0
     waiting: dict[Future[None], Track] = {}
 
@@ -145,7 +145,7 @@ def _convert_all(manifest: Manifest, missing: list[Track], built: Built, options
 
 
 def _gather(
-    manifest: Manifest, name: str, tracks: list[Track], options: Options
+    manifest: Manifest, name: str, tracks: list[Track], options: BuildOptions
 ) -> Iterator[tuple[Track, list[bytes]]]:
     """Every track with its source bytes, as soon as the last of its stems has come out of the package."""
     store = _store()

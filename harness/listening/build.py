@@ -18,7 +18,7 @@ from harness.core.errors import UsageError
 from harness.core.identity import digest, readable_json
 from harness.core.process_pool import ProcessPool
 from harness.core.progress import Progress, Quiet
-from harness.listening.choose.material import Material, gather
+from harness.listening.choose.material import StudyMaterial, gather
 from harness.listening.choose.sources import read_source
 from harness.listening.describe.preview import write_preview
 from harness.listening.describe.protocol import ProtocolInput, describe
@@ -121,7 +121,7 @@ def copy_to_run(built: BuiltStudy, results: Path) -> Path | None:
     return run
 
 
-def design_settings(kind: StudyKind, material: Material, settings: StudySettings) -> DesignSettings:
+def design_settings(kind: StudyKind, material: StudyMaterial, settings: StudySettings) -> DesignSettings:
     """What the design is made from. With tasks, each item has its own, and no listener has an item twice.
 
     Args:
@@ -162,7 +162,7 @@ def _tasks(kind: StudyKind, settings: StudySettings) -> list[dict[str, str]]:
     return tasks
 
 
-def _request(settings: StudySettings, material: Material, tasks: Iterable[Mapping[str, str]]) -> dict[str, Any]:
+def _request(settings: StudySettings, material: StudyMaterial, tasks: Iterable[Mapping[str, str]]) -> dict[str, Any]:
     """Everything that decides the bytes of the folder except the secret. Sources count by content, not by path."""
     return {
         "studio_version": STUDIO_VERSION,

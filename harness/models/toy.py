@@ -24,7 +24,7 @@ NOTES = 24
 MAX_SECONDS = 600.0
 
 
-class Style(NamedTuple):
+class ToyStyle(NamedTuple):
     """Frequency of the lowest note in Hz, semitones between notes, amplitudes of the partials."""
 
     lowest: float
@@ -33,10 +33,10 @@ class Style(NamedTuple):
 
 
 STYLES = {
-    "toy-bell": Style(440.0, (2, 3), (1.0, 0.0, 0.0, 0.4)),
-    "toy-drone": Style(82.4, (1,), (1.0, 0.6, 0.4, 0.3)),
-    "toy-flute": Style(523.3, (2, 2, 1), (1.0, 0.1)),
-    "toy-organ": Style(130.8, (2, 2, 3), (1.0, 0.8, 0.5, 0.5)),
+    "toy-bell": ToyStyle(440.0, (2, 3), (1.0, 0.0, 0.0, 0.4)),
+    "toy-drone": ToyStyle(82.4, (1,), (1.0, 0.6, 0.4, 0.3)),
+    "toy-flute": ToyStyle(523.3, (2, 2, 1), (1.0, 0.1)),
+    "toy-organ": ToyStyle(130.8, (2, 2, 3), (1.0, 0.8, 0.5, 0.5)),
 }
 
 
@@ -158,7 +158,7 @@ def _draw(logits: np.ndarray, uniform: float, sampling: Sampling) -> int:
     return int(order[min(np.searchsorted(np.cumsum(weights), uniform, side="right"), np.count_nonzero(weights) - 1)])
 
 
-def _play(codes: np.ndarray, style: Style) -> np.ndarray:
+def _play(codes: np.ndarray, style: ToyStyle) -> np.ndarray:
     """float64 (notes × note length,): the notes as decaying sums of partials, peak below 0.5."""
     scale = np.concatenate([[0], np.cumsum([style.steps[n % len(style.steps)] for n in range(NOTES - 1)])])
     pitches = style.lowest * 2.0 ** (scale[codes] / 24.0)

@@ -42,7 +42,7 @@ CORPUS = "corpus:"
 
 
 @dataclass(frozen=True)
-class Excerpt:
+class PromptExcerpt:
     """A place in a track of a corpus: `start` seconds into `file`, which is PACKAGE/TRACK.flac."""
 
     corpus: str
@@ -83,7 +83,7 @@ class PromptRow:
 
     line: int
     words: Mapping[str, Any]
-    audio: Path | Excerpt | None = None
+    audio: Path | PromptExcerpt | None = None
     seconds: float = Prompt.model_fields["prompt_seconds"].default
     tags: tuple[str, ...] = ()
 
@@ -91,7 +91,7 @@ class PromptRow:
         """The prompt itself. Raises `CorpusError` for an excerpt of a corpus that is not built."""
         if self.audio is None:
             return Prompt(**self.words)
-        path = self.audio.cut(self.seconds) if isinstance(self.audio, Excerpt) else self.audio
+        path = self.audio.cut(self.seconds) if isinstance(self.audio, PromptExcerpt) else self.audio
         return Prompt(**self.words, audio=path, prompt_seconds=self.seconds)
 
     def as_dict(self) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def _words(value: str, info: ValidationInfo) -> str:
     return getattr(Prompt.model_validate({name: value}), name)
 
 
-def _sound(value: Any, info: ValidationInfo) -> Path | Excerpt:
+def _sound(value: Any, info: ValidationInfo) -> Path | PromptExcerpt:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{value!r:.60} was found: the path of a sound file was expected")
     if not value.startswith(CORPUS):
@@ -236,7 +236,7 @@ def _sound(value: Any, info: ValidationInfo) -> Path | Excerpt:
         start = math.nan
     if not (math.isfinite(start) and start >= 0):
         raise ValueError(f"the place {place!r} in the track is no number of seconds from 0 on")
-    excerpt = Excerpt(corpus, file, start)
+    excerpt = PromptExcerpt(corpus, file, start)
     _track(excerpt)
     return excerpt
 
@@ -266,7 +266,7 @@ def _once(tags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Words = Annotated[str, AfterValidator(refusing(_words))]
-Sound = Annotated[Path | Excerpt, BeforeValidator(refusing(_sound))]
+Sound = Annotated[Path | PromptExcerpt, BeforeValidator(refusing(_sound))]
 TagList = Annotated[
     tuple[Annotated[str, AfterValidator(_tag)], ...],
     BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else (value,)),
@@ -288,7 +288,7 @@ class PromptFields(BaseModel):
     tags: TagList = ()
 
 
-def _check_sound(audio: Path | Excerpt, seconds: float) -> None:
+def _check_sound(audio: Path | PromptExcerpt, seconds: float) -> None:
     """Raise `HarnessError` unless the sound is there, long enough and not silent; an excerpt must lie in its track."""
     if isinstance(audio, Path):
         Prompt(audio=audio, prompt_seconds=seconds).content()
@@ -296,7 +296,7 @@ def _check_sound(audio: Path | Excerpt, seconds: float) -> None:
         raise UsageError(f"the excerpt ends {end:g} s into a track of {_track(audio).seconds:g} s.")
 
 
-def _track(excerpt: Excerpt) -> Track:
+def _track(excerpt: PromptExcerpt) -> Track:
     files = _tracks(excerpt.corpus)
     if excerpt.file not in files:
         nearest = nearest_name(excerpt.file, list(files))

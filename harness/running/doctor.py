@@ -37,7 +37,7 @@ FIRST_CLOCK = 1_735_689_600
 
 
 @dataclass(frozen=True)
-class Finding:
+class MachineFinding:
     """One line of the report: what was looked at, whether it will do, what was found, and what to do about it."""
 
     subject: str
@@ -49,7 +49,7 @@ class Finding:
         return asdict(self)
 
 
-def examine(results: Path) -> list[Finding]:
+def examine(results: Path) -> list[MachineFinding]:
     """Every check, in the order of the report.
 
     Args:
@@ -58,7 +58,7 @@ def examine(results: Path) -> list[Finding]:
     Returns:
         The findings; a check that fails itself is a finding too.
     """
-    checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+    checks: list[tuple[str, Callable[[], Iterator[MachineFinding]]]] = [
         ("Python", _python),
         ("torch", _torch),
         ("folders", lambda: _folders(results)),
@@ -70,36 +70,38 @@ def examine(results: Path) -> list[Finding]:
         ("clock", _clock),
         ("speed", _speed),
     ]
-    found: list[Finding] = []
+    found: list[MachineFinding] = []
     for subject, check in checks:
         try:
             found += check()
         except HarnessError as error:
-            found.append(Finding(subject, "wrong", redacted(str(error))))
+            found.append(MachineFinding(subject, "wrong", redacted(str(error))))
         except Exception as error:  # a broken package or a strange disk is what a doctor is called for
-            found.append(Finding(subject, "wrong", redacted(f"{type(error).__name__}: {error}"), "Report it."))
+            found.append(MachineFinding(subject, "wrong", redacted(f"{type(error).__name__}: {error}"), "Report it."))
     return found
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[MachineFinding]:
     here = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < OLDEST_PYTHON:
-        yield Finding("Python", "wrong", here, "Install Python 3.11 or newer.")
+        yield MachineFinding("Python", "wrong", here, "Install Python 3.11 or newer.")
     else:
-        yield Finding("Python", "ok", f"{here}, {sys.executable}")
+        yield MachineFinding("Python", "ok", f"{here}, {sys.executable}")
 
 
-def _torch() -> Iterator[Finding]:
+def _torch() -> Iterator[MachineFinding]:
     import torch
 
     device = "no GPU"
     if torch.cuda.is_available():
         device = ", ".join(torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count()))
     cores = os.cpu_count() or 1
-    yield Finding("torch", "ok", f"{torch.__version__}, {device}, {torch.get_num_threads()} threads of {cores} cores")
+    yield MachineFinding(
+        "torch", "ok", f"{torch.__version__}, {device}, {torch.get_num_threads()} threads of {cores} cores"
+    )
 
 
-def _folders(results: Path) -> Iterator[Finding]:
+def _folders(results: Path) -> Iterator[MachineFinding]:
     from metrics.io.weights import cache_dir
 
     for subject, folder, verdict, advice in (
@@ -110,7 +112,7 @@ def _folders(results: Path) -> Iterator[Finding]:
         yield _folder(subject, folder, verdict, advice)  # type: ignore[arg-type]
 
 
-def _folder(subject: str, folder: Path, verdict: Verdict, advice: str) -> Finding:
+def _folder(subject: str, folder: Path, verdict: Verdict, advice: str) -> MachineFinding:
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.NamedTemporaryFile(dir=there, prefix=".doctor-") as file:
@@ -118,15 +120,15 @@ def _folder(subject: str, folder: Path, verdict: Verdict, advice: str) -> Findin
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        return Finding(subject, verdict, f"{folder} cannot be written: {error.strerror or error}", advice)
+        return MachineFinding(subject, verdict, f"{folder} cannot be written: {error.strerror or error}", advice)
     free = shutil.disk_usage(there).free
     found = f"{folder}, {free / 1e9:.1f} GB free"
     if free < LITTLE_ROOM:
-        return Finding(subject, "note", found, "Free some space: a thousand clips of 6 s take some 200 MB.")
-    return Finding(subject, "ok", found)
+        return MachineFinding(subject, "note", found, "Free some space: a thousand clips of 6 s take some 200 MB.")
+    return MachineFinding(subject, "ok", found)
 
 
-def _decoders() -> Iterator[Finding]:
+def _decoders() -> Iterator[MachineFinding]:
     import soundfile
 
     formats = soundfile.available_formats()
@@ -134,55 +136,57 @@ def _decoders() -> Iterator[Finding]:
     lacking = [name for key, name in wanted.items() if key not in formats]
     library = f"libsndfile {soundfile.__libsndfile_version__}"
     if lacking:
-        yield Finding("decoders", "note", f"{library} reads no {', '.join(lacking)}", "pip install -U soundfile")
+        yield MachineFinding("decoders", "note", f"{library} reads no {', '.join(lacking)}", "pip install -U soundfile")
     else:
-        yield Finding("decoders", "ok", f"{', '.join(wanted.values())} by {library}")
+        yield MachineFinding("decoders", "ok", f"{', '.join(wanted.values())} by {library}")
     if shutil.which("ffmpeg") is None:
-        yield Finding("m4a and aac", "note", "not read: ffmpeg is not installed", "Convert such files to wav or flac.")
+        yield MachineFinding(
+            "m4a and aac", "note", "not read: ffmpeg is not installed", "Convert such files to wav or flac."
+        )
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[MachineFinding]:
     lacking = [extra for extra, module in EXTRAS.items() if find_spec(module) is None]
     here = [f"{module} {version(module)}" for extra, module in EXTRAS.items() if extra not in lacking]
     if here:
-        yield Finding("extras", "ok", ", ".join(here))
+        yield MachineFinding("extras", "ok", ", ".join(here))
     if lacking:
         advice = f"pip install 'music-harness[{','.join(lacking)}]', where you need them."
-        yield Finding("extras", "note", f"not installed: {', '.join(lacking)}", advice)
+        yield MachineFinding("extras", "note", f"not installed: {', '.join(lacking)}", advice)
 
 
-def _weights() -> Iterator[Finding]:
+def _weights() -> Iterator[MachineFinding]:
     from harness.models.registry import load_model
     from metrics.io.weights import cache_dir
 
     model = load_model("jukebox:mini", width=1)
-    yield Finding("jukebox:mini", "ok", f"loads; {len(model.styles)} styles, {model.rate} Hz")
+    yield MachineFinding("jukebox:mini", "ok", f"loads; {len(model.styles)} styles, {model.rate} Hz")
     fetched = sorted(path.name for path in (cache_dir() / "weights").glob("*") if path.is_dir())
     if fetched:
-        yield Finding("weights of embedders", "ok", ", ".join(fetched))
+        yield MachineFinding("weights of embedders", "ok", ", ".join(fetched))
     else:
-        yield Finding("weights of embedders", "note", "none fetched yet", "harness models fetch")
+        yield MachineFinding("weights of embedders", "note", "none fetched yet", "harness models fetch")
 
 
-def _plugins() -> Iterator[Finding]:
+def _plugins() -> Iterator[MachineFinding]:
     from harness.core.registry import REGISTRIES
 
     listed = [one for name in REGISTRIES.names() for one in REGISTRIES.get(name).listed() if one.state != "built in"]
     broken = [one for one in listed if one.state == "broken"]
     for one in broken:
         advice = f"Nothing else is harmed: update or uninstall {one.distribution}."
-        yield Finding("plug-ins", "note", f"{one.name} of {one.distribution} is broken: {one.reason}", advice)
+        yield MachineFinding("plug-ins", "note", f"{one.name} of {one.distribution} is broken: {one.reason}", advice)
     if not broken:
         names = ", ".join(one.name for one in listed)
-        yield Finding("plug-ins", "ok", names or "none installed")
+        yield MachineFinding("plug-ins", "ok", names or "none installed")
 
 
-def _mlflow(results: Path) -> Iterator[Finding]:
+def _mlflow(results: Path) -> Iterator[MachineFinding]:
     from harness.reporting.mlflow import tracking_uri
 
     uri = tracking_uri(results)
     if not uri.startswith(("http://", "https://")):
-        yield Finding("MLflow", "ok", f"{redacted(uri)}, version {version('mlflow')}")
+        yield MachineFinding("MLflow", "ok", f"{redacted(uri)}, version {version('mlflow')}")
         return
     import socket
 
@@ -190,22 +194,22 @@ def _mlflow(results: Path) -> Iterator[Finding]:
     port = address.port or (443 if address.scheme == "https" else 80)
     try:
         with socket.create_connection((address.hostname or "", port), timeout=3):
-            yield Finding("MLflow", "ok", f"{redacted(uri)} answers")
+            yield MachineFinding("MLflow", "ok", f"{redacted(uri)} answers")
     except OSError as error:
         advice = "Start the server; runs are kept until then, and 'harness sync' logs them."
-        yield Finding("MLflow", "wrong", f"{redacted(uri)} does not answer: {error}", advice)
+        yield MachineFinding("MLflow", "wrong", f"{redacted(uri)} does not answer: {error}", advice)
 
 
-def _clock() -> Iterator[Finding]:
+def _clock() -> Iterator[MachineFinding]:
     now = time.time()
     shown = time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(now))
     if now < FIRST_CLOCK:
-        yield Finding("clock", "wrong", shown, "Set the clock: MLflow orders runs by it.")
+        yield MachineFinding("clock", "wrong", shown, "Set the clock: MLflow orders runs by it.")
     else:
-        yield Finding("clock", "ok", shown)
+        yield MachineFinding("clock", "ok", shown)
 
 
-def _speed() -> Iterator[Finding]:
+def _speed() -> Iterator[MachineFinding]:
     """How long this machine multiplies matrices of a small prior: a second at most."""
     import torch
 
@@ -213,7 +217,7 @@ def _speed() -> Iterator[Finding]:
     products, start = 0, time.perf_counter()
     while (taken := time.perf_counter() - start) < 0.5:
         for _ in range(100):
-            x @ w
+            _ = x @ w
         products += 100
     rate = products * 2 * x.numel() * w.shape[1] / taken / 1e9
-    yield Finding("speed", "ok", f"{rate:.0f} GFLOP/s in products of a small model")
+    yield MachineFinding("speed", "ok", f"{rate:.0f} GFLOP/s in products of a small model")

@@ -97,7 +97,7 @@ def preview(experiment: Experiment, settings: RunSettings) -> Preview:
     check_measurable(experiment.primary, settings.metrics, Measures.load(settings.embedders, settings.references))
     shares = shares_of(experiment, settings)
     plan = whole(experiment, shares)
-    check_prompts(experiment.primary, {request.prompt for request in plan.requests}, settings.model)
+    check_prompts(experiment.primary, [request.prompt for request in plan.requests], settings.model)
     missing = set(Store(settings.results_folder / "store").missing(request.id for request in plan.requests))
     return Preview(
         plan,

@@ -93,7 +93,7 @@ def evaluate(experiment: Experiment, settings: RunSettings | None = None, progre
     check_measurable(experiment.primary, settings.metrics, measures)
     shares = shares_of(experiment, settings)
     asked = _Asked(whole(experiment, shares), fingerprint_of(shares), settings, measures)
-    check_prompts(experiment.primary, {request.prompt for request in asked.plan.requests}, settings.model)
+    check_prompts(experiment.primary, [request.prompt for request in asked.plan.requests], settings.model)
     store = Store(settings.results_folder / "store")
     _sweep(settings.results_folder)
     with planned(asked.folder, asked.plan.requests, store):

@@ -151,7 +151,7 @@ class FolderRequest:
 
 
 @dataclass(frozen=True)
-class Report:
+class ScoreReport:
     """Everything found. `failed` are the files that could not be read, of the reference too, with the reasons; `notes`
     what a reader of the scores should know; `rows` the scores of each style or prompt, by condition."""
 
@@ -228,7 +228,7 @@ class Report:
         return readable_json(self.as_dict() | more).decode("utf-8")
 
 
-def score_folders(request: FolderRequest, progress: Progress) -> Report:
+def score_folders(request: FolderRequest, progress: Progress) -> ScoreReport:
     """Measure the conditions of folders or of a manifest, and compare every two of them.
 
     Raises `UsageError` for what does not make sense, before anything is embedded, and `AudioError` when no file could
@@ -251,7 +251,7 @@ def score_folders(request: FolderRequest, progress: Progress) -> Report:
         raise AudioError(next(iter(failed.values())))
     family = declared.family if declared else Family.of_every_pair([one.name for one in sets])
     compared = compare(conditions, family, progress)
-    return Report(
+    return ScoreReport(
         _settings(request, chosen, measures),
         conditions,
         compared,

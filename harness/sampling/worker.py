@@ -69,7 +69,7 @@ class Made:
     host: dict[str, Any]
 
 
-class Report(Protocol):
+class WorkerReport(Protocol):
     """Told the batch's number, which part of it is done (0 to 1), and where the model is."""
 
     def __call__(self, batch: int, part: float, detail: str, /) -> None: ...
@@ -82,7 +82,7 @@ class Executor(Protocol):
 
     def __exit__(self, *reason: object) -> None: ...
 
-    def run(self, batches: Iterable[Batch], report: Report) -> Iterator[Result]:
+    def run(self, batches: Iterable[Batch], report: WorkerReport) -> Iterator[Result]:
         """One result for each batch, in any order. A worker that dies or hangs gives failures of its batch."""
         ...
 
@@ -105,7 +105,7 @@ class Worker:
                 self._model = self.load()
         return self._model
 
-    def sample(self, batch: Batch, report: Report) -> Result:
+    def sample(self, batch: Batch, report: WorkerReport) -> Result:
         """Sample and store what is wanted of `batch`."""
         store = Store(self.root)
         try:
@@ -121,7 +121,7 @@ class Worker:
         except Exception as error:  # whatever a model does, the other batches are sampled
             return self.failed(batch, error, store)
 
-    def make(self, batch: Batch, report: Report, unfinished: Sequence[Path] | None = None) -> tuple[Clip, ...]:
+    def make(self, batch: Batch, report: WorkerReport, unfinished: Sequence[Path] | None = None) -> tuple[Clip, ...]:
         """The clips of `batch`, stored nowhere. Raises whatever the model does."""
         model, requests = self.model, batch.requests
 

@@ -24,7 +24,7 @@ from metrics.io.weights import file_sha256
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipFile:
     """One clip to measure.
 
     Attributes:
@@ -73,7 +73,7 @@ class ClipSet:
     """
 
     name: str
-    clips: tuple[Clip, ...]
+    clips: tuple[ClipFile, ...]
     paired: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -147,7 +147,7 @@ def clip_set(
         label, conditioning = labels[request.prompt_index], clip.record["conditioning"]
         style = conditioning.get("style") or request.listed.style or (understood or {}).get(request.unit) or ""
         clips.append(
-            Clip(
+            ClipFile(
                 unit=unit_id(label, request.index),
                 path=clip.path,
                 sha256=clip.record["files"][clip.path.name]["sha256"],

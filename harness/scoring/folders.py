@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.core.progress import Progress
 from harness.core.sound_files import Listing, shown, sound_files
-from harness.scoring.clips import Clip, ClipSet, hashed
+from harness.scoring.clips import ClipFile, ClipSet, hashed
 from harness.scoring.pairing import pair_sets
 
 
@@ -78,13 +78,13 @@ def _from_listing(
         within = next((path.relative_to(folder) for folder in folders if path.is_relative_to(folder)), None)
         style = within.parts[0] if within is not None and len(within.parts) > 1 else ""
         unit = within.as_posix() if within is not None and inside else path
-        clips.append(Clip(shown(unit), path, sha[path], style=shown(style) if style else ""))
+        clips.append(ClipFile(shown(unit), path, sha[path], style=shown(style) if style else ""))
     return ClipSet(name, tuple(clips), False, left_out, {shown(path): why for path, why in listing.skipped.items()})
 
 
 def _distinct(one: ClipSet) -> ClipSet:
     """The set with one clip for each content; of copies the first stays."""
-    firsts: dict[str, Clip] = {}
+    firsts: dict[str, ClipFile] = {}
     copies = {shown(clip.path): clip for clip in one.clips if firsts.setdefault(clip.sha256, clip) is not clip}
     said = {path: f"the same content as {shown(firsts[clip.sha256].path)}" for path, clip in copies.items()}
     return replace(one, clips=tuple(firsts.values()), skipped={**one.skipped, **said})

@@ -26,7 +26,7 @@ from harness.core.errors import AudioError
 from harness.core.progress import Progress
 from harness.core.sound_files import shown
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip
+from harness.scoring.clips import ClipFile
 from metrics.embeddings.base import Embedder, Frames, check_frames, check_rate, embedding_provenance, is_padded
 from metrics.embeddings.stream import embed_stream
 from metrics.io.audio import LOUDNESS_BLOCK_SECONDS, Audio, Preprocessing, loudness_gain
@@ -93,7 +93,7 @@ class Embeddings:
 
 
 def embed_clips(
-    clips: Sequence[Clip], recipe: Recipe, cache: ContentCache, progress: Progress, again: bool = False
+    clips: Sequence[ClipFile], recipe: Recipe, cache: ContentCache, progress: Progress, again: bool = False
 ) -> Embeddings:
     """The frames of each clip, from the cache where they are in it.
 
@@ -135,7 +135,7 @@ def embed_clips(
     return Embeddings({unit: embedded for unit, embedded in found.items() if embedded is not None}, failed)
 
 
-def embed(clip: Clip, recipe: Recipe) -> Embedded:
+def embed(clip: ClipFile, recipe: Recipe) -> Embedded:
     """One clip's frames, without a cache.
 
     Args:
@@ -211,7 +211,7 @@ def _part(audio: Audio, rate: int, recipe: Recipe) -> _Part:
     return _Part(frames, audio.size / rate, applied.silent, applied.own_level)
 
 
-def _long_part(clip: Clip, start: int, recipe: Recipe) -> _Part:
+def _long_part(clip: ClipFile, start: int, recipe: Recipe) -> _Part:
     """A file too long to be held, read twice: for its loudness, and to be embedded in blocks. `start`: its samples that
     are audio prompt."""
     preprocessing = recipe.preprocessing
@@ -243,7 +243,7 @@ def _taken(blocks: Iterator[Audio], count: int) -> tuple[Audio, Iterator[Audio]]
     return joined[:count], itertools.chain(rest, blocks)
 
 
-def _embed_or_say(clip: Clip, recipe: Recipe) -> Embedded | str:
+def _embed_or_say(clip: ClipFile, recipe: Recipe) -> Embedded | str:
     try:
         made = embed(clip, recipe)
         check_frames(recipe.embedder, made.frames, shown(clip.path))
@@ -254,7 +254,7 @@ def _embed_or_say(clip: Clip, recipe: Recipe) -> Embedded | str:
     return made
 
 
-def _key(clip: Clip, made_by: dict[str, Any]) -> dict[str, Any]:
+def _key(clip: ClipFile, made_by: dict[str, Any]) -> dict[str, Any]:
     return {
         "kind": "frames", "version": VERSION, "audio": clip.sha256, "prompt_seconds": clip.prompt_seconds, **made_by,
     }  # fmt: skip
@@ -269,7 +269,7 @@ def _bytes(embedded: Embedded) -> bytes:
     return save({name: np.ascontiguousarray(array) for name, array in frames.items()}, metadata={"flags": flags})
 
 
-def _cached(cache: ContentCache, key: dict[str, Any], recipe: Recipe, clip: Clip) -> Embedded | None:
+def _cached(cache: ContentCache, key: dict[str, Any], recipe: Recipe, clip: ClipFile) -> Embedded | None:
     """What is cached, if it can be what was measured: finite frames of the embedder's size, a prompt where there is
     one. Anything else is measured again."""
     content = cache.read(key)

@@ -27,7 +27,7 @@ from harness.core.csv_table import as_written
 from harness.core.errors import UsageError
 from harness.core.progress import Progress
 from harness.core.sound_files import shown, sound_files
-from harness.scoring.clips import Clip, ClipSet, hashed, unit_id
+from harness.scoring.clips import ClipFile, ClipSet, hashed, unit_id
 
 FILE, OLD_FILE = "file", "path"
 COLUMNS = (FILE, "condition", "prompt", "text", "style", "index", "seed", "prompt_seconds")
@@ -102,7 +102,7 @@ def _sets(
     for condition in dict.fromkeys(row.condition for row in rows):
         mine = [(row, unit) for row, unit in zip(rows, units, strict=True) if row.condition == condition]
         clips = tuple(
-            Clip(
+            ClipFile(
                 unit, row.path, sha[row.path], row.prompt, row.text, row.style, row.index, row.seed, row.prompt_seconds
             )
             for row, unit in mine

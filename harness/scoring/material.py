@@ -19,7 +19,7 @@ from harness.core.errors import AudioError, DegenerateInput, HarnessError
 from harness.core.progress import Progress
 from harness.core.sound_files import sound_files
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip, ClipSet
+from harness.scoring.clips import ClipFile, ClipSet
 from harness.scoring.frames import Embeddings, Recipe, embed_clips
 from harness.scoring.measures import DEFAULT_EMBEDDER, DEFAULT_REFERENCE, LUFS, Measures, Space
 from harness.scoring.references import recipe_for
@@ -93,7 +93,7 @@ class Material:
                 found |= made.failed
         return found
 
-    def embedded_clips(self, recipe: Recipe) -> list[Clip]:
+    def embedded_clips(self, recipe: Recipe) -> list[ClipFile]:
         """The clips that have frames. Raises `DegenerateInput` when there are none."""
         frames = self.embeddings(recipe).embedded
         found = [clip for clip in self.clips.clips if clip.unit in frames]
@@ -136,7 +136,7 @@ class Material:
         )
         return self._set(clips, space.recipe, strata), prompts
 
-    def _set(self, clips: Sequence[Clip], recipe: Recipe, strata: Mapping[str, str] | None) -> EmbeddingSet:
+    def _set(self, clips: Sequence[ClipFile], recipe: Recipe, strata: Mapping[str, str] | None) -> EmbeddingSet:
         frames = self.embeddings(recipe).embedded
         provenance: dict[str, Any] = recipe.provenance()
         for flag in ("padded", "own_level"):
@@ -186,14 +186,14 @@ class Material:
 
     # ── Texts and tags ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def texts(self) -> list[Clip]:
+    def texts(self) -> list[ClipFile]:
         """The clips with a text prompt. Raises `DegenerateInput` when there are none."""
         found = [clip for clip in self.clips.clips if clip.text]
         if not found:
             raise DegenerateInput("no clip has a text prompt.")
         return found
 
-    def spoken(self, space: Space) -> list[Clip]:
+    def spoken(self, space: Space) -> list[ClipFile]:
         """The clips with a text prompt and frames."""
         frames = self.embeddings(space.recipe).embedded
         return [clip for clip in self.texts() if clip.unit in frames]
@@ -303,14 +303,14 @@ class Material:
         index = self.known_sound()
         return self.waveforms(COPY_RATE), index
 
-    def _continuing(self) -> list[Clip]:
+    def _continuing(self) -> list[ClipFile]:
         found = [clip for clip in self.clips.clips if clip.prompt_seconds]
         if not found:
             raise DegenerateInput("no clip continues an audio prompt.")
         return found
 
     def _audio(
-        self, clips: Sequence[Clip], rate: int | None, part: Callable[[Clip, NDArray[Any], int], NDArray[Any]]
+        self, clips: Sequence[ClipFile], rate: int | None, part: Callable[[ClipFile, NDArray[Any], int], NDArray[Any]]
     ) -> AudioSet:
         sounds, units = [], []
         for clip in clips:
@@ -331,11 +331,11 @@ def _key(recipe: Recipe) -> tuple[str, str]:
     return ("frames", repr(sorted(recipe.provenance().items())))
 
 
-def _cut(clip: Clip, rate: int) -> int:
+def _cut(clip: ClipFile, rate: int) -> int:
     return round(clip.prompt_seconds * rate)
 
 
-def _prompt_sound(clip: Clip) -> tuple[NDArray[Any], int]:
+def _prompt_sound(clip: ClipFile) -> tuple[NDArray[Any], int]:
     audio, rate = load(clip.path)
     return audio[: _cut(clip, rate)], rate
 

@@ -21,7 +21,7 @@ from harness.core.errors import HarnessError, UsageError
 from harness.core.identity import digest
 from harness.core.progress import Progress, Quiet
 from harness.scoring.frames import Recipe
-from harness.scoring.references import Folder, embed_folder, read_manifest, recipe_for
+from harness.scoring.references import MusicFolder, embed_folder, read_manifest, recipe_for
 from metrics.api.score import EmbeddingSet, check_comparable
 from metrics.embeddings import load_embedder
 from metrics.io.audio import Preprocessing
@@ -211,7 +211,7 @@ class _Sources:
         return recipe
 
     def _of_folder(self, name: str, recipe: Recipe, known: str, path: Path) -> Space:
-        folder = Folder(path)
+        folder = MusicFolder(path)
         found, entries, left_out = embed_folder(folder, recipe, self.progress)
         self.left_out |= {str(path / file): reason for file, reason in left_out.items()}
         # Full paths: a song is not to be taken for the clip of the same name inside another folder.
@@ -249,7 +249,7 @@ def _made_again(known: str, music: EmbeddingSet, recipe: Recipe, embedder: str, 
     """A reference embedded anew from its own audio. Raises `HarnessError` where that is not at hand."""
     folder = _folder_of(known)
     if folder is not None:
-        return embed_folder(Folder(folder), recipe, progress)[0]
+        return embed_folder(MusicFolder(folder), recipe, progress)[0]
     corpus, seconds = music.provenance.get("corpus"), music.provenance.get("excerpt_seconds")
     if corpus is None or seconds is None or music.strata is None:
         raise UsageError("where its audio lies is not recorded.")

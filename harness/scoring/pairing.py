@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.core.errors import UsageError
 from harness.core.sound_files import shown
-from harness.scoring.clips import Clip, ClipSet, repeated
+from harness.scoring.clips import ClipFile, ClipSet, repeated
 
 BY_NAME = "name"
 MORE = ("prompt", "stratum")
@@ -77,7 +77,9 @@ def _paired(one: ClipSet, side: int, rows: Sequence[_Together], whole: set[str],
     return ClipSet(one.name, clips, True, left_out, skipped)
 
 
-def _by_name(sets: Sequence[ClipSet], folders: Sequence[Path], inside: Sequence[Mapping[str, Clip]]) -> list[_Together]:
+def _by_name(
+    sets: Sequence[ClipSet], folders: Sequence[Path], inside: Sequence[Mapping[str, ClipFile]]
+) -> list[_Together]:
     """Rows of equal names. A name that a folder has, but could not be read there, is no missing counterpart."""
     there = [
         {*clips, *(_inside(path, folder) for path in one.left_out)}

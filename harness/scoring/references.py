@@ -28,7 +28,7 @@ from harness.core.sound_files import Listing, shown, sound_files
 from harness.corpora.corpus import open_corpus
 from harness.corpora.reference import embed_corpus
 from harness.scoring.cache import user_cache
-from harness.scoring.clips import Clip, hashed
+from harness.scoring.clips import ClipFile, hashed
 from harness.scoring.frames import Recipe, embed_clips
 from metrics.api.score import EmbeddingSet
 from metrics.io.audio import Preprocessing
@@ -69,7 +69,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class ReferenceManifest:
     """What a reference set was built from. `set_sha256` is the content of the set it belongs to."""
 
     name: str
@@ -87,7 +87,7 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Folder:
+class MusicFolder:
     """A folder of sound files, sub-folders and all; the first sub-folder on a file's path is its style.
 
     Files that lie in the folder itself have `style`, or the folder's name. `licence` is what the user says about all of
@@ -113,7 +113,7 @@ class Folder:
         return shown(parts[0]) if len(parts) > 1 else self.style or shown(self.path.resolve().name)
 
 
-def build_from_folder(name: str, folder: Folder, recipe: Recipe, progress: Progress) -> Manifest:
+def build_from_folder(name: str, folder: MusicFolder, recipe: Recipe, progress: Progress) -> ReferenceManifest:
     """Embed a folder's music under a name. What was embedded before, by content, is not embedded again.
 
     With `recipe.excerpt_seconds` files are cut into excerpts of that length; without it each is taken whole, however
@@ -126,7 +126,7 @@ def build_from_folder(name: str, folder: Folder, recipe: Recipe, progress: Progr
 
 
 def embed_folder(
-    folder: Folder, recipe: Recipe, progress: Progress
+    folder: MusicFolder, recipe: Recipe, progress: Progress
 ) -> tuple[EmbeddingSet, tuple[Entry, ...], dict[str, str]]:
     """A folder's music as a set that is kept under no name, its files, and why others were left out, by file.
 
@@ -139,7 +139,7 @@ def embed_folder(
     by_content: dict[str, list[Path]] = {}
     for path, sha in hashes.items():
         by_content.setdefault(sha, []).append(path)
-    clips = [Clip(sha, same[0], sha) for sha, same in by_content.items()]
+    clips = [ClipFile(sha, same[0], sha) for sha, same in by_content.items()]
     found = embed_clips(clips, recipe, user_cache(), progress)
     frames = found.embedded
     told |= {folder.name(by_content[sha][0]): reason for sha, reason in found.failed.items()}
@@ -169,7 +169,7 @@ def embed_folder(
     return reference, entries, told
 
 
-def build_from_corpus(name: str, styles: Sequence[str], settings: BuildSettings) -> Manifest:
+def build_from_corpus(name: str, styles: Sequence[str], settings: BuildSettings) -> ReferenceManifest:
     """The same from excerpts of the test tracks of a built corpus, as `harness corpus embed` makes them."""
     corpus, clips_per_style = settings.corpus, settings.clips_per_style
     seconds = settings.seconds or 6.0
@@ -185,7 +185,7 @@ def build_from_corpus(name: str, styles: Sequence[str], settings: BuildSettings)
     return _keep(name, reference, source, entries, {})
 
 
-def read_manifest(name: str) -> Manifest | None:
+def read_manifest(name: str) -> ReferenceManifest | None:
     """The manifest of a set of the user's; None where it has none. Raises `HarnessError` for one of another set."""
     path = user_folder() / f"{name}.json"
     if not path.is_file():
@@ -194,7 +194,7 @@ def read_manifest(name: str) -> Manifest | None:
         told = json.loads(path.read_text(encoding="utf-8"))
         told.pop("schema")
         entries = tuple(Entry(**{**entry, "same_as": tuple(entry["same_as"])}) for entry in told.pop("files"))
-        manifest = Manifest(files=entries, **told)
+        manifest = ReferenceManifest(files=entries, **told)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HarnessError(f"{path} cannot be read ({error}). Build the reference {name!r} again.") from error
     if manifest.set_sha256 != content_sha256(load_reference(name)):
@@ -214,14 +214,14 @@ def check_free(name: str, replace: bool) -> None:
 
 def _keep(
     name: str, reference: EmbeddingSet, source: dict[str, Any], files: tuple[Entry, ...], left_out: dict[str, str]
-) -> Manifest:
+) -> ReferenceManifest:
     """Set, manifest and statistics onto the disk; the set last but one, so that a manifest is never missing."""
     made = {
         key: reference.provenance[key]
         for key in ("embedder", "preprocessing", "excerpt_seconds")
         if key in reference.provenance
     }
-    manifest = Manifest(name, source, made, files, left_out, content_sha256(reference))
+    manifest = ReferenceManifest(name, source, made, files, left_out, content_sha256(reference))
     write_bytes(user_folder() / f"{name}.json", manifest.as_json())
     save_reference(name, reference)
     if len(reference.frames) > 1:

@@ -20,7 +20,7 @@ from harness.core.errors import UsageError
 from harness.planning.experiment import Condition, Experiment
 from harness.planning.plan import ClipRequest
 from harness.sampling.failures import Failure
-from harness.scoring.clips import Clip
+from harness.scoring.clips import ClipFile
 from harness.scoring.measures import split_name
 from harness.store.clips import StoredClip
 from metrics.api.replicates import Replicates, pack_replicates, unpack_replicates
@@ -65,7 +65,7 @@ class ClipResult:
 
     request: ClipRequest
     stored: StoredClip
-    clip: Clip
+    clip: ClipFile
     silent: bool
     values: dict[str, Any]
 
@@ -323,7 +323,7 @@ def read_replicates(folder: Path) -> dict[str, dict[str, Replicates]]:
     return by_condition
 
 
-def understood_note(clips: Sequence[Clip]) -> tuple[str, ...]:
+def understood_note(clips: Sequence[ClipFile]) -> tuple[str, ...]:
     """How many texts were understood as fewer styles: what the model cannot tell apart, no score can.
 
     >>> from types import SimpleNamespace as Clip

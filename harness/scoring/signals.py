@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from harness.core.sound_files import shown
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip
+from harness.scoring.clips import ClipFile
 from metrics.io.audio import Audio, load
 from metrics.waves import signal, structure
 from metrics.waves.signal import Signal, measure_signal_file
@@ -20,19 +20,19 @@ T = TypeVar("T")
 MOST_NAMED = 3
 
 
-def signal_of(clip: Clip, cache: ContentCache) -> Signal:
+def signal_of(clip: ClipFile, cache: ContentCache) -> Signal:
     """The signal of a clip without its audio prompt. Raises `AudioError` for a file that cannot be read."""
     key = {"signal": signal.VERSION, **_key(clip)}
     return _kept(cache, key, Signal, lambda: measure_signal_file(clip.path, clip.prompt_seconds))
 
 
-def structure_of(clip: Clip, cache: ContentCache) -> Structure:
+def structure_of(clip: ClipFile, cache: ContentCache) -> Structure:
     """The same of its structure, for which the whole file is held in memory."""
     key = {"structure": structure.VERSION, **_key(clip)}
     return _kept(cache, key, Structure, lambda: measure_structure(*_continuation(clip)))
 
 
-def odd_files(clips: Sequence[Clip], signals: Sequence[Signal | None]) -> list[str]:
+def odd_files(clips: Sequence[ClipFile], signals: Sequence[Signal | None]) -> list[str]:
     """What is odd about clips and their files, a line for each kind, with the first files it is said of.
 
     Args:
@@ -52,11 +52,11 @@ def odd_files(clips: Sequence[Clip], signals: Sequence[Signal | None]) -> list[s
     return lines
 
 
-def _key(clip: Clip) -> dict[str, Any]:
+def _key(clip: ClipFile) -> dict[str, Any]:
     return {"audio": clip.sha256} | ({"prompt_seconds": clip.prompt_seconds} if clip.prompt_seconds else {})
 
 
-def _continuation(clip: Clip) -> tuple[Audio, int]:
+def _continuation(clip: ClipFile) -> tuple[Audio, int]:
     audio, rate = load(clip.path)
     return audio[round(clip.prompt_seconds * rate) :], rate
 

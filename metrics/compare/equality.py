@@ -22,7 +22,7 @@ from metrics.api.score import EmbeddingSet
 from metrics.errors import DegenerateInput, UsageError
 from metrics.sets.gaussians import Matrix, checked_rows
 from metrics.sets.kernel import median_distance
-from metrics.sets.mmd import Gaussian, unit_sums
+from metrics.sets.mmd import GaussianKernel, unit_sums
 from metrics.sets.sides import check_sides
 from metrics.stats.permutation import PERMUTATIONS, share_reaching
 
@@ -197,7 +197,7 @@ class KernelSums:
         order = np.argsort(units, kind="stable")
         rows, units = rows[order], units[order]
         bandwidth = median_distance(rows, units)
-        return cls(unit_sums(Gaussian(bandwidth), rows, units), np.bincount(units).astype(np.float64), bandwidth)
+        return cls(unit_sums(GaussianKernel(bandwidth), rows, units), np.bincount(units).astype(np.float64), bandwidth)
 
     def distances(self, sides: NDArray[np.bool_]) -> Matrix:
         """MMD² between the units that are True and the others, for each row of `sides` (B, S)."""

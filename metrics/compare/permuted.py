@@ -17,12 +17,11 @@ from metrics.api.catalogue import Metric
 from metrics.api.score import EmbeddingSet, Score
 from metrics.compare.permuted_neighbours import Neighbourhoods
 from metrics.sets.diversity import centred_means, diversity_of_rows, vendi_of_rows
-from metrics.sets.frechet import Space
+from metrics.sets.frechet import FrechetSpace
 from metrics.sets.gaussians import Gaussian, subset_distances
 from metrics.sets.kernel import median_distance
 from metrics.sets.manifold import NAMES as MANIFOLD
-from metrics.sets.mmd import Cubic, unit_sums
-from metrics.sets.mmd import Gaussian as GaussianKernel
+from metrics.sets.mmd import Cubic, GaussianKernel, unit_sums
 from metrics.stats.permutation import PERMUTATIONS, PermutationTest, swap_test
 
 Rows = NDArray[np.intp]
@@ -105,7 +104,7 @@ class Permuted:
         return self._whole(row, {})
 
     def _fad(self, components: int | None, reference: EmbeddingSet) -> Statistic:
-        space = Space(reference, components, self.first, self.second)
+        space = FrechetSpace(reference, components, self.first, self.second)
         x, side = space.project(self.both), Gaussian.of_rows(space.project(reference))
 
         def distance(rows: Rows) -> float:

@@ -37,7 +37,7 @@ MP3_SUFFIXES = (".mp3", ".mp2", ".mpga", ".mpa")
 
 
 @dataclass(frozen=True)
-class Part:
+class ContainerPart:
     """A part of a file that is decoded by itself; the sound of the file is that of its parts, one after another.
 
     Attributes:
@@ -59,7 +59,7 @@ class Part:
 class Container:
     """What a file holds. `chatty`: its decoder writes to standard error."""
 
-    parts: tuple[Part, ...] = (Part(),)
+    parts: tuple[ContainerPart, ...] = (ContainerPart(),)
     warnings: tuple[str, ...] = ()
     chatty: bool = False
 
@@ -125,7 +125,7 @@ class FileBytes:
 
 def _mpeg(content: Bytes) -> Container:
     if is_free_format(content):
-        return Container((Part(((0, len(content)),), sequential=True),), chatty=True)
+        return Container((ContainerPart(((0, len(content)),), sequential=True),), chatty=True)
     parts, warnings = [], []
     found = stretches(content)
     for stretch in found:
@@ -137,7 +137,7 @@ def _mpeg(content: Bytes) -> Container:
             pieces = _replaced(pieces, stretch.header, struct.pack(">I", there))
         elif announced is not None and there < announced - 1:
             warnings.append(_cut_off(announced * length, there * length))
-        parts.append(Part(tuple(pieces), sequential=announced is None))
+        parts.append(ContainerPart(tuple(pieces), sequential=announced is None))
     if len(found) > 1:
         warnings.append(f"{len(found)} MP3 streams are joined in it: all are read")
     stray = len(content) - sum(end - start for stretch in found for start, end in stretch.ranges)
@@ -203,7 +203,7 @@ def _ogg(content: Bytes) -> Container:
         warnings.append(f"{len(links)} Ogg streams are joined in it: all are read")
         ends = [*(link.start for link in links[1:]), position]
         return Container(
-            tuple(Part(((link.start, end),)) for link, end in zip(links, ends, strict=True)), tuple(warnings)
+            tuple(ContainerPart(((link.start, end),)) for link, end in zip(links, ends, strict=True)), tuple(warnings)
         )
     return Container(warnings=tuple(warnings))
 
@@ -225,7 +225,7 @@ def _flac(content: Bytes) -> Container:
         hidden = (packed >> 36 << 36).to_bytes(8, "big")
         seconds = total / rate if total and rate else None
         pieces = ((start, start + 18), hidden, (start + 26, end))
-        parts.append(Part(pieces, seconds, md5 if any(md5) else None, bits))
+        parts.append(ContainerPart(pieces, seconds, md5 if any(md5) else None, bits))
     warnings = (f"{len(parts)} FLAC streams are joined in it: all are read",) if len(parts) > 1 else ()
     return Container(tuple(parts), warnings)
 
@@ -240,7 +240,7 @@ def _all_of(content: Bytes, marks: Sequence[bytes]) -> Iterator[int]:
 
 def _wav(content: Bytes) -> Container:
     """Parts that were joined, each with the length that its data really have."""
-    parts: list[Part] = []
+    parts: list[ContainerPart] = []
     warnings: list[str] = []
     position = 0
     while content[position : position + 4] == b"RIFF" and content[position + 8 : position + 12] == b"WAVE":
@@ -250,11 +250,11 @@ def _wav(content: Bytes) -> Container:
     if len(parts) > 1:
         warnings.append(f"{len(parts)} WAV files are joined in it: all are read")
     elif len(parts[0].pieces) == 1:
-        parts = [Part()]  # as it is
+        parts = [ContainerPart()]  # as it is
     return Container(tuple(parts), tuple(warnings))
 
 
-def _one_wav(content: Bytes, start: int) -> tuple[int, Part, list[str]]:
+def _one_wav(content: Bytes, start: int) -> tuple[int, ContainerPart, list[str]]:
     """Where the next would begin, the part, and what is odd about it."""
     end, position = len(content), start + 12
     bytes_a_second = 0
@@ -267,15 +267,15 @@ def _one_wav(content: Bytes, start: int) -> tuple[int, Part, list[str]]:
             there, following = end - body, body + size + size % 2
             to_the_end = ((start, position + 4), struct.pack("<I", min(there, UNKNOWN - 1)), (body, end))
             if (size == 0 and there) or (size >= UNKNOWN and size > there):
-                return end, Part(to_the_end), []
+                return end, ContainerPart(to_the_end), []
             if size > there:
-                return end, Part(((start, end),)), [_cut_off(*_seconds(bytes_a_second, size, there))]
+                return end, ContainerPart(((start, end),)), [_cut_off(*_seconds(bytes_a_second, size, there))]
             if _is_sound_behind(content, following):
-                return end, Part(to_the_end), [_longer(*_seconds(bytes_a_second, size, there))]
+                return end, ContainerPart(to_the_end), [_longer(*_seconds(bytes_a_second, size, there))]
             following = _end_of_chunks(content, following)
-            return following, Part(((start, following),)), []
+            return following, ContainerPart(((start, following),)), []
         position = body + size + size % 2
-    return end, Part(((start, end),)), []
+    return end, ContainerPart(((start, end),)), []
 
 
 def _seconds(bytes_a_second: int, *sizes: int) -> list[float]:
@@ -315,7 +315,7 @@ def _aiff(content: Bytes) -> Container:
             frames = struct.unpack(">I", body[2:6])[0]
             exponent, mantissa = struct.unpack(">HQ", body[8:18])  # 80-bit extended
             rate = mantissa * 2.0 ** ((exponent & 0x7FFF) - 16383 - 63)
-            return Container((Part(seconds=frames / rate if rate > 0 else None),))
+            return Container((ContainerPart(seconds=frames / rate if rate > 0 else None),))
         position += 8 + size + size % 2
     return Container()
 

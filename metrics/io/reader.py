@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.errors import AudioError
-from metrics.io.containers import Container, Part, Stitched, cut_off, look_into
+from metrics.io.containers import Container, ContainerPart, Stitched, cut_off, look_into
 
 if TYPE_CHECKING:
     import soundfile
@@ -122,7 +122,7 @@ class SoundReader:
                     )
                 yield from self._decoded(decoder, part, skipped if number == 0 else 0)
 
-    def _decoded(self, decoder: soundfile.SoundFile, part: Part, skipped: int) -> Iterator[Samples]:
+    def _decoded(self, decoder: soundfile.SoundFile, part: ContainerPart, skipped: int) -> Iterator[Samples]:
         """The blocks of a part; at its end, what it announced is held against what was found."""
         at_once = max(1024, 2 * BLOCK // max(2, self.channels))
         found, checksum = skipped, None if part.md5 is None else hashlib.md5(usedforsecurity=False)

@@ -97,7 +97,7 @@ def fad(
     """
     if compat is not None:
         return _as_another(compat, evaluated, reference, components, estimand)
-    space = Space(reference, components, evaluated)
+    space = FrechetSpace(reference, components, evaluated)
     plain = frechet_distance(space.project(evaluated), space.project(reference))
     without = space.without_units(evaluated, assign_folds(evaluated))
     without_reference: list[Matrix] = []
@@ -165,7 +165,7 @@ def growing_error_interval(plain: ArrayLike, value: ArrayLike, half: ArrayLike) 
     return middle - reach, middle + reach
 
 
-class Space:
+class FrechetSpace:
     """Where distances to one reference are measured, its spectrum there, and how many units there are for it."""
 
     def __init__(self, reference: EmbeddingSet, components: int | None, *evaluated: EmbeddingSet) -> None:

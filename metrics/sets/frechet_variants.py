@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from metrics.api.score import EmbeddingSet, Estimand, Score
 from metrics.errors import DegenerateInput
-from metrics.sets.frechet import UNIT, Space
+from metrics.sets.frechet import UNIT, FrechetSpace
 from metrics.sets.gaussians import Gaussian, Matrix, frechet_distance, subset_distances
 from metrics.stats.folds import assign_folds, check_units
 from metrics.stats.scoring import LeftOut
@@ -52,7 +52,7 @@ def fad_infinity(
     """
     check_units(evaluated)
     check_units(reference)
-    space = Space(reference, components, evaluated)
+    space = FrechetSpace(reference, components, evaluated)
     x, y = space.project(evaluated), space.project(reference)
     plain = frechet_distance(x, y)
     side = Gaussian.of_rows(y)
@@ -109,7 +109,7 @@ def fad_per_song(evaluated: EmbeddingSet, reference: EmbeddingSet, components: i
     distances: dict[Any, float] = {}
     if not (np.unique(evaluated.units, return_counts=True)[1] > 1).any():
         raise DegenerateInput("no clip has two frames: a distance takes a spread. Embed with a shorter hop.")
-    space = Space(reference, components, evaluated)
+    space = FrechetSpace(reference, components, evaluated)
     x, side = space.project(evaluated), Gaussian.of_rows(space.project(reference))
     for unit in np.unique(evaluated.units):
         frames = x[evaluated.units == unit]

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from metrics.api.score import EmbeddingSet, Estimand, Score
 from metrics.errors import DegenerateInput, UsageError
 from metrics.near.pairwise import centre
-from metrics.sets.mmd import Cubic, Gaussian, Kernel, Side, mmd
+from metrics.sets.mmd import Cubic, GaussianKernel, Kernel, Side, mmd
 from metrics.sets.sides import check_sides, checked_rows, unit_codes
 from metrics.stats.folds import assign_folds
 from metrics.stats.scoring import Kind
@@ -50,7 +50,7 @@ def kad_of_rows(
     """
     left, right = _sides(x, x_units, y, y_units)
     sigma = median_distance(right.rows, right.codes) if bandwidth is None else bandwidth
-    return mmd(Gaussian(sigma), left, right).plain
+    return mmd(GaussianKernel(sigma), left, right).plain
 
 
 def kid_of_rows(
@@ -154,7 +154,7 @@ def _score(
     kernel: Kernel = Cubic()
     if name == "kad":
         about["bandwidth"] = median_distance(reference.frames, reference.units) if bandwidth is None else bandwidth
-        kernel = Gaussian(about["bandwidth"])
+        kernel = GaussianKernel(about["bandwidth"])
     music = Side.of_set(reference, assign_folds(reference) if estimand == "population" else [])
     found = mmd(kernel, Side.of_set(evaluated, assign_folds(evaluated)), music)
     kind = Kind(name, UNITS[name], "lower", estimand, "unbiased, pairs of one clip left out")

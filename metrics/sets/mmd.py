@@ -29,7 +29,7 @@ class Kernel(Protocol):
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class GaussianKernel:
     """exp(−d²/2σ²), in float32: its values lie between 0 and 1."""
 
     bandwidth: float

@@ -27,7 +27,7 @@ from metrics.sets.diversity import centred_means, diversity_of_rows, effective_n
 from metrics.sets.kernel import median_distance
 from metrics.sets.manifold import NAMES, NEIGHBOURS, _measure, _Side
 from metrics.sets.mauve import mad
-from metrics.sets.mmd import Cubic, Gaussian, mmd
+from metrics.sets.mmd import Cubic, GaussianKernel, mmd
 from metrics.sets.mmd import Side as KernelSide
 from metrics.sets.similarity import centroid_similarities
 from metrics.stats.folds import assign_folds
@@ -140,7 +140,7 @@ def replicates(law: Law, data: EmbeddingSet, reference: EmbeddingSet, centre: Em
     bandwidth = median_distance(reference.frames, reference.units)
     return {
         **_measure(_Side.of_set(reference), _Side.of_set(data), NEIGHBOURS, NAMES),
-        "kad": mmd(Gaussian(bandwidth), ours, music),
+        "kad": mmd(GaussianKernel(bandwidth), ours, music),
         "kid": mmd(Cubic(), ours, music),
         **_of_cosines(centred_means(data, centre)),
         "style_similarity": _of_means(list(centroid_similarities(*styled(law, data, centre)).values()), data),

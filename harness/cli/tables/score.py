@@ -9,12 +9,12 @@ from rich.console import Console
 
 from harness.cli.tables.scores import by_condition, by_metric, ordered, print_differences, print_reasons, say
 from harness.core.sound_files import shown
-from harness.running.folder import Report
+from harness.running.folder import ScoreReport
 from harness.scoring.score import ConditionScores
 from harness.scoring.signals import odd_files
 
 
-def print_report(report: Report, console: Console | None = None) -> None:
+def print_report(report: ScoreReport, console: Console | None = None) -> None:
     """Print to standard output, as wide as the table wants to be where there is no terminal."""
     console = console or Console()
     names = ordered(report.conditions, report.primary)
@@ -55,7 +55,7 @@ def counted(one: ConditionScores) -> str:
     return f"{files} files" + (f", of which {unread} could not be read" if unread else "")
 
 
-def _paired(report: Report) -> str:
+def _paired(report: ScoreReport) -> str:
     paired = all(one.clips.paired for one in report.conditions)
     return "clips in pairs" if paired else "independent sets"
 

@@ -9,8 +9,8 @@ sound.py    MIDI, the soundfont, audio
 compose.py  a corpus on disk
 """
 
-from harness.corpora.composed.build import Wanted, compose, read_truth
+from harness.corpora.composed.build import ComposeRequest, compose, read_truth
 from harness.corpora.composed.piece import Piece, compose_piece
 from harness.corpora.composed.styles import STYLES
 
-__all__ = ["STYLES", "Piece", "Wanted", "compose", "compose_piece", "read_truth"]
+__all__ = ["STYLES", "ComposeRequest", "Piece", "compose", "compose_piece", "read_truth"]

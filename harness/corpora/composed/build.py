@@ -41,7 +41,7 @@ HELD_OUT = 8
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ComposeRequest:
     """What to compose: `hours` in all, shared evenly by `styles`; `seed` is that of the first piece."""
 
     name: str
@@ -60,7 +60,7 @@ class Composed:
     hours: float
 
 
-def compose(wanted: Wanted, packages: Path | None = None, progress: Progress | None = None) -> Composed:
+def compose(wanted: ComposeRequest, packages: Path | None = None, progress: Progress | None = None) -> Composed:
     """Bring a composed corpus to disk.
 
     Args:
@@ -92,7 +92,7 @@ def compose(wanted: Wanted, packages: Path | None = None, progress: Progress | N
     return Composed(folder, len(rows), added, sum(track.seconds for track in rows) / 3600)
 
 
-def _check(wanted: Wanted) -> None:
+def _check(wanted: ComposeRequest) -> None:
     unknown = [style for style in wanted.styles if style not in STYLES]
     if unknown or not wanted.styles:
         raise UsageError(f"styles to compose were {list(wanted.styles)}: of {', '.join(STYLES)} were expected.")
@@ -105,7 +105,7 @@ def _check(wanted: Wanted) -> None:
         )
 
 
-def _plan(wanted: Wanted) -> Iterator[Piece]:
+def _plan(wanted: ComposeRequest) -> Iterator[Piece]:
     """Pieces of each style until it has its share: one that is shorter by number is a part of one that is longer."""
     share = wanted.hours * 3600 / len(wanted.styles)
     for style in wanted.styles:
@@ -171,7 +171,7 @@ def read_truth(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def datasheet(wanted: Wanted, tracks: Sequence[Track]) -> str:
+def datasheet(wanted: ComposeRequest, tracks: Sequence[Track]) -> str:
     """What the corpus is, how it was made, and under which terms, as Markdown."""
     lines = [
         f"# {wanted.name}",

@@ -10,7 +10,7 @@ from math import pi, sin
 import numpy as np
 
 from harness.corpora.composed.melody import Line, Motif, melody, new_motif
-from harness.corpora.composed.styles import STYLES, Part, Style
+from harness.corpora.composed.styles import STYLES, InstrumentPart, Style
 from harness.corpora.composed.theory import BRIDGE, CLOSED, OPEN, Chord, Key, section
 from harness.corpora.composed.voices import Voicings, lead
 
@@ -61,7 +61,7 @@ class Piece:
     style: Style
     key: Key
     quarters: float
-    parts: tuple[tuple[Part, tuple[Sound, ...]], ...]
+    parts: tuple[tuple[InstrumentPart, tuple[Sound, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _section(style: Style, key: Key, letter: str, streams: tuple[np.random.Gener
 
 
 def _play(
-    style: Style, key: Key, part: Part, form: str, sections: dict[str, Section], rng: np.random.Generator
+    style: Style, key: Key, part: InstrumentPart, form: str, sections: dict[str, Section], rng: np.random.Generator
 ) -> tuple[Sound, ...]:
     """All notes of a part, in order, none of them sounding when its pitch is struck again."""
     length, total = SECTION_BARS * style.bar, SECTION_BARS * style.bar * len(form)
@@ -157,7 +157,7 @@ def _arch(style: Style, start: float) -> int:
     return round(8 * sin(pi * (start % phrase) / phrase)) + 5 * (start % style.bar == 0)
 
 
-def _drummed(part: Part, style: Style, ends: bool) -> list[tuple[float, float, int, int]]:
+def _drummed(part: InstrumentPart, style: Style, ends: bool) -> list[tuple[float, float, int, int]]:
     """The beat in every bar; the last bar of a piece has its first stroke only."""
     return [
         (bar * style.bar + start, 0.25, drum, velocity)
@@ -167,7 +167,9 @@ def _drummed(part: Part, style: Style, ends: bool) -> list[tuple[float, float, i
     ]
 
 
-def _patterned(part: Part, style: Style, key: Key, found: Section, ends: bool) -> list[tuple[float, float, int, int]]:
+def _patterned(
+    part: InstrumentPart, style: Style, key: Key, found: Section, ends: bool
+) -> list[tuple[float, float, int, int]]:
     """The pattern on each chord's voicing; the last chord of a piece is struck and held."""
     a_chord = SECTION_BARS * style.bar / len(found.chords)
     notes = []

@@ -13,7 +13,7 @@ Beats = tuple[tuple[float, int, int], ...]
 
 
 @dataclass(frozen=True)
-class Part:
+class InstrumentPart:
     """One instrument: General MIDI `program` (from 0), and what it plays: a `pattern` of the voices, the melody where
     there is none, or `drums` as (start, General MIDI drum, velocity)."""
 
@@ -34,7 +34,7 @@ class Style:
     modes: tuple[str, ...]
     tempo: tuple[int, int]
     metre: tuple[int, int]
-    parts: tuple[Part, ...]
+    parts: tuple[InstrumentPart, ...]
     forms: tuple[str, ...]
     cells: tuple[tuple[float, ...], ...] = ()  # rhythms of a bar that a motif may have
     melody: tuple[int, int] = (60, 84)  # MIDI range
@@ -74,64 +74,65 @@ STYLES: dict[str, Style] = {
     for style in (
         Style(
             "chorale", ("major", "minor"), (66, 84), (4, 4),
-            tuple(Part("choir aahs", 52, 84 - 4 * (v in (1, 2)), ((0, 2, (v,)),), passing=True) for v in range(4)),
-            ("AABA", "ABA"), chords_a_phrase=8,
+            tuple(InstrumentPart("choir aahs", 52, 84 - 4 * (v in (1, 2)), ((0, 2, (v,)),), passing=True) for v in
+            range(4)), ("AABA", "ABA"), chords_a_phrase=8,
         ),
         Style(
             "waltz", ("major", "minor"), (138, 174), (3, 4),
             (
-                Part("accordion", 21, 92),
-                Part("acoustic grand piano", 0, 66, ((1, 0.7, (1, 2, 3)), (2, 0.7, (1, 2, 3)))),
-                Part("acoustic bass", 32, 92, ((0, 1.5, (0,)),)),
+                InstrumentPart("accordion", 21, 92),
+                InstrumentPart("acoustic grand piano", 0, 66, ((1, 0.7, (1, 2, 3)), (2, 0.7, (1, 2, 3)))),
+                InstrumentPart("acoustic bass", 32, 92, ((0, 1.5, (0,)),)),
             ),
             ("AABBACA", "AABACA"), THREE, (67, 86),
         ),
         Style(
             "lullaby", ("major",), (48, 60), (6, 8),
-            (Part("music box", 10, 96), Part("music box", 10, 64, _spread("012321", 0.5, 0.5), shift=12)),
-            ("AABA", "ABA"), SIX, (76, 96),
+            (InstrumentPart("music box", 10, 96), InstrumentPart("music box", 10, 64, _spread("012321", 0.5, 0.5),
+            shift=12)), ("AABA", "ABA"), SIX, (76, 96),
         ),
         Style(
             "ballad", ("major", "minor"), (68, 88), (4, 4),
             (
-                Part("flute", 73, 88),
-                Part("acoustic guitar (steel)", 25, 80, ((0, 4, (0,)), *_spread("1232321", 0.5, 1, start=0.5))),
+                InstrumentPart("flute", 73, 88),
+                InstrumentPart("acoustic guitar (steel)", 25, 80, ((0, 4, (0,)), *_spread("1232321", 0.5, 1,
+                start=0.5))),
             ),
             ("ABA", "AABA"), FOUR, (67, 86),
         ),
         Style(
             "ostinato", ("dorian", "minor"), (108, 132), (4, 4),
             (
-                Part("marimba", 12, 92, _spread("32312321", 0.5, 0.5)),
-                Part("acoustic grand piano", 0, 70, _spread("1213121312131213", 0.25, 0.25), shift=12),
-                Part("vibraphone", 11, 60, ((0, 4, (0, 2)),)),
+                InstrumentPart("marimba", 12, 92, _spread("32312321", 0.5, 0.5)),
+                InstrumentPart("acoustic grand piano", 0, 70, _spread("1213121312131213", 0.25, 0.25), shift=12),
+                InstrumentPart("vibraphone", 11, 60, ((0, 4, (0, 2)),)),
             ),
             ("AABBAA", "ABABA"),
         ),
         Style(
             "plucked", ("pentatonic",), (72, 96), (4, 4),
             (
-                Part("koto", 107, 96),
-                Part("koto", 107, 72, ((0, 2, (0,)), (1, 1, (2,)), (2.5, 1, (1,)), (3, 1, (2,)))),
+                InstrumentPart("koto", 107, 96),
+                InstrumentPart("koto", 107, 72, ((0, 2, (0,)), (1, 1, (2,)), (2.5, 1, (1,)), (3, 1, (2,)))),
             ),
             ("ABA", "AABA"), QUICK, (62, 84),
         ),
         Style(
             "organ", ("minor", "major"), (60, 76), (4, 4),
             (
-                Part("church organ", 19, 84),
-                Part("church organ", 19, 66, _spread("1232123212321232", 0.25, 0.25)),
-                Part("church organ", 19, 84, ((0, 4, (0,)),), shift=-12),
+                InstrumentPart("church organ", 19, 84),
+                InstrumentPart("church organ", 19, 66, _spread("1232123212321232", 0.25, 0.25)),
+                InstrumentPart("church organ", 19, 84, ((0, 4, (0,)),), shift=-12),
             ),
             ("ABA", "AABA"), FOUR, (67, 84),
         ),
         Style(
             "pulse", ("minor", "dorian"), (118, 132), (4, 4),
             (
-                Part("lead (square)", 80, 70),
-                Part("lead (sawtooth)", 81, 62, _spread("1231231212312312", 0.25, 0.2)),
-                Part("synth bass", 38, 92, _spread("00000000", 0.5, 0.4)),
-                Part("drums", 0, 0, drums=BACKBEAT),
+                InstrumentPart("lead (square)", 80, 70),
+                InstrumentPart("lead (sawtooth)", 81, 62, _spread("1231231212312312", 0.25, 0.2)),
+                InstrumentPart("synth bass", 38, 92, _spread("00000000", 0.5, 0.4)),
+                InstrumentPart("drums", 0, 0, drums=BACKBEAT),
             ),
             ("AABBABA", "ABABAA"), QUICK, (64, 84),
         ),

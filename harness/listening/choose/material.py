@@ -24,7 +24,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True)
-class Material:
+class StudyMaterial:
     """What a study is made of.
 
     Attributes:
@@ -48,7 +48,7 @@ class Material:
 
 def gather(
     source: StudySource, kind: StudyKind, settings: StudySettings, pool: ProcessPool, progress: Progress
-) -> Material:
+) -> StudyMaterial:
     """Choose the items and inspect their files.
 
     Args:
@@ -87,7 +87,7 @@ def gather(
             if (silent := _silent(facts[clips[key][name].path], start, processing.seconds))
         }
     )
-    return Material(source, chosen, study_conditions(kind, found.conditions), clips, offsets, facts, processing)
+    return StudyMaterial(source, chosen, study_conditions(kind, found.conditions), clips, offsets, facts, processing)
 
 
 def _without_reference(source: StudySource, settings: StudySettings) -> tuple[Selection, Mapping | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.provenance import packages, source
-from harness.listening.choose.material import Material
+from harness.listening.choose.material import StudyMaterial
 from harness.listening.design.designs import Design
 from harness.listening.make.anchors import STOP_DB
 from harness.listening.make.assignment import MOST_BEEPS
@@ -46,7 +46,7 @@ class ProtocolInput:
 
     settings: StudySettings
     stimuli: StimulusSet
-    material: Material
+    material: StudyMaterial
     design: Design
     exported: ExportedFiles
     key: Sequence[KeyRow]

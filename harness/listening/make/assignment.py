@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from harness.listening.choose.conditions import REFERENCE, StudyCondition
-from harness.listening.choose.material import Material
+from harness.listening.choose.material import StudyMaterial
 from harness.listening.choose.selection import Item
 from harness.listening.choose.sources import SourceClip
 from harness.listening.design.designs import Design
@@ -61,7 +61,7 @@ class Assignment:
 
 
 def assign(
-    design: Design, kind: StudyKind, material: Material, blinder: Blinder, seed: int, tasks: Sequence[Task] = ()
+    design: Design, kind: StudyKind, material: StudyMaterial, blinder: Blinder, seed: int, tasks: Sequence[Task] = ()
 ) -> Assignment:
     """Give every trial of the design its stimuli. Nothing is written.
 
@@ -88,7 +88,12 @@ def assign(
 
 class _Assigner:
     def __init__(
-        self, kind: StudyKind, material: Material, blinder: Blinder, rng: np.random.Generator, tasks: Sequence[Task]
+        self,
+        kind: StudyKind,
+        material: StudyMaterial,
+        blinder: Blinder,
+        rng: np.random.Generator,
+        tasks: Sequence[Task],
     ) -> None:
         self.kind, self.material, self.blinder, self.tasks = kind, material, blinder, tasks
         items = material.selection.items

@@ -15,7 +15,7 @@ from typing import Any
 from harness.core.identity import digest, readable_json
 from harness.core.process_pool import ProcessPool
 from harness.core.progress import Progress
-from harness.listening.choose.material import Material
+from harness.listening.choose.material import StudyMaterial
 from harness.listening.make.assignment import AssignedStimulus, Assignment
 from harness.listening.make.blinding import PRIVATE, Blinder, KeyRow, write_private
 from harness.listening.make.processing import StimulusRecord, StimulusSpec, make_item
@@ -41,7 +41,12 @@ class ItemJob:
 
 
 def make_stimuli(
-    assignment: Assignment, material: Material, blinder: Blinder, folder: Path, pool: ProcessPool, progress: Progress
+    assignment: Assignment,
+    material: StudyMaterial,
+    blinder: Blinder,
+    folder: Path,
+    pool: ProcessPool,
+    progress: Progress,
 ) -> tuple[dict[str, StimulusRecord], int]:
     """Write the stimuli that are missing.
 
@@ -81,7 +86,9 @@ def make_stimuli(
     return results, new
 
 
-def key_of(assignment: Assignment, records: Mapping[str, StimulusRecord], material: Material) -> tuple[KeyRow, ...]:
+def key_of(
+    assignment: Assignment, records: Mapping[str, StimulusRecord], material: StudyMaterial
+) -> tuple[KeyRow, ...]:
     """The private key: what each stimulus is, and what was done to it.
 
     Args:
@@ -114,7 +121,7 @@ def _record_path(folder: Path, job: ItemJob) -> Path:
     return folder / PRIVATE / "made" / f"{job.id}.json"
 
 
-def _request(job: ItemJob, material: Material) -> str:
+def _request(job: ItemJob, material: StudyMaterial) -> str:
     """A hash of everything that decides the bytes of the job's files. Sources count by content."""
     specs = [{**asdict(one), "path": material.facts[one.path].sha256 if one.path else None} for one in job.specs]
     return digest({"studio_version": STUDIO_VERSION, "parts": specs, "processing": asdict(job.processing)})
@@ -133,7 +140,9 @@ def _recorded(folder: Path, job: ItemJob, request: str) -> list[StimulusRecord] 
     return made if same else None
 
 
-def _key_row(stimulus: AssignedStimulus, record: StimulusRecord, trials: tuple[str, ...], material: Material) -> KeyRow:
+def _key_row(
+    stimulus: AssignedStimulus, record: StimulusRecord, trials: tuple[str, ...], material: StudyMaterial
+) -> KeyRow:
     clip = stimulus.clip
     return KeyRow(
         blind_id=record.id,

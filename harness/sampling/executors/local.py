@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness.sampling.worker import Batch, Report, Result, Worker
+from harness.sampling.worker import Batch, Result, Worker, WorkerReport
 
 
 class Local:
@@ -27,7 +27,7 @@ class Local:
     def __exit__(self, *reason: object) -> None:
         pass
 
-    def run(self, batches: Iterable[Batch], report: Report) -> Iterator[Result]:
+    def run(self, batches: Iterable[Batch], report: WorkerReport) -> Iterator[Result]:
         for batch in batches:
             with _alarm(self.timeout) as rearm:
 

@@ -21,7 +21,7 @@ from typing import Any
 from harness.core.foreign import Stopped
 from harness.core.process_pool import begin_worker
 from harness.sampling.failures import failures_of
-from harness.sampling.worker import Batch, Report, Result, Worker
+from harness.sampling.worker import Batch, Result, Worker, WorkerReport
 
 GRACE_SECONDS = 10.0
 """What a worker has to store its sampled batch after a request to end."""
@@ -51,7 +51,7 @@ class Processes:
             process.end()
         self.seats = [None] * len(self.seats)
 
-    def run(self, batches: Iterable[Batch], report: Report) -> Iterator[Result]:
+    def run(self, batches: Iterable[Batch], report: WorkerReport) -> Iterator[Result]:
         queue = iter(batches)
         upcoming = next(queue, None)
         while True:
@@ -103,7 +103,7 @@ class _Process:
         with suppress(OSError):  # it has died: `heard` will find out
             self.connection.send(batch)
 
-    def heard(self, report: Report, timeout: float | None) -> Result | None:
+    def heard(self, report: WorkerReport, timeout: float | None) -> Result | None:
         """The result of its batch, if it has one now; a dead or silent worker's batch has failed."""
         batch = self.batch
         assert batch is not None

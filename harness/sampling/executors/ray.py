@@ -27,7 +27,7 @@ from harness.core.host import host_facts
 from harness.models.base import Conditioning
 from harness.prompts.prompt import Prompt
 from harness.sampling.failures import failures_of
-from harness.sampling.worker import Batch, Made, Report, Result, Worker, keep, uninterrupted
+from harness.sampling.worker import Batch, Made, Result, Worker, WorkerReport, keep, uninterrupted
 from harness.store.clips import Store, refusal
 from metrics.io.files import temporary_mark
 
@@ -100,7 +100,7 @@ class Ray:
             self.mark.rmdir()
             self.store.sweep()  # actors are killed where they stand
 
-    def run(self, batches: Iterable[Batch], report: Report) -> Iterator[Result]:
+    def run(self, batches: Iterable[Batch], report: WorkerReport) -> Iterator[Result]:
         queue, upcoming = iter(batches), deque[Batch]()
         while True:
             places = self._places()
@@ -193,7 +193,7 @@ class Ray:
                 result = Result(batch, failures=failures_of(seat.mine.requests, error))
         return replace(result, batch=batch, busy=seat.busy)
 
-    def _listen(self, report: Report) -> None:
+    def _listen(self, report: WorkerReport) -> None:
         """Pass on how far the actors are."""
         if time.monotonic() - self.listened < LISTEN_SECONDS:
             return

@@ -14,7 +14,7 @@ import soundfile
 
 from harness.core.errors import CorpusError
 from harness.core.progress import Quiet, Stage
-from harness.corpora.build import Options, build
+from harness.corpora.build import BuildOptions, build
 from harness.corpora.corpus import corpus_folder
 from harness.corpora.manifest import read_tracks
 
@@ -69,7 +69,7 @@ class StopAfter(Quiet):
 
 def test_an_interrupted_build_goes_on_where_it_stopped(units: Songs) -> None:
     with pytest.raises(KeyboardInterrupt):
-        build(units.manifest, Options(jobs=1), StopAfter(1))
+        build(units.manifest, BuildOptions(jobs=1), StopAfter(1))
     folder = corpus_folder("sines")
     assert not (folder / "manifest.csv").exists()
     done = stamps(folder)
@@ -116,7 +116,7 @@ def test_a_new_package_version_builds_when_its_files_are_the_same(world: World, 
     world.publish("songs", "2-1", units.files)
     with pytest.raises(CorpusError, match="version 1-1 was expected, the registry has 2-1"):
         build(units.manifest)
-    assert build(units.manifest, Options(allow_version=True)).converted == 3
+    assert build(units.manifest, BuildOptions(allow_version=True)).converted == 3
 
 
 def test_a_changed_split_rewrites_the_rows_only(units: Songs) -> None:
@@ -136,7 +136,7 @@ def test_a_missing_or_damaged_track_is_built_again(units: Songs) -> None:
     assert build(units.manifest).converted == 1
     (folder / "songs/one.flac").write_bytes(b"damaged")
     assert build(units.manifest).converted == 0
-    assert build(units.manifest, Options(verify=True)).converted == 1
+    assert build(units.manifest, BuildOptions(verify=True)).converted == 1
     assert (folder / "songs/one.flac").read_bytes() == whole
 
 

@@ -15,7 +15,7 @@ from harness.corpora.corpus import ROWS, corpus_folder
 from harness.corpora.manifest import SHIPPABLE, load_manifest, write_tracks
 from harness.prompts import sets as prompt_sets
 from harness.prompts.prompt import choose_labels, read_cards
-from harness.prompts.sets import Excerpt, PromptSet, load_prompt_set, prompt_set_names
+from harness.prompts.sets import PromptExcerpt, PromptSet, load_prompt_set, prompt_set_names
 from metrics.io.audio import load, save
 
 BILINGUAL = ("emotion", "experiment_design", "ideation", "styles", "writing")
@@ -73,7 +73,7 @@ def test_music_to_go_on_from_is_free_and_was_not_trained_on():
     rows = load_prompt_set("continuation").rows
     assert len(rows) == 15
     for row in rows:
-        assert isinstance(row.audio, Excerpt)
+        assert isinstance(row.audio, PromptExcerpt)
         track = tracks[row.audio.file]
         assert (track.split, track.style) == ("test", row.words["style"])
         assert track.licence in SHIPPABLE

@@ -9,17 +9,17 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.running import doctor
-from harness.running.doctor import Finding, examine
+from harness.running.doctor import MachineFinding, examine
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """The model's weights and the arithmetic are read once by hand, not in every test."""
-    monkeypatch.setattr(doctor, "_weights", lambda: iter([Finding("jukebox:mini", "ok", "loads")]))
-    monkeypatch.setattr(doctor, "_speed", lambda: iter([Finding("speed", "ok", "fast")]))
+    monkeypatch.setattr(doctor, "_weights", lambda: iter([MachineFinding("jukebox:mini", "ok", "loads")]))
+    monkeypatch.setattr(doctor, "_speed", lambda: iter([MachineFinding("speed", "ok", "fast")]))
 
 
-def by_subject(results: Path) -> dict[str, Finding]:
+def by_subject(results: Path) -> dict[str, MachineFinding]:
     return {finding.subject: finding for finding in examine(results)}
 
 
@@ -65,7 +65,7 @@ def test_a_check_that_fails_itself_is_a_finding_and_stops_no_other(tmp_path, mon
 
 @pytest.mark.parametrize(("verdict", "code"), [("ok", 0), ("note", 0), ("wrong", 1)])
 def test_the_exit_code_tells_whether_something_is_wrong(verdict, code, monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "examine", lambda results: [Finding("disk", verdict, "found", "do this")])
+    monkeypatch.setattr(doctor, "examine", lambda results: [MachineFinding("disk", verdict, "found", "do this")])
     plain = CliRunner().invoke(app, ["doctor", "--results", str(tmp_path)])
     listed = CliRunner().invoke(app, ["doctor", "--json", "--results", str(tmp_path)])
     assert plain.exit_code == listed.exit_code == code

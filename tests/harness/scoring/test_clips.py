@@ -10,12 +10,12 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.core.progress import Quiet
-from harness.models.base import Clip as ModelClip
+from harness.models.base import ClipFile as ModelClip
 from harness.planning.experiment import Condition
 from harness.planning.plan import ClipRequest
 from harness.prompts.prompt import Prompt
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip, ClipSet, clip_set, prompt_labels, shared_content
+from harness.scoring.clips import ClipFile, ClipSet, clip_set, prompt_labels, shared_content
 from harness.scoring.folders import distinguishing, folder_sets
 from harness.scoring.frames import Recipe, embed_clips
 from harness.scoring.manifests import manifest_sets
@@ -96,7 +96,7 @@ def test_prompts_of_one_label_are_told_apart():
 
 
 def test_a_stratum_is_the_style_or_else_the_prompt():
-    clips = (Clip("a", Path("a"), "", prompt="p", style="jazz"), Clip("b", Path("b"), "", prompt="p"))
+    clips = (ClipFile("a", Path("a"), "", prompt="p", style="jazz"), ClipFile("b", Path("b"), "", prompt="p"))
     assert ClipSet("x", clips).strata() == ["jazz", "p"]
 
 

@@ -9,7 +9,7 @@ import soundfile
 
 from harness.core.errors import DegenerateInput, UsageError
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip, ClipSet
+from harness.scoring.clips import ClipFile, ClipSet
 from harness.scoring.differences import Family, compare, difference
 from harness.scoring.measures import Measures
 from harness.scoring.score import score
@@ -41,7 +41,7 @@ def measured(folder):
         for n in units:
             file = folder / f"{name}-{n}.wav"
             soundfile.write(file, tone(n, noise=noise), RATE)
-            clips.append(Clip(str(n), file, file_sha256(file)))
+            clips.append(ClipFile(str(n), file, file_sha256(file)))
         return score(ClipSet(name, tuple(clips), paired), NAMES, measures, cache)
 
     return condition

@@ -11,7 +11,7 @@ import safetensors.numpy
 from harness.core.errors import UsageError
 from harness.core.progress import Quiet
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip
+from harness.scoring.clips import ClipFile
 from harness.scoring.frames import Embedded, Recipe, embed_clips, excerpts
 from metrics.api.score import check_comparable
 from metrics.embeddings import load_embedder
@@ -38,10 +38,10 @@ def cache(tmp_path: Path) -> ContentCache:
 def put(tmp_path: Path):
     """Writes a sound file and gives its clip."""
 
-    def write(audio: np.ndarray, name: str = "clip", **more) -> Clip:
+    def write(audio: np.ndarray, name: str = "clip", **more) -> ClipFile:
         path = tmp_path / f"{name}.flac"
         save(path, audio, RATE)
-        return Clip(name, path, file_sha256(path), **more)
+        return ClipFile(name, path, file_sha256(path), **more)
 
     return write
 
@@ -208,7 +208,7 @@ def test_the_prompt_is_embedded_apart(put, cache):
 
 def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(put, cache, tmp_path):
     (tmp_path / "text.wav").write_text("not a sound")
-    text = Clip("text", tmp_path / "text.wav", file_sha256(tmp_path / "text.wav"))
+    text = ClipFile("text", tmp_path / "text.wav", file_sha256(tmp_path / "text.wav"))
     clips = [put(noise(0, 1.0), "prompt", prompt_seconds=1.0), text, put(noise(1, 1.0), "good")]
     found = embed_clips(clips, Recipe(TOY, PREPROCESSING), cache, Quiet())
     assert list(found.embedded) == ["good"]
@@ -219,7 +219,7 @@ def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(put, cache, t
 def test_the_reason_for_a_name_that_is_not_utf8_can_be_printed(cache, tmp_path):
     path = tmp_path / "\udcff.wav"
     path.write_text("not a sound")
-    found = embed_clips([Clip("x", path, file_sha256(path))], Recipe(TOY, PREPROCESSING), cache, Quiet())
+    found = embed_clips([ClipFile("x", path, file_sha256(path))], Recipe(TOY, PREPROCESSING), cache, Quiet())
     assert "\\xff.wav" in found.failed["x"]
     found.failed["x"].encode("utf-8")
 

@@ -9,7 +9,7 @@ import pytest
 from harness.core.errors import UsageError
 from harness.core.progress import Quiet
 from harness.scoring.measures import LUFS, Measures, split_name
-from harness.scoring.references import Folder, build_from_folder, recipe_for
+from harness.scoring.references import MusicFolder, build_from_folder, recipe_for
 from metrics.embeddings import load_embedder
 from metrics.io.weights import cache_dir
 from metrics.reference.sets import load_reference, reference_names
@@ -27,7 +27,7 @@ def _own_cache(tmp_path, monkeypatch):
 def music(tmp_path):
     """Five tones, as a folder and as a reference that the toy embedder made of it."""
     folder = make_folder(tmp_path / "music", 5)
-    build_from_folder("mine", Folder(folder), recipe_for(load_embedder("toy"), LUFS, None), Quiet())
+    build_from_folder("mine", MusicFolder(folder), recipe_for(load_embedder("toy"), LUFS, None), Quiet())
     return folder
 
 

@@ -16,7 +16,7 @@ from harness.scoring import references
 from harness.scoring.measures import Measures
 from harness.scoring.references import (
     BuildSettings,
-    Folder,
+    MusicFolder,
     build_from_corpus,
     build_from_folder,
     check_free,
@@ -66,7 +66,7 @@ def music(tmp_path, monkeypatch):
 
 def build(music, name="mine", seconds=None, embedder=None, **about):
     recipe = recipe_for(embedder or load_embedder("toy"), -23.0, seconds)
-    return build_from_folder(name, Folder(music, **about), recipe, Quiet())
+    return build_from_folder(name, MusicFolder(music, **about), recipe, Quiet())
 
 
 def test_a_folder_becomes_a_set_that_is_taken_by_name(music):

@@ -14,7 +14,7 @@ from harness.core.errors import UsageError
 from harness.core.progress import Quiet
 from harness.prompts.prompt import Prompt
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip, ClipSet, unit_id
+from harness.scoring.clips import ClipFile, ClipSet, unit_id
 from harness.scoring.measures import Measures
 from harness.scoring.score import (
     DEFAULTS,
@@ -67,7 +67,7 @@ def clips(folder) -> ClipSet:
         text = ("a high tone", "", "a low tone, soft", "")[prompt]
         continued = 0.5 if prompt == 1 else 0.0
         found.append(
-            Clip(
+            ClipFile(
                 unit_id(f"prompt {prompt}", n // 4), path, file_sha256(path), f"prompt {prompt}", text, STYLES[n % 2],
                 n // 4, n, continued,
             )
@@ -75,7 +75,7 @@ def clips(folder) -> ClipSet:
     return ClipSet("made", tuple(found), paired=True)
 
 
-def frames(clip: Clip) -> np.ndarray:
+def frames(clip: ClipFile) -> np.ndarray:
     audio, rate = soundfile.read(clip.path, dtype="float32")
     return embed_clip(load_embedder("toy"), audio[round(clip.prompt_seconds * rate) :], rate)
 
@@ -157,7 +157,7 @@ def test_a_score_says_what_it_was_measured_against(everything, measures):
 
 
 def test_clips_of_no_record_have_the_metrics_of_sets_and_reasons_for_the_rest(clips, measures):
-    bare = [Clip(str(n), clip.path, clip.sha256) for n, clip in enumerate(clips.clips)]
+    bare = [ClipFile(str(n), clip.path, clip.sha256) for n, clip in enumerate(clips.clips)]
     found = score(ClipSet("bare", tuple(bare)), [*DEFAULTS, "prompt_effect", "prompt_similarity"], measures)
     assert set(found.scores) == {"fad16", "kad", "vendi", "diversity"}
     assert "no style is known" in found.unmeasured["style_similarity"]
@@ -167,7 +167,7 @@ def test_clips_of_no_record_have_the_metrics_of_sets_and_reasons_for_the_rest(cl
 
 def test_a_file_that_cannot_be_read_takes_no_other_with_it(clips, measures, tmp_path):
     (tmp_path / "broken.wav").write_text("not a sound")
-    broken = Clip("broken", tmp_path / "broken.wav", "0" * 64, style="high")
+    broken = ClipFile("broken", tmp_path / "broken.wav", "0" * 64, style="high")
     found = score(replace(clips, clips=(*clips.clips, broken)), ["vendi", "loudness"], measures)
     assert {name: one.n_units for name, one in found.scores.items()} == {"vendi": 12, "loudness": 12}
     assert "cannot be decoded" in found.material.unread()["broken"]
@@ -228,7 +228,7 @@ def test_rows_are_the_same_scores_of_a_part_of_the_clips(clips, measures):
     assert len(score_rows(whole, "prompt")) == 4
     with pytest.raises(UsageError, match="have no style"):
         score_rows(
-            score(ClipSet("x", (Clip("a", Path("a.wav"), "0"),)), ["loudness"], measures, progress=Quiet()), "style"
+            score(ClipSet("x", (ClipFile("a", Path("a.wav"), "0"),)), ["loudness"], measures, progress=Quiet()), "style"
         )
 
 

@@ -9,7 +9,7 @@ import soundfile
 from harness.core.errors import AudioError
 from harness.scoring import signals as file_figures
 from harness.scoring.cache import ContentCache
-from harness.scoring.clips import Clip
+from harness.scoring.clips import ClipFile
 from harness.scoring.folders import folder_sets
 from harness.scoring.signals import odd_files, signal_of, structure_of
 from metrics.io.audio import load
@@ -19,8 +19,8 @@ from metrics.waves.structure import measure_structure
 from tests.harness.sounds import make_folder
 
 
-def clip_of(path: Path) -> Clip:
-    return Clip(path.name, path, file_sha256(path))
+def clip_of(path: Path) -> ClipFile:
+    return ClipFile(path.name, path, file_sha256(path))
 
 
 @pytest.fixture

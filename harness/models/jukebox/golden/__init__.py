@@ -24,16 +24,16 @@ from pathlib import Path
 
 from harness.core.errors import ModelError, UsageError
 from harness.core.progress import Progress, Quiet
-from harness.models.jukebox.golden.case import Case, Folder
+from harness.models.jukebox.golden.case import Case, GoldenFolder
 from harness.models.jukebox.golden.labels import check_labels, check_time_bins
 from harness.models.jukebox.golden.manifests import check_manifests
 from harness.models.jukebox.golden.modules import check_prior, check_vqvae
 from harness.models.jukebox.golden.orchestration import check_orchestration
-from harness.models.jukebox.golden.report import Check, Report
+from harness.models.jukebox.golden.report import Check, GoldenReport
 
 __all__ = ["Check", "CheckedCase", "Folder", "check_case", "check_folder", "find_cases"]
 
-KINDS: tuple[tuple[str, Callable[[Case, Report], None]], ...] = (
+KINDS: tuple[tuple[str, Callable[[Case, GoldenReport], None]], ...] = (
     ("modules", check_orchestration),
     ("prior", check_prior),
     ("vqvae", check_vqvae),
@@ -41,7 +41,7 @@ KINDS: tuple[tuple[str, Callable[[Case, Report], None]], ...] = (
 )
 """What a case is by the first of these keys that its hyper-parameters have."""
 
-FILES: dict[str, Callable[[Path, Report], None]] = {"manifests.json.gz": check_manifests}
+FILES: dict[str, Callable[[Path, GoldenReport], None]] = {"manifests.json.gz": check_manifests}
 """Checks of single files beside the cases, by file name: each is run where its file is, as a case of that name."""
 
 PARTS = ("hparams.json", "vectors.json", "vectors.safetensors", "state_dict.safetensors")
@@ -85,9 +85,9 @@ def find_cases(folder: Path) -> list[str]:
     return sorted(cases) + [name for name in FILES if (folder / name).is_file()]
 
 
-def check_case(folder: Folder, name: str) -> CheckedCase:
+def check_case(folder: GoldenFolder, name: str) -> CheckedCase:
     """Every check of one case. What cannot be read or run is a failed check with the reason, never an exception."""
-    report, unread = Report(name), ()
+    report, unread = GoldenReport(name), ()
     with report.part("case"):
         if name in FILES:
             FILES[name](folder.path / name, report)
@@ -98,7 +98,7 @@ def check_case(folder: Folder, name: str) -> CheckedCase:
     return CheckedCase(name, tuple(report.checks), unread)
 
 
-def _kind(case: Case) -> Callable[[Case, Report], None]:
+def _kind(case: Case) -> Callable[[Case, GoldenReport], None]:
     """The checks of a case, by what its hyper-parameters are about."""
     for key, check in KINDS:
         if key in case.hparams:
@@ -112,7 +112,7 @@ def _kind(case: Case) -> Callable[[Case, Report], None]:
 def check_folder(path: Path, progress: Progress | None = None) -> Iterator[CheckedCase]:
     """Each case as it is checked. Raises UsageError where there is none."""
     names = find_cases(path)
-    folder = Folder(path)
+    folder = GoldenFolder(path)
     with (progress or Quiet()).stage("Checking", len(names)) as stage:
         for done, name in enumerate(names):
             stage.advance(done, name)

@@ -67,7 +67,7 @@ class Values(dict[str, Any]):
 class Case:
     """One case; its files are read at their first use."""
 
-    def __init__(self, folder: Folder, name: str) -> None:
+    def __init__(self, folder: GoldenFolder, name: str) -> None:
         self.folder, self.name = folder, name
 
     @property
@@ -124,7 +124,7 @@ class Case:
         return module.eval().requires_grad_(False)
 
 
-class Folder:
+class GoldenFolder:
     """A folder of cases, each read once however many use its weights."""
 
     def __init__(self, path: Path) -> None:

@@ -10,12 +10,12 @@ import torch
 from harness.core.errors import HarnessError
 from harness.models.jukebox.conditioning.labels import VOCABULARY, Labeller, clean_lyrics, lyric_window
 from harness.models.jukebox.golden.case import Case
-from harness.models.jukebox.golden.report import Report
+from harness.models.jukebox.golden.report import GoldenReport
 from harness.models.jukebox.network.config import PriorConfig
 from harness.models.jukebox.network.prior import time_bins
 
 
-def check_labels(case: Case, report: Report) -> None:
+def check_labels(case: Case, report: GoldenReport) -> None:
     """The vocabularies, every row, what must be refused, what must not, and lyric windows of plain numbers."""
     for version, characters in VOCABULARY.items():
         with report.part(f"vocabulary {version}"):
@@ -41,7 +41,7 @@ def check_labels(case: Case, report: Report) -> None:
             report.equal(f"raw_windows {place}", ours, np.array(w["indices"], np.int64))
 
 
-def _check_row(case: Case, labeller: Labeller, row: dict[str, Any], report: Report) -> None:
+def _check_row(case: Case, labeller: Labeller, row: dict[str, Any], report: GoldenReport) -> None:
     name, starts = row["id"], row["window_starts"]
     labels = labeller.label(**row["meta"])
     report.same(f"{name}.artist_id", labels.record["artist"]["id"], row["artist_id"])
@@ -64,7 +64,7 @@ def _refused(labeller: Labeller, meta: dict[str, Any]) -> bool:
     return False
 
 
-def check_time_bins(case: Case, report: Report) -> None:
+def check_time_bins(case: Case, report: GoldenReport) -> None:
     """Each row brings its own sizes: the bins of its total length (1,), and of each position (n_time,) twice."""
     for row in case.values["rows"]:
         with report.part(row["id"]):

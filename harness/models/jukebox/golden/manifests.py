@@ -6,7 +6,7 @@ import gzip
 import json
 from pathlib import Path
 
-from harness.models.jukebox.golden.report import Report
+from harness.models.jukebox.golden.report import GoldenReport
 from harness.models.jukebox.weights.released import released
 
 MODULES = {
@@ -20,7 +20,7 @@ MODULES = {
 """Which of our modules each manifest describes."""
 
 
-def check_manifests(path: Path, report: Report) -> None:
+def check_manifests(path: Path, report: GoldenReport) -> None:
     """Every manifest of a gzipped JSON file, by module."""
     for module, expected in json.loads(gzip.decompress(path.read_bytes())).items():
         with report.part(module):

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from harness.models.jukebox.decoding.incremental import begin_window
 from harness.models.jukebox.golden.case import Case, song_labels
-from harness.models.jukebox.golden.report import Report
+from harness.models.jukebox.golden.report import GoldenReport
 from harness.models.jukebox.network.attention import layer_pattern
 from harness.models.jukebox.network.config import PriorConfig
 from harness.models.jukebox.network.prior import Prior
 
 
 @torch.inference_mode()
-def check_vqvae(case: Case, report: Report) -> None:
+def check_vqvae(case: Case, report: GoldenReport) -> None:
     """`x` (B, T, 1) -> `encoder_out_level_L` -> `codes_level_L` -> `audio_level_L`, and the facts of `vectors.json`."""
     with report.part("hop_lengths"):
         report.same("hop_lengths", list(case.vqvae.config.hops), case.values["hop_lengths"])
@@ -36,7 +36,7 @@ def check_vqvae(case: Case, report: Report) -> None:
 
 
 @torch.inference_mode()
-def check_prior(case: Case, report: Report) -> None:
+def check_prior(case: Case, report: GoldenReport) -> None:
     """Everything of a prior's case: what follows from its sizes, then each set of labels `_a`, `_b`, … in turn."""
     prior = case.prior
     _check_derived(prior.config, case.hparams["derived"], report)
@@ -47,7 +47,7 @@ def check_prior(case: Case, report: Report) -> None:
         _check_cached(case, labels, report)
 
 
-def _check_derived(config: PriorConfig, derived: dict[str, Any], report: Report) -> None:
+def _check_derived(config: PriorConfig, derived: dict[str, Any], report: GoldenReport) -> None:
     transformer = config.transformer
     ours: dict[str, Any] = {
         "raw_to_tokens": config.hop,
@@ -68,7 +68,7 @@ def _check_derived(config: PriorConfig, derived: dict[str, Any], report: Report)
             report.same(f"derived {name}", ours[name], derived[name])
 
 
-def _check_labels(case: Case, labels: str, report: Report) -> None:
+def _check_labels(case: Case, labels: str, report: GoldenReport) -> None:
     with report.part(f"y_{labels}"):
         start = case.values["window_starts"][labels]
         units = song_labels(case.labeller, case.values[f"metas_{labels}"])
@@ -82,7 +82,7 @@ def _inputs(case: Case, labels: str) -> tuple[Tensor, Tensor, Tensor | None]:
     return case.codes("z"), case.vectors[f"y_{labels}"], above
 
 
-def _check_conditioning(case: Case, labels: str, report: Report) -> None:
+def _check_conditioning(case: Case, labels: str, report: GoldenReport) -> None:
     with report.part(f"conditioning {labels}"):
         _, y, above = _inputs(case, labels)
         start, x_cond = case.prior.conditioning(y, above)
@@ -93,7 +93,7 @@ def _check_conditioning(case: Case, labels: str, report: Report) -> None:
             report.close(f"encoder_kv_{labels}", encoded, case.vectors[f"encoder_kv_{labels}"])
 
 
-def _check_logits(case: Case, labels: str, report: Report) -> None:
+def _check_logits(case: Case, labels: str, report: GoldenReport) -> None:
     with report.part(f"preds_{labels}"):
         report.close(f"preds_{labels}", case.prior(*_inputs(case, labels)), case.vectors[f"preds_{labels}"])
     with report.part(f"losses {labels}"):
@@ -110,7 +110,7 @@ def combined_loss(config: PriorConfig, music: Tensor, lyrics: Tensor) -> Tensor:
     return config.prime_loss_fraction * lyrics * config.n_tokens / total + music * config.n_ctx / total
 
 
-def _check_cached(case: Case, labels: str, report: Report) -> None:
+def _check_cached(case: Case, labels: str, report: GoldenReport) -> None:
     """Sampling uses KV caches: the logits are the same, however much of the window was given at once."""
     name = f"cached_preds_{labels}"
     with report.part(name):

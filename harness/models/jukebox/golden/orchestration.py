@@ -21,7 +21,7 @@ from harness.models.jukebox.decoding.alignment import AttentionHead, align
 from harness.models.jukebox.decoding.incremental import begin_window
 from harness.models.jukebox.decoding.sampling import LevelBatch, sample_level, truncate, window_starts
 from harness.models.jukebox.golden.case import Case, song_labels
-from harness.models.jukebox.golden.report import AUDIO, Report
+from harness.models.jukebox.golden.report import AUDIO, GoldenReport
 from harness.models.jukebox.network.config import PriorConfig
 from harness.models.jukebox.network.prior import Prior
 
@@ -29,7 +29,7 @@ Window = dict[str, int]
 
 
 @torch.inference_mode()
-def check_orchestration(case: Case, report: Report) -> None:
+def check_orchestration(case: Case, report: GoldenReport) -> None:
     """Labels, then every run, then what only some runs record: picks, alignment, growing by parts, distributions."""
     pieces = Pieces(case)
     for level in range(pieces.levels):
@@ -144,7 +144,7 @@ class Run:
         return torch.zeros(self.pieces.hparams["n_samples"], 0, dtype=torch.long)
 
 
-def _check_run(pieces: Pieces, name: str, report: Report) -> None:
+def _check_run(pieces: Pieces, name: str, report: GoldenReport) -> None:
     case, run = pieces.case, Run(pieces, name)
     if f"{name}.prompt_audio" in case.vectors:
         for level in run.sampled:
@@ -189,7 +189,7 @@ def _window(level: int, config: PriorConfig, start: int, there: int, total: int)
     }  # fmt: skip
 
 
-def _check_input_run(run: Run, report: Report) -> None:
+def _check_input_run(run: Run, report: GoldenReport) -> None:
     """The codes that a run continues were themselves sampled from nothing, to a shorter length."""
     pieces, name = run.pieces, f"{run.name}.input_run"
     with report.part(name):
@@ -203,7 +203,7 @@ def _check_input_run(run: Run, report: Report) -> None:
             report.equal(key, above, expected)
 
 
-def _check_windows_of(pieces: Pieces, run: str, report: Report) -> None:
+def _check_windows_of(pieces: Pieces, run: str, report: GoldenReport) -> None:
     """Starts and labels of each window of one run, by level."""
     for level in range(pieces.levels):
         with report.part(f"{run}.window_y_level_{level}"):
@@ -227,7 +227,7 @@ def _extend_level(pieces: Pieces, level: int, codes: Tensor, n: int) -> tuple[Te
     return torch.cat([codes[:, :start], window], 1), _window(level, config, start, codes.shape[1], total)
 
 
-def _check_partial(pieces: Pieces, report: Report) -> None:
+def _check_partial(pieces: Pieces, report: GoldenReport) -> None:
     with report.part("partial"):
         sizes = pieces.hparams["partial_tokens_to_sample"]
         codes = torch.zeros(pieces.hparams["n_samples"], 0, dtype=torch.long)
@@ -248,7 +248,7 @@ def _along(prior: Prior, y: Tensor, above: Tensor | None, prompt: Tensor, picks:
         yield decoding.feed(picks[:, n])
 
 
-def _check_picks(pieces: Pieces, report: Report) -> None:
+def _check_picks(pieces: Pieces, report: GoldenReport) -> None:
     """Picks of the joint vocabulary: fed back as they are inside a window, stored as codes for the next."""
     with report.part("raw picks"):
         level, prior = pieces.top, pieces.prior(pieces.top)
@@ -268,7 +268,7 @@ def _check_picks(pieces: Pieces, report: Report) -> None:
         report.same(counted, int((ours < prior.config.n_vocab).sum()), pieces.case.values["ancestral"][counted])
 
 
-def _check_alignment(pieces: Pieces, report: Report) -> None:
+def _check_alignment(pieces: Pieces, report: GoldenReport) -> None:
     level, module = pieces.top, pieces.module(f"level_{pieces.top}")
     with report.part("ancestral.alignment"):
         hps = module.hparams["prior"]
@@ -280,7 +280,7 @@ def _check_alignment(pieces: Pieces, report: Report) -> None:
             report.close(f"ancestral.alignment_{row}", ours, pieces.case.vectors[f"ancestral.alignment_{row}"])
 
 
-def _check_distributions(pieces: Pieces, name: str, facts: Mapping[str, Any], report: Report) -> None:
+def _check_distributions(pieces: Pieces, name: str, facts: Mapping[str, Any], report: GoldenReport) -> None:
     """Temperature and top-k: logits and probabilities at each step, given the picks that the original drew."""
     with report.part(name):
         level, vectors = int(name.removeprefix("topk_level_")), pieces.case.vectors

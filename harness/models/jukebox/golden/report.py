@@ -44,7 +44,7 @@ class Check:
         return f"{'PASS' if self.passed else 'FAIL'}  {self.name}: {found}{f' ({self.reason})' if self.reason else ''}"
 
 
-class Report:
+class GoldenReport:
     """Collects the checks of a case."""
 
     def __init__(self, case: str) -> None:

@@ -32,7 +32,7 @@ from harness.models.jukebox.network.config import ConditionerConfig, PriorConfig
 from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.network.vqvae import VQVAE
 from harness.models.jukebox.weights.configuration import read_config, read_shape
-from harness.models.jukebox.weights.manifest import Manifest, differences, manifest
+from harness.models.jukebox.weights.manifest import WeightManifest, differences, manifest
 from harness.models.jukebox.weights.pins import Pins
 from harness.models.jukebox.weights.tensors import load_module, read_header, read_tensors
 from harness.prompts.prompt import read_cards
@@ -90,7 +90,7 @@ class ModelFolder:
             priors.append(read_shape(PriorConfig, common | table | parts | {"hop": self.vqvae.hops[table["level"]]}))
         return tuple(sorted(priors, key=lambda prior: prior.level))
 
-    def manifest(self, module: str) -> Manifest:
+    def manifest(self, module: str) -> WeightManifest:
         """What the checkpoint of a module holds."""
         return _manifest(self.shape(module), self._config.get("dtypes", {}).get(module, "float32"))
 
@@ -299,7 +299,7 @@ class ModelFolder:
 
 
 @cache
-def _manifest(config: VQVAEConfig | PriorConfig, matrices: str) -> Manifest:
+def _manifest(config: VQVAEConfig | PriorConfig, matrices: str) -> WeightManifest:
     """Of the module with that shape. Building one of the large ones takes a few tenths of a second."""
     build = (lambda: VQVAE(config)) if isinstance(config, VQVAEConfig) else (lambda: Prior(config))
     return manifest(build, getattr(torch, matrices))

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from harness.core.errors import ModelError
 from harness.core.progress import NO_STAGE, Stage
-from harness.models.jukebox.weights.manifest import Manifest, differences
+from harness.models.jukebox.weights.manifest import WeightManifest, differences
 from harness.models.jukebox.weights.pins import Pin
 from harness.models.jukebox.weights.tensors import Spec, layout, write_tensors
 
@@ -38,16 +38,18 @@ class PickleRefused(ModelError):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExpectedCheckpoint:
     """What a checkpoint is expected to be: its name among the released files, the layout of its module, and
     hyper-parameters that must be these where the checkpoint has them."""
 
     file: str
-    manifest: Manifest
+    manifest: WeightManifest
     hps: Mapping[str, Any]
 
 
-def convert(source: Path, target: Path, wanted: Wanted, trust_pickle: bool = False, stage: Stage | None = None) -> Pin:
+def convert(
+    source: Path, target: Path, wanted: ExpectedCheckpoint, trust_pickle: bool = False, stage: Stage | None = None
+) -> Pin:
     """Convert a checkpoint to safetensors: every tensor in its own type, tied ones once.
 
     Args:
@@ -141,7 +143,7 @@ def _damaged(source: Path, error: Exception) -> ModelError:
     return ModelError(f"{source} is damaged or cut short ({reason}). Fetch it again.")
 
 
-def _check_hps(source: Path, hps: Mapping[str, Any], wanted: Wanted) -> None:
+def _check_hps(source: Path, hps: Mapping[str, Any], wanted: ExpectedCheckpoint) -> None:
     for name, expected in wanted.hps.items():
         if name in hps and hps[name] != expected:
             raise ModelError(

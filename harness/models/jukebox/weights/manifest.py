@@ -22,7 +22,7 @@ FAMILIES = (
 
 
 @dataclass(frozen=True)
-class Manifest:
+class WeightManifest:
     """The state dict of a module. `tied` groups the keys that name one tensor; a codebook is a buffer."""
 
     specs: Mapping[str, Spec]
@@ -57,7 +57,7 @@ class Manifest:
         return hashlib.sha1(json.dumps(listed).encode()).hexdigest()
 
 
-def manifest(build: Callable[[], nn.Module], matrices: torch.dtype = torch.float32) -> Manifest:
+def manifest(build: Callable[[], nn.Module], matrices: torch.dtype = torch.float32) -> WeightManifest:
     """The manifest of the module that `build` makes; nothing is allocated. `matrices` is the type of the affine maps'
     `.w`, everything else is float32."""
     with without_memory():
@@ -67,10 +67,10 @@ def manifest(build: Callable[[], nn.Module], matrices: torch.dtype = torch.float
     specs = {key: Spec(tuple(state[key].shape), matrices if key.endswith(".w") else torch.float32) for key in keys}
     names = tied_names(module)
     tied = dict.fromkeys(tuple(sorted(names[key], key=keys.index)) for key in keys if len(names[key]) > 1)
-    return Manifest(specs, tuple(tied), tuple(name for name, _ in module.named_buffers() if name in state))
+    return WeightManifest(specs, tuple(tied), tuple(name for name, _ in module.named_buffers() if name in state))
 
 
-def differences(found: Mapping[str, Spec], expected: Manifest) -> str | None:
+def differences(found: Mapping[str, Spec], expected: WeightManifest) -> str | None:
     """How found keys and shapes differ from a manifest, in a few words; None where they agree. Of tied keys one is
     enough, and any type of floating-point number will do."""
     missing = [key for key in expected.unique if key not in found]

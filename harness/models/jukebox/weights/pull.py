@@ -17,7 +17,7 @@ from harness.core.progress import Progress, Quiet
 from harness.models.files import Pulled, PullOptions
 from harness.models.jukebox.conditioning.labels import read_ids
 from harness.models.jukebox.weights.checkpoint import ModelFolder
-from harness.models.jukebox.weights.convert import PickleRefused, Wanted, convert
+from harness.models.jukebox.weights.convert import ExpectedCheckpoint, PickleRefused, convert
 from harness.models.jukebox.weights.download import NotServed, discard, download
 from harness.models.jukebox.weights.inventory import pullable
 from harness.models.jukebox.weights.pins import Pin, Pins
@@ -32,7 +32,7 @@ MARGIN = 100_000_000  # bytes left free on the disk
 
 
 @dataclass(frozen=True)
-class Options:
+class ReleaseSource:
     """Where to pull from. `source` is the address or the folder below which the files lie as they were published
     (5b/vqvae.pth.tar, …); `ids` a folder with the lists of artists and genres, or a copy of the original repository."""
 
@@ -58,11 +58,11 @@ def pull_released(name: str, options: PullOptions, progress: Progress) -> Pulled
         UsageError: a model that is not pulled.
         ModelError: as `pull` does.
     """
-    chosen = Options(options.source or PUBLISHED, options.ids, options.trust_pickle)
+    chosen = ReleaseSource(options.source or PUBLISHED, options.ids, options.trust_pickle)
     return pull(pullable(name), chosen, progress)
 
 
-def pull(folder: ModelFolder, options: Options | None = None, progress: Progress | None = None) -> Pulled:
+def pull(folder: ModelFolder, options: ReleaseSource | None = None, progress: Progress | None = None) -> Pulled:
     """Bring what is missing of a model; does nothing when nothing is missing.
 
     Raises `ModelError` for a file that is not available, damaged, of another shape or not the one that was pinned, for
@@ -70,7 +70,7 @@ def pull(folder: ModelFolder, options: Options | None = None, progress: Progress
     """
     from filelock import FileLock, Timeout
 
-    options, progress = options or Options(), progress or Quiet()
+    options, progress = options or ReleaseSource(), progress or Quiet()
     if options.folder is not None and not options.folder.is_dir():
         raise ModelError(f"{options.source} is neither a folder nor an address that begins with http:// or https://.")
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def pull(folder: ModelFolder, options: Options | None = None, progress: Progress
         raise ModelError(f"another pull into {folder.path} is running. Wait for it, or stop it.") from error
 
 
-def _pull(folder: ModelFolder, options: Options, progress: Progress) -> Pulled:
+def _pull(folder: ModelFolder, options: ReleaseSource, progress: Progress) -> Pulled:
     for left_by_a_kill in folder.path.rglob(".*.part"):
         left_by_a_kill.unlink()
     done = Pulled()
@@ -113,7 +113,7 @@ def is_here(folder: ModelFolder, module: str) -> bool:
     return True
 
 
-def _check_space(folder: ModelFolder, missing: list[str], options: Options) -> None:
+def _check_space(folder: ModelFolder, missing: list[str], options: ReleaseSource) -> None:
     """The converted weights stay, and the largest checkpoint lies beside them until it is converted."""
     manifests = [folder.manifest(module) for module in missing]
     need = sum(manifest.unique_bytes for manifest in manifests)
@@ -129,7 +129,7 @@ def _check_space(folder: ModelFolder, missing: list[str], options: Options) -> N
         )
 
 
-def _pull_module(folder: ModelFolder, module: str, options: Options, progress: Progress) -> None:
+def _pull_module(folder: ModelFolder, module: str, options: ReleaseSource, progress: Progress) -> None:
     file, pins = folder.file(module), Pins(folder.path)
     name = f"{file}.pth.tar"
     manifest = folder.manifest(module)
@@ -154,7 +154,11 @@ def _pull_module(folder: ModelFolder, module: str, options: Options, progress: P
         pins.check(name, found, str(brought))
         with progress.stage(f"{name} to safetensors (MB)", round(manifest.unique_bytes / 1e6)) as stage:
             weights = convert(
-                brought, folder.weights(module), Wanted(file, manifest, folder.hps(module)), options.trust_pickle, stage
+                brought,
+                folder.weights(module),
+                ExpectedCheckpoint(file, manifest, folder.hps(module)),
+                options.trust_pickle,
+                stage,
             )
         pins.add({name: found, f"{file}.safetensors": weights})
     except PickleRefused:
@@ -168,7 +172,7 @@ def _pull_module(folder: ModelFolder, module: str, options: Options, progress: P
 
 
 def _obtain(
-    folder: ModelFolder, name: str, options: Options, check_size: Callable[[int], None], progress: Progress
+    folder: ModelFolder, name: str, options: ReleaseSource, check_size: Callable[[int], None], progress: Progress
 ) -> Path:
     """The published file `name`: in the source folder, or downloaded."""
     if options.folder is not None:
@@ -188,7 +192,7 @@ def _obtain(
         ) from error
 
 
-def _pull_id_list(folder: ModelFolder, id_list: str, options: Options, progress: Progress) -> None:
+def _pull_id_list(folder: ModelFolder, id_list: str, options: ReleaseSource, progress: Progress) -> None:
     """Copy a list of artists or genres, once it is seen to fit the model."""
     name = Path(id_list).name
     brought = _find_id_list(folder, name, options, progress)
@@ -208,7 +212,7 @@ def _pull_id_list(folder: ModelFolder, id_list: str, options: Options, progress:
             discard(brought)
 
 
-def _find_id_list(folder: ModelFolder, name: str, options: Options, progress: Progress) -> Path:
+def _find_id_list(folder: ModelFolder, name: str, options: ReleaseSource, progress: Progress) -> Path:
     for root in filter(None, (options.ids, options.folder)):
         for place in (".", "ids", IDS_IN_REPOSITORY):
             if (root / place / name).is_file():

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from harness.cli.corpus import app
 from harness.core.errors import CorpusError, UsageError
 from harness.corpora import open_corpus
-from harness.corpora.composed import STYLES, Wanted, compose, compose_piece, read_truth
+from harness.corpora.composed import STYLES, ComposeRequest, compose, compose_piece, read_truth
 from harness.corpora.composed.sound import midi, render, soundfont
 from metrics.io.audio import loudness
 
@@ -36,7 +36,7 @@ def silent_synthesis(monkeypatch, tmp_path):
 
 
 def test_a_corpus_is_whole_and_opens_like_any_other(cache, silent_synthesis):
-    done = compose(Wanted("small", 0.2, ("organ", "waltz")))
+    done = compose(ComposeRequest("small", 0.2, ("organ", "waltz")))
     corpus = open_corpus("small")
     assert done.pieces == len(corpus.tracks) == done.added > 2
     assert corpus.styles == ["organ", "waltz"]
@@ -52,21 +52,28 @@ def test_a_corpus_is_whole_and_opens_like_any_other(cache, silent_synthesis):
 
 
 def test_a_second_run_adds_only_what_is_missing(cache, silent_synthesis):
-    first = compose(Wanted("small", 0.03, ("organ",)))
-    assert compose(Wanted("small", 0.03, ("organ",))).added == 0
-    longer = compose(Wanted("small", 0.1, ("organ",)))
+    first = compose(ComposeRequest("small", 0.03, ("organ",)))
+    assert compose(ComposeRequest("small", 0.03, ("organ",))).added == 0
+    longer = compose(ComposeRequest("small", 0.1, ("organ",)))
     assert longer.added == longer.pieces - first.pieces
     assert len(silent_synthesis) == longer.pieces
 
 
 def test_pieces_are_held_out_whole(cache, silent_synthesis):
-    compose(Wanted("small", 0.42, ("pulse",)))
+    compose(ComposeRequest("small", 0.42, ("pulse",)))
     splits = [track.split for track in open_corpus("small").tracks]
     assert splits.count("test") == splits.count("valid") == len(splits) // 8 >= 2
 
 
 @pytest.mark.parametrize(
-    "wanted", [Wanted("x", 1, ("polka",)), Wanted("x", 0), Wanted("mini", 1), Wanted("../x", 1), Wanted("x", 1, ())]
+    "wanted",
+    [
+        ComposeRequest("x", 1, ("polka",)),
+        ComposeRequest("x", 0),
+        ComposeRequest("mini", 1),
+        ComposeRequest("../x", 1),
+        ComposeRequest("x", 1, ()),
+    ],
 )
 def test_what_cannot_be_composed_is_refused(cache, silent_synthesis, wanted):
     with pytest.raises(UsageError):

@@ -10,7 +10,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from harness.listening.choose.conditions import REFERENCE, study_conditions
-from harness.listening.choose.material import Material
+from harness.listening.choose.material import StudyMaterial
 from harness.listening.choose.selection import Item, Selection
 from harness.listening.choose.sources import SourceClip, StudySource
 from harness.listening.design.designs import DesignSettings, DesignTrial, make_design
@@ -22,7 +22,7 @@ from harness.listening.make.processing import ProcessingSettings
 TRAINING = 1
 
 
-def material(kind: StudyKind, conditions: int, items: int) -> Material:
+def material(kind: StudyKind, conditions: int, items: int) -> StudyMaterial:
     """Clips without files, under every condition of the kind."""
     names = tuple(f"c{n}" for n in range(conditions))
     made = []
@@ -39,7 +39,7 @@ def material(kind: StudyKind, conditions: int, items: int) -> Material:
     }
     offsets = {key: dict.fromkeys(of_item, 0.0) for key, of_item in clips.items()}
     selection = Selection(names, tuple(made[:items]), {}, "all", tuple(made[items:]))
-    return Material(
+    return StudyMaterial(
         StudySource("x", (), {}), selection, all_conditions, clips, offsets, {}, ProcessingSettings(48000, 1, 480000)
     )
 

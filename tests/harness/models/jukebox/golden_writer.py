@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from harness.models.jukebox.decoding.alignment import AttentionHead, align
-from harness.models.jukebox.golden.case import Folder, song_labels
+from harness.models.jukebox.golden.case import GoldenFolder, song_labels
 from harness.models.jukebox.golden.modules import combined_loss
 from harness.models.jukebox.network.prior import Prior
 from harness.models.jukebox.network.vqvae import VQVAE
@@ -117,7 +117,7 @@ def _write_prior(path: Path, name: str, hps: dict[str, Any]) -> None:
     above = torch.randint(0, 24, (3, config.n_ctx // 4)) if config.conditioner else None
     positions = torch.tensor([0, 5, config.total_ctx - 1])
     vectors = {"z": z, "cached_positions": positions} | ({} if above is None else {"z_cond": above})
-    labeller = Folder(path).case(name).labeller
+    labeller = GoldenFolder(path).case(name).labeller
     for labels, start in values["window_starts"].items():
         units = song_labels(labeller, values[f"metas_{labels}"])
         y = torch.stack([torch.from_numpy(labeller.window(song, start)) for song in units])
@@ -140,7 +140,7 @@ class _Whole:
     """Greedy runs of the written modules."""
 
     def __init__(self, path: Path) -> None:
-        folder = Folder(path)
+        folder = GoldenFolder(path)
         self.codec = folder.case("codec").vqvae
         self.cases = [folder.case("fine"), folder.case("words and music")]
         self.labels = [song_labels(case.labeller, METAS) for case in self.cases]

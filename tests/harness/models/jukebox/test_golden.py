@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from harness.core.errors import UsageError
 from harness.models.jukebox.golden import PARTS, Folder, check_case, check_folder, find_cases
-from harness.models.jukebox.golden.report import Report
+from harness.models.jukebox.golden.report import GoldenReport
 from tests.harness.models.jukebox.conftest import GOLDEN
 from tests.harness.models.jukebox.golden_writer import write_folder
 
@@ -170,7 +170,7 @@ def test_a_case_of_no_known_kind_is_a_failure(copy: Path):
     ],
 )
 def test_a_report_says_what_was_found_and_expected(ours, expected, found):
-    report = Report("case")
+    report = GoldenReport("case")
     report.close("x", ours, expected)
     [check] = report.checks
     assert not check.passed

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from harness.core.errors import ModelError
-from harness.models.jukebox.weights.convert import PickleRefused, Wanted, convert
+from harness.models.jukebox.weights.convert import ExpectedCheckpoint, PickleRefused, convert
 from harness.models.jukebox.weights.pins import Pin
 from tests.harness.models.jukebox.weights.released.conftest import make_folder, save_checkpoint, state_dict
 
@@ -26,7 +26,7 @@ def folder(tmp_path):
 
 
 def wanted(folder, module):
-    return Wanted(folder.file(module), folder.manifest(module), folder.hps(module))
+    return ExpectedCheckpoint(folder.file(module), folder.manifest(module), folder.hps(module))
 
 
 @BOTH
@@ -182,7 +182,7 @@ MEASURE = """
 import sys, torch
 from pathlib import Path
 from harness.models.jukebox.weights.checkpoint import ModelFolder
-from harness.models.jukebox.weights.convert import Wanted, convert
+from harness.models.jukebox.weights.convert import ExpectedCheckpoint, convert
 
 def kilobytes(what):
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -199,7 +199,7 @@ def peak(action):
 torch.set_num_threads(1)
 small, wide = (ModelFolder(Path(a), Path(a + ".toml")) for a in sys.argv[1:3])
 def go(folder, module, container):
-    wanted = Wanted(folder.file(module), folder.manifest(module), folder.hps(module))
+    wanted = ExpectedCheckpoint(folder.file(module), folder.manifest(module), folder.hps(module))
     return lambda: convert(folder.path / container, folder.weights(module), wanted) and None
 for container in ("legacy", "zip"):
     go(small, "prior_level_0", container)()  # what is imported on the way shall not count

@@ -15,7 +15,7 @@ from harness.core.errors import HarnessError, ModelError
 from harness.models.jukebox.weights import pull as pulling
 from harness.models.jukebox.weights.convert import PickleRefused
 from harness.models.jukebox.weights.pins import Pins
-from harness.models.jukebox.weights.pull import Options, pull
+from harness.models.jukebox.weights.pull import ReleaseSource, pull
 from harness.models.jukebox.weights.released import released
 from harness.models.registry import load_model
 from tests.harness.models.jukebox.weights.released.conftest import IDS, save_checkpoint, state_dict
@@ -52,14 +52,14 @@ def assert_whole(folder):
 
 
 def test_a_whole_model_arrives_and_a_second_pull_asks_for_nothing(folder, server):
-    pulled = pull(folder, Options(server.url))
+    pulled = pull(folder, ReleaseSource(server.url))
     assert sorted(pulled.fetched) == sorted([*MODULES, *(f"ids/{name}" for name in IDS)])
     assert_whole(folder)
     assert folder.labeller(2).genres["folk rock"] == 1
     assert folder.labeller(0).genres["folk"] == 1
     assert {f"{m}.pth.tar" for m in MODULES} | {f"{m}.safetensors" for m in MODULES} <= Pins(folder.path).read().keys()
     before = len(server.requests)
-    assert pull(folder, Options(server.url)).fetched == []
+    assert pull(folder, ReleaseSource(server.url)).fetched == []
     assert len(server.requests) == before
 
 
@@ -67,18 +67,18 @@ def test_a_password_in_the_address_goes_to_its_server_and_into_no_file_or_messag
     source = server.url.replace("http://", "http://me:s3cret@")
     server.stop_after = 100
     with pytest.raises(ModelError, match="ended after") as ended:
-        pull(folder, Options(source))
+        pull(folder, ReleaseSource(source))
     assert server.told == {"Basic bWU6czNjcmV0"}
     assert not [path for path in folder.path.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
     server.close()
     with pytest.raises(ModelError, match="cannot be") as gone:
-        pull(folder, Options(source))
+        pull(folder, ReleaseSource(source))
     assert "s3cret" not in f"{ended.value} {gone.value}"
 
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["legacy", "zip"])
 def test_a_folder_is_read_where_it_is(folder, releases, zipped):
-    pull(folder, Options(str(releases[zipped])))
+    pull(folder, ReleaseSource(str(releases[zipped])))
     assert_whole(folder)
     assert len(list(releases[zipped].rglob("*.pth.tar"))) == 4
 
@@ -87,11 +87,11 @@ def test_a_folder_is_read_where_it_is(folder, releases, zipped):
 def test_an_interrupted_download_goes_on_with_the_rest(folder, server, etags):
     server.etags, server.stop_after = etags, 1000
     with pytest.raises(ModelError, match=r"ended after 1,000 of [\d,]+ bytes .* same command again"):
-        pull(folder, Options(server.url))
+        pull(folder, ReleaseSource(server.url))
     assert names(folder) == []
     server.stop_after = None
     server.requests.clear()
-    pull(folder, Options(server.url))
+    pull(folder, ReleaseSource(server.url))
     size = (server.root / "5b/vqvae.pth.tar").stat().st_size
     assert server.requests[0] == ("5b/vqvae.pth.tar", "bytes=1000-", size - 1000)
     assert_whole(folder)
@@ -100,11 +100,11 @@ def test_an_interrupted_download_goes_on_with_the_rest(folder, server, etags):
 def test_an_interrupted_download_of_a_file_that_changed_is_begun_anew(folder, server):
     server.stop_after = 1000
     with pytest.raises(ModelError, match="ended after"):
-        pull(folder, Options(server.url))
+        pull(folder, ReleaseSource(server.url))
     server.stop_after = None
     file = server.root / "5b/vqvae.pth.tar"
     save_checkpoint(file, state_dict(folder, "vqvae", 9), {}, zipped=True)
-    pull(folder, Options(server.url))
+    pull(folder, ReleaseSource(server.url))
     expected = state_dict(folder, "vqvae", 9)
     assert torch.equal(folder.load_vqvae().codebook(0).k, expected["bottleneck.level_blocks.0.k"])
 
@@ -112,10 +112,10 @@ def test_an_interrupted_download_of_a_file_that_changed_is_begun_anew(folder, se
 def test_a_server_without_ranges_sends_the_whole_again(folder, server):
     server.ranges, server.stop_after = False, 1000
     with pytest.raises(ModelError, match="ended after 1,000"):
-        pull(folder, Options(server.url))
+        pull(folder, ReleaseSource(server.url))
     server.stop_after = None
     server.requests.clear()
-    pull(folder, Options(server.url))
+    pull(folder, ReleaseSource(server.url))
     path, asked, sent = server.requests[0]
     assert (path, asked) == ("5b/vqvae.pth.tar", "bytes=1000-")
     assert sent == (server.root / path).stat().st_size
@@ -125,23 +125,23 @@ def test_a_server_without_ranges_sends_the_whole_again(folder, server):
 def test_a_part_longer_than_the_file_is_begun_anew(folder, server):
     server.etags, server.stop_after = False, 1000
     with pytest.raises(ModelError, match="ended after 1,000"):
-        pull(folder, Options(server.url))
+        pull(folder, ReleaseSource(server.url))
     server.stop_after = None
     downloads = folder.path / "downloads/5b"
     note = json.loads((downloads / "vqvae.pth.tar.json").read_text())
     (downloads / "vqvae.pth.tar.json").write_text(json.dumps(note | {"bytes": 10**6}))
     (downloads / "vqvae.pth.tar.part").write_bytes(bytes(10**6 - 1))
-    pull(folder, Options(server.url))
+    pull(folder, ReleaseSource(server.url))
     assert_whole(folder)
 
 
 def test_the_part_of_another_address_is_not_gone_on_with(folder, server, releases):
     server.stop_after = 1000
     with pytest.raises(ModelError, match="ended after"):
-        pull(folder, Options(server.url))
+        pull(folder, ReleaseSource(server.url))
     other = Server(releases[True])
     try:
-        pull(folder, Options(other.url))
+        pull(folder, ReleaseSource(other.url))
     finally:
         other.close()
     assert other.requests[-4][:2] == ("5b/vqvae.pth.tar", None)
@@ -151,25 +151,25 @@ def test_the_part_of_another_address_is_not_gone_on_with(folder, server, release
 def test_a_missing_file_is_named_with_what_to_do(folder, server):
     (server.root / UPSAMPLER).unlink()
     with pytest.raises(ModelError, match=r"prior_level_0.*404.*--from URL or DIR"):
-        pull(folder, Options(server.url))
+        pull(folder, ReleaseSource(server.url))
     assert names(folder) == ["5b/vqvae.safetensors"], "what is complete is kept"
     with pytest.raises(ModelError, match=r"prior_level_0\.pth\.tar is missing: 5b/vqvae\.pth\.tar, "):
-        pull(folder, Options(str(server.root)))
+        pull(folder, ReleaseSource(str(server.root)))
 
 
 def test_a_server_that_is_gone_is_named_with_what_to_do(folder, server, monkeypatch):
     with pytest.raises(ModelError, match=r"cannot be reached .* --from URL or DIR"):
-        pull(folder, Options("http://127.0.0.1:9", ids=server.root))
+        pull(folder, ReleaseSource("http://127.0.0.1:9", ids=server.root))
     (server.root / UPSAMPLER).unlink()
     monkeypatch.setattr(pulling, "PUBLISHED", server.url)
     with pytest.raises(ModelError, match=r"may be gone for good.* ~/\.cache/jukebox/models"):
-        pull(folder, Options(server.url, ids=server.root))
+        pull(folder, ReleaseSource(server.url, ids=server.root))
 
 
 def test_a_web_page_is_not_a_checkpoint(folder, server):
     server.page = "<!DOCTYPE html><title>Sign in</title>"
     with pytest.raises(ModelError, match=r"is a web page.*--from"):
-        pull(folder, Options(server.url, ids=server.root))
+        pull(folder, ReleaseSource(server.url, ids=server.root))
     assert names(folder, ".part") == []
 
 
@@ -180,7 +180,7 @@ def test_a_file_too_small_for_the_weights_is_not_fetched(folder, server):
         with pytest.raises(
             ModelError, match=r"prior_level_0\.pth\.tar with 5,000 bytes: the weights alone have 18,240"
         ):
-            pull(folder, Options(source))
+            pull(folder, ReleaseSource(source))
     assert not any(path == UPSAMPLER and sent > 5000 for path, _, sent in server.requests)
 
 
@@ -189,31 +189,31 @@ def forget(folder, module):
 
 
 def test_a_file_of_another_size_than_the_pinned_is_not_fetched(folder, server):
-    pull(folder, Options(server.url))
+    pull(folder, ReleaseSource(server.url))
     forget(folder, "5b/prior_level_0")
     with (server.root / UPSAMPLER).open("ab") as file:
         file.write(b"more")
     with pytest.raises(ModelError, match=r"the one fetched before had .* delete the entry"):
-        pull(folder, Options(server.url))
+        pull(folder, ReleaseSource(server.url))
 
 
 @pytest.mark.parametrize("web", [True, False])
 def test_a_file_of_another_hash_than_the_pinned_is_not_kept(folder, server, web):
     source = server.url if web else str(server.root)
-    pull(folder, Options(source))
+    pull(folder, ReleaseSource(source))
     forget(folder, "5b/prior_level_0")
     file = server.root / UPSAMPLER
     changed = bytearray(file.read_bytes())
     changed[-5] ^= 1
     file.write_bytes(changed)
     with pytest.raises(ModelError, match=r"SHA-256 \w{64} .* expected \w{64} .* delete the entry"):
-        pull(folder, Options(source))
+        pull(folder, ReleaseSource(source))
     assert names(folder, ".pth.tar") == []
     assert "5b/prior_level_0.safetensors" not in names(folder)
     pins = json.loads(Pins(folder.path).path.read_text())
     del pins[UPSAMPLER]
     Pins(folder.path).path.write_text(json.dumps(pins))
-    assert pull(folder, Options(source)).fetched == ["5b/prior_level_0"], "as the message says"
+    assert pull(folder, ReleaseSource(source)).fetched == ["5b/prior_level_0"], "as the message says"
 
 
 def test_a_damaged_checkpoint_is_not_kept(folder, release, server):
@@ -221,18 +221,18 @@ def test_a_damaged_checkpoint_is_not_kept(folder, release, server):
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) - 100])
     with pytest.raises(ModelError, match=r"prior_level_0.*damaged or cut short"):
-        pull(folder, Options(server.url))
+        pull(folder, ReleaseSource(server.url))
     assert names(folder, ".pth.tar") == []
     assert UPSAMPLER not in Pins(folder.path).read()
     file.write_bytes(whole)
-    pull(folder, Options(server.url))
+    pull(folder, ReleaseSource(server.url))
     assert_whole(folder)
 
 
 def test_swapped_upsamplers_are_refused_when_their_hyper_parameters_tell(folder, release):
     swap(release)
     with pytest.raises(ModelError, match="says of itself that its level is 1"):
-        pull(folder, Options(str(release)))
+        pull(folder, ReleaseSource(str(release)))
 
 
 def swap(release):
@@ -247,11 +247,11 @@ def test_one_upsampler_in_both_places_is_refused_by_its_hash(folder, release):
     save_checkpoint(low, state_dict(folder, "prior_level_0"), {}, False)  # hyper-parameters would tell at once
     shutil.copy(low, high)
     with pytest.raises(ModelError, match=r"has the bytes of 5b/prior_level_0\.pth\.tar"):
-        pull(folder, Options(str(release)))
+        pull(folder, ReleaseSource(str(release)))
 
 
 def test_swapped_converted_files_are_refused_when_they_are_loaded(folder, releases):
-    pull(folder, Options(str(releases[False])))
+    pull(folder, ReleaseSource(str(releases[False])))
     low, high = folder.weights("prior_level_0"), folder.weights("prior_level_1")
     aside = low.rename(low.with_suffix(".aside"))
     high.rename(low)
@@ -264,10 +264,10 @@ def test_a_pickle_that_runs_something_is_refused_and_can_be_trusted_without_fetc
     mark = tmp_path / "ran"
     save_checkpoint(server.root / UPSAMPLER, state_dict(folder, "prior_level_0", 1), {}, False, extra=Bomb(mark))
     with pytest.raises(PickleRefused, match="--trust-pickle"):
-        pull(folder, Options(server.url))
+        pull(folder, ReleaseSource(server.url))
     assert not mark.exists()
     server.requests.clear()
-    pull(folder, Options(server.url, trust_pickle=True))
+    pull(folder, ReleaseSource(server.url, trust_pickle=True))
     assert mark.exists()
     assert UPSAMPLER not in {path for path, _, _ in server.requests}
     assert_whole(folder)
@@ -277,9 +277,9 @@ def test_label_lists_come_from_a_copy_of_the_original_repository(folder, server,
     shutil.move(server.root / "ids", tmp_path / "original/jukebox/data/ids")
     for source in (server.url, str(server.root)):
         with pytest.raises(ModelError, match=r"v2_artist_ids\.txt is not in .* jukebox/data/ids/.*git clone.*--ids"):
-            pull(folder, Options(source))
+            pull(folder, ReleaseSource(source))
     assert names(folder) == [], "said before gigabytes are fetched"
-    pull(folder, Options(server.url, ids=tmp_path / "original"))
+    pull(folder, ReleaseSource(server.url, ids=tmp_path / "original"))
     assert_whole(folder)
 
 
@@ -291,7 +291,7 @@ def test_a_label_list_that_does_not_fit_is_refused(folder, release, server, text
     (release / "ids/v2_genre_ids.txt").write_text(text)
     for source in (str(release), server.url):
         with pytest.raises(HarnessError, match=message) as caught:
-            pull(folder, Options(source))
+            pull(folder, ReleaseSource(source))
         assert "v2_genre_ids.txt" in str(caught.value)
         assert not list(folder.path.rglob("v2_genre_ids.txt")), "a mended one will be fetched again"
 
@@ -300,7 +300,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(folder, ser
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10**8))
     with pytest.raises(ModelError, match=r"needs 0\.0 GB in .*, and 0\.1 GB are free.* HARNESS_CACHE"):
-        pull(folder, Options(server.url))
+        pull(folder, ReleaseSource(server.url))
     assert server.requests == []
 
 
@@ -308,19 +308,19 @@ def test_what_a_kill_left_behind_is_cleared_away(folder, releases):
     (folder.path / "5b").mkdir(parents=True)
     left = folder.path / "5b/.vqvae.safetensors.0123abcd.part"
     left.write_bytes(bytes(1000))
-    pull(folder, Options(str(releases[False])))
+    pull(folder, ReleaseSource(str(releases[False])))
     assert not left.exists()
 
 
 def test_two_pulls_at_once(folder, releases):
     folder.path.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.path / ".lock"), pytest.raises(ModelError, match=r"another pull into .* is running"):
-        pull(folder, Options(str(releases[False])))
+        pull(folder, ReleaseSource(str(releases[False])))
 
 
 def test_a_source_that_is_nothing(folder, tmp_path):
     with pytest.raises(ModelError, match="neither a folder nor an address"):
-        pull(folder, Options(str(tmp_path / "nowhere")))
+        pull(folder, ReleaseSource(str(tmp_path / "nowhere")))
 
 
 def test_progress_is_in_megabytes(folder, server):
@@ -336,7 +336,7 @@ def test_progress_is_in_megabytes(folder, server):
 
         def note(self, message: str) -> None: ...
 
-    pull(folder, Options(server.url), Watch())
+    pull(folder, ReleaseSource(server.url), Watch())
     assert "vqvae.pth.tar (MB)" in seen
     assert "5b/vqvae.pth.tar to safetensors (MB)" in seen
 

@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.whole
+
 
 def test_arrays_are_measured_without_torch_and_without_the_harness():
     code = (

@@ -1,12 +1,8 @@
 """What the README shows is what the commands print."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-import readme
+from tools import readme
 
 TABLE = "│ cold │ 17.2 ± 2.2 │\n│      │ [13.2, 22.2] │\np = 0.03, significant"
 

@@ -15,6 +15,8 @@ from harness.core.registry import REGISTRIES
 from metrics.io.audio import save
 from tests.distributions import BROKEN, BROKEN_MODULES, install
 
+pytestmark = pytest.mark.whole
+
 GROUPS = REGISTRIES.names()
 
 LISTING = [

@@ -18,6 +18,8 @@ from harness.scoring.score import DEFAULTS
 from tests.harness.models.jukebox.tiny import tiny_model
 from tests.harness.sounds import RATE, make_folder, tone
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

@@ -11,6 +11,8 @@ from harness.cli import app
 from harness.running import doctor
 from harness.running.doctor import MachineFinding, examine
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):

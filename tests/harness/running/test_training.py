@@ -5,6 +5,8 @@ import pytest
 from harness.reporting.mlflow import tracking_uri
 from harness.running.training import EXPERIMENT, training_log
 
+pytestmark = pytest.mark.whole
+
 
 def test_a_resumed_training_goes_on_in_the_same_run(tmp_path, monkeypatch):
     from mlflow import MlflowClient

@@ -10,7 +10,7 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.core.progress import Quiet
-from harness.models.base import ClipFile as ModelClip
+from harness.models.base import Clip as ModelClip
 from harness.planning.experiment import Condition
 from harness.planning.plan import ClipRequest
 from harness.prompts.prompt import Prompt

@@ -31,7 +31,7 @@ from harness.models.jukebox.golden.modules import check_prior, check_vqvae
 from harness.models.jukebox.golden.orchestration import check_orchestration
 from harness.models.jukebox.golden.report import Check, GoldenReport
 
-__all__ = ["Check", "CheckedCase", "Folder", "check_case", "check_folder", "find_cases"]
+__all__ = ["Check", "CheckedCase", "GoldenFolder", "check_case", "check_folder", "find_cases"]
 
 KINDS: tuple[tuple[str, Callable[[Case, GoldenReport], None]], ...] = (
     ("modules", check_orchestration),

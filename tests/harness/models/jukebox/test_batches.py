@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from harness.models.jukebox.decoding.sampling import LevelBatch, sample_level
-from harness.models.jukebox.golden import Folder, find_cases
+from harness.models.jukebox.golden import GoldenFolder, find_cases
 from harness.models.jukebox.golden.case import song_labels
 from harness.models.jukebox.golden.orchestration import Pieces
 from tests.harness.models.jukebox.conftest import GOLDEN
 
 RUNS = [name for name in find_cases(GOLDEN) if name.startswith("orchestration")]
-FOLDER = Folder(GOLDEN)
+FOLDER = GoldenFolder(GOLDEN)
 
 
 def sample(pieces: Pieces, level: int, rows: list[int], above: Tensor | None, total: int) -> Tensor:

@@ -19,6 +19,8 @@ from harness.running.settings import RunSettings
 from metrics.embeddings import load_embedder
 from metrics.reference.sets import build_reference
 
+pytestmark = pytest.mark.whole
+
 SECONDS = 0.5
 STYLES = (Prompt(style="calm"), Prompt(style="loud"))
 

@@ -11,15 +11,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.core.errors import UsageError
-from harness.models.jukebox.golden import PARTS, Folder, check_case, check_folder, find_cases
+from harness.models.jukebox.golden import PARTS, GoldenFolder, check_case, check_folder, find_cases
 from harness.models.jukebox.golden.report import GoldenReport
 from tests.harness.models.jukebox.conftest import GOLDEN
 from tests.harness.models.jukebox.golden_writer import write_folder
 
 
 @pytest.fixture(scope="module")
-def originals() -> Folder:
-    return Folder(GOLDEN)
+def originals() -> GoldenFolder:
+    return GoldenFolder(GOLDEN)
 
 
 def failures(case) -> list[str]:
@@ -27,7 +27,7 @@ def failures(case) -> list[str]:
 
 
 @pytest.mark.parametrize("name", find_cases(GOLDEN))
-def test_the_engine_is_the_original(name: str, originals: Folder):
+def test_the_engine_is_the_original(name: str, originals: GoldenFolder):
     case = check_case(originals, name)
     assert failures(case) == []
     assert case.unread == ()  # every tensor of the set took part
@@ -79,14 +79,14 @@ def nudged(x: torch.Tensor) -> torch.Tensor:
 )
 def test_one_wrong_entry_of_a_codec_is_found(key: str, copy: Path):
     spoil(copy / "codec" / "vectors.safetensors", key, nudged)
-    found = failures(check_case(Folder(copy), "codec"))
+    found = failures(check_case(GoldenFolder(copy), "codec"))
     assert any(line.startswith(f"FAIL  {key}:") for line in found), found
 
 
 @pytest.mark.parametrize("key", ["y", "y_cond", "x_cond", "preds", "cached_preds", "gen_loss", "prime_loss", "loss"])
 def test_one_wrong_entry_of_a_prior_is_found(key: str, copy: Path):
     spoil(copy / "fine" / "vectors.safetensors", f"{key}_late", nudged)
-    found = failures(check_case(Folder(copy), "fine"))
+    found = failures(check_case(GoldenFolder(copy), "fine"))
     assert any(line.startswith(f"FAIL  {key}_late") for line in found), found
 
 
@@ -99,7 +99,7 @@ def test_each_wrong_entry_of_a_sampling_is_found(copy: Path):
     }  # fmt: skip
     for key in keys:
         spoil(copy / "whole" / "vectors.safetensors", key, nudged)
-    case = check_case(Folder(copy), "whole")
+    case = check_case(GoldenFolder(copy), "whole")
     wrong = {check.name for check in case.checks if not check.passed}
     # The audio of other codes is other audio, whether or not it was spoilt as well.
     assert wrong - {"ancestral.audio_level_0"} == keys
@@ -109,20 +109,20 @@ def test_a_wrong_window_is_found(copy: Path):
     values = json.loads((copy / "whole" / "vectors.json").read_text())
     values["ancestral"]["windows"][1]["start"] += 1
     (copy / "whole" / "vectors.json").write_text(json.dumps(values))
-    [line] = failures(check_case(Folder(copy), "whole"))
+    [line] = failures(check_case(GoldenFolder(copy), "whole"))
     assert line.startswith("FAIL  ancestral.windows: 1 unequal (entry 1 is {")
 
 
 def test_another_weight_is_found(copy: Path):
     spoil(copy / "fine" / "state_dict.safetensors", "prior.pos_emb.pos_emb", lambda x: x + 0.01)
-    found = failures(check_case(Folder(copy), "fine"))
+    found = failures(check_case(GoldenFolder(copy), "fine"))
     assert any(line.startswith("FAIL  preds_early:") for line in found)
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_missing_file_is_a_failure_with_the_reason(part: str, copy: Path):
     (copy / "codec" / part).unlink()
-    found = failures(check_case(Folder(copy), "codec"))
+    found = failures(check_case(GoldenFolder(copy), "codec"))
     assert any(f"{part} cannot be read (No such file" in line for line in found), found
 
 
@@ -135,29 +135,29 @@ def test_missing_weights_fail_what_is_sampled_with_them_as_well(copy: Path):
 def test_half_a_file_is_a_failure(copy: Path):
     path = copy / "codec" / "vectors.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    assert any("not a whole safetensors file" in line for line in failures(check_case(Folder(copy), "codec")))
+    assert any("not a whole safetensors file" in line for line in failures(check_case(GoldenFolder(copy), "codec")))
     (copy / "codec" / "hparams.json").write_text("{")
-    assert any("not a JSON object" in line for line in failures(check_case(Folder(copy), "codec")))
+    assert any("not a JSON object" in line for line in failures(check_case(GoldenFolder(copy), "codec")))
 
 
 def test_a_missing_tensor_is_a_failure(copy: Path):
     path = copy / "fine" / "vectors.safetensors"
     save_file({key: value for key, value in load_file(path).items() if key != "preds_late"}, path)
-    found = failures(check_case(Folder(copy), "fine"))
+    found = failures(check_case(GoldenFolder(copy), "fine"))
     assert any("has no 'preds_late'" in line for line in found)
 
 
 def test_a_tensor_that_no_check_knows_is_told(copy: Path):
     path = copy / "codec" / "vectors.safetensors"
     save_file(load_file(path) | {"surplus": torch.zeros(1)}, path)
-    case = check_case(Folder(copy), "codec")
+    case = check_case(GoldenFolder(copy), "codec")
     assert case.passed
     assert case.unread == ("surplus",)
 
 
 def test_a_case_of_no_known_kind_is_a_failure(copy: Path):
     (copy / "codec" / "hparams.json").write_text('{"diffusion": {}}')
-    [line] = failures(check_case(Folder(copy), "codec"))
+    [line] = failures(check_case(GoldenFolder(copy), "codec"))
     assert "keys diffusion; one of modules, prior, vqvae, labellers was expected" in line
 
 

@@ -17,14 +17,14 @@ from harness.models.jukebox.conditioning.labels import Labeller, genre_words, re
 from harness.models.jukebox.decoding.alignment import AttentionHead, align
 from harness.models.jukebox.decoding.incremental import begin_window
 from harness.models.jukebox.decoding.sampling import LevelBatch, sample_level, truncate, window_starts
-from harness.models.jukebox.golden import Folder
+from harness.models.jukebox.golden import GoldenFolder
 from harness.models.jukebox.golden.case import Case, song_labels
 from harness.models.jukebox.network.config import PriorConfig
 from harness.models.jukebox.network.prior import Prior, time_bins
 from harness.models.jukebox.quirks import COPIED, NOT_COPIED
 from tests.harness.models.jukebox.conftest import GOLDEN
 
-FOLDER = Folder(GOLDEN)
+FOLDER = GoldenFolder(GOLDEN)
 GREEDY = Sampling(temperature=1.0, top_k=1)
 NOTHING = torch.zeros(2, 0, dtype=torch.long)
 
@@ -248,7 +248,7 @@ def test_alignment_of_overlapping_windows_may_exceed_1():
 
 @torch.inference_mode()
 def test_decoded_audio_is_not_clipped():
-    case = Folder(GOLDEN).case("vqvae")  # read anew: it is changed
+    case = GoldenFolder(GOLDEN).case("vqvae")  # read anew: it is changed
     codes = case.codes("codes_level_2")
     plain = case.vqvae.decode(codes, 2)
     case.vqvae.decoders[2].out.bias.add_(3.0)  # type: ignore[union-attr]

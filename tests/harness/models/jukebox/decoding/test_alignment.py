@@ -7,7 +7,7 @@ import torch
 
 from harness.core.errors import UsageError
 from harness.models.jukebox.decoding.alignment import HEADS, AttentionHead, align, window_attention
-from harness.models.jukebox.golden import Folder
+from harness.models.jukebox.golden import GoldenFolder
 from harness.models.jukebox.golden.case import song_labels
 from harness.models.jukebox.network.attention import Pattern, layer_pattern
 from tests.harness.models.jukebox.conftest import GOLDEN
@@ -17,7 +17,7 @@ HOP = 7
 
 @pytest.fixture(params=["prior_1b_lyrics", "prior_5b_lyrics"])
 def case(request):
-    return Folder(GOLDEN).case(request.param)
+    return GoldenFolder(GOLDEN).case(request.param)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_layers_that_do_not_read_lyrics_are_refused(case, head):
 
 
 def test_a_prior_without_lyrics_is_refused():
-    case = Folder(GOLDEN).case("prior_5b")
+    case = GoldenFolder(GOLDEN).case("prior_5b")
     with pytest.raises(UsageError, match="reads no lyrics"):
         window_attention(case.prior, case.codes("z"), case.vectors["y_a"], AttentionHead(0, 0))
 

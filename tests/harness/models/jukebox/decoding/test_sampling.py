@@ -100,6 +100,7 @@ def test_greedy_codes_over_windows_equal_teacher_forcing_step_by_step(prior_and_
     assert torch.equal(ours, codes)
 
 
+@pytest.mark.whole
 @torch.inference_mode()
 def test_the_engine_version_changes_with_the_codes(golden):
     """Whoever changes what a seed gives must raise ENGINE_VERSION, so that old clips are not mistaken for new ones."""

@@ -12,7 +12,7 @@ import torch
 
 from harness.core.errors import ModelError, UsageError
 from harness.models.jukebox.weights.checkpoint import MINI, ModelFolder
-from harness.models.jukebox.weights.pull import PullOptions, pull
+from harness.models.jukebox.weights.pull import ReleaseSource, pull
 from tests.harness.models.jukebox.weights.released.conftest import CONFIG, IDS, make_folder, releases
 
 __all__ = ["releases"]  # a fixture
@@ -90,7 +90,7 @@ def test_each_level_has_labels_of_its_own_version(v3):
 
 def test_weights_load_in_the_type_asked_for(releases, tmp_path):
     folder = make_folder(tmp_path / "cache")
-    pull(folder, PullOptions(str(releases[False])))
+    pull(folder, ReleaseSource(str(releases[False])))
     single, half = folder.load_prior(1), folder.load_prior(1, torch.float16)
     products = set(half.products())
     assert "prior.x_emb.weight" in products
@@ -107,7 +107,7 @@ def test_weights_load_in_the_type_asked_for(releases, tmp_path):
 
 def test_the_hash_follows_weights_shapes_and_label_lists_but_not_terms(releases, tmp_path):
     folder = make_folder(tmp_path / "cache")
-    pull(folder, PullOptions(str(releases[False])))
+    pull(folder, ReleaseSource(str(releases[False])))
     known = folder.sha256
 
     def after(config=CONFIG, file=None, text=None):

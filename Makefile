@@ -38,7 +38,7 @@ test: $(STAMP) ## Run the fast tests on all cores, then those that guard the mai
 
 .PHONY: fast
 fast: export OMP_NUM_THREADS ?= 1
-fast: $(STAMP) ## Run the fast tests alone, on all cores (two minutes on two)
+fast: $(STAMP) ## Run the fast tests alone, on all cores (two and a quarter minutes on two)
 	$(BIN)/python -m pytest -m "not whole and not slow and not long" -n $(WORKERS)
 
 .PHONY: all-checks

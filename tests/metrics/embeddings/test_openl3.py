@@ -14,6 +14,8 @@ from metrics.embeddings import load_embedder, openl3
 from metrics.embeddings.openl3 import CHANNELS, OpenL3, spectrogram
 from metrics.errors import UsageError, WeightsError
 
+pytestmark = pytest.mark.whole
+
 h5py = pytest.importorskip("h5py", reason="OpenL3's files are HDF5: pip install 'music-harness[openl3]'")
 
 

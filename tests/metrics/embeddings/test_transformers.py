@@ -15,6 +15,8 @@ from metrics.embeddings.transformers import Clap, EnCodec, HuggingFace
 from metrics.errors import UsageError, WeightsError
 from metrics.io.audio import Preprocessing
 
+pytestmark = pytest.mark.whole
+
 transformers = pytest.importorskip("transformers", reason="pip install 'music-harness[transformers]'")
 
 WORDS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *"abcdefghijklmnopqrstuvwxyz", "Ġ"]

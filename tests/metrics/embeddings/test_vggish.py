@@ -11,6 +11,8 @@ from metrics.embeddings import load_embedder, vggish
 from metrics.embeddings.vggish import VGGish
 from metrics.errors import UsageError, WeightsError
 
+pytestmark = pytest.mark.whole
+
 
 def random_tensors(seed=0):
     generator = torch.Generator().manual_seed(seed)

@@ -16,6 +16,8 @@ from harness.models.jukebox.golden.report import GoldenReport
 from tests.harness.models.jukebox.conftest import GOLDEN
 from tests.harness.models.jukebox.golden_writer import write_folder
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def originals() -> GoldenFolder:

@@ -19,6 +19,8 @@ from harness.models.jukebox.train.prior import Windows, mean_bits, train_prior
 from harness.models.jukebox.weights.checkpoint import ModelFolder
 from tests.harness.models.jukebox.conftest import CONFIG, STYLES
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -17,6 +17,8 @@ from harness.models.jukebox.weights.convert import ExpectedCheckpoint, PickleRef
 from harness.models.jukebox.weights.pins import Pin
 from tests.harness.models.jukebox.weights.released.conftest import make_folder, save_checkpoint, state_dict
 
+pytestmark = pytest.mark.whole
+
 BOTH = pytest.mark.parametrize("zipped", [False, True], ids=["legacy", "zip"])
 
 

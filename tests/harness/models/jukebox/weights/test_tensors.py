@@ -20,6 +20,8 @@ from harness.core.errors import ModelError
 from harness.models.jukebox.weights.tensors import Spec, layout, load_module, read_header, read_tensors, write_tensors
 from metrics.io.weights import file_sha256
 
+pytestmark = pytest.mark.whole
+
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64]
 
 tables = st.dictionaries(
